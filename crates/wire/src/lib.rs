@@ -1,0 +1,19 @@
+//! The shapes that cross a border: between processes, between a server and its clients.
+//!
+//! **Invariant:** data only. No I/O, no threads, no clock, and no crate of ours below this one.
+
+mod event;
+mod job;
+mod problem;
+mod status;
+mod template;
+mod worker;
+
+pub use event::{Event, EventRecord};
+pub use job::{
+    Artefact, ImageFormat, Job, JobId, JobRequest, JobRequestFields, JobState, OutputRequest,
+};
+pub use problem::{FieldProblem, Problem};
+pub use status::{LoopStatus, MainThreadStatus, SlowCallback, Status};
+pub use template::TemplateDescription;
+pub use worker::{FromWorker, ToWorker, WorkerDescription, WorkerId, WorkerState};
