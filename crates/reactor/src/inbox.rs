@@ -1,0 +1,159 @@
+//! Bytes that have been read ahead of the main thread.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+/// How far the I/O thread reads ahead of the main thread.
+///
+/// Beyond that the bytes stay in the kernel, and TCP stops the peer: a slow consumer costs no
+/// memory.
+#[derive(Debug)]
+pub struct ReadAhead {
+    /// Bytes, per connection.
+    per_connection: AtomicUsize,
+    /// Bytes, over all connections of one loop.
+    in_all: AtomicUsize,
+    held: AtomicUsize,
+}
+
+impl ReadAhead {
+    pub const DEFAULT_PER_CONNECTION: usize = 4 << 20;
+    pub const DEFAULT_IN_ALL: usize = 64 << 20;
+
+    /// Sets both bounds, in bytes. A connection that holds nothing may always read once.
+    pub fn set_bounds(&self, per_connection: usize, in_all: usize) {
+        self.per_connection.store(per_connection, Ordering::Relaxed);
+        self.in_all.store(in_all, Ordering::Relaxed);
+    }
+
+    /// Bytes that are held now.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    fn has_room(&self, held_by_connection: usize) -> bool {
+        held_by_connection == 0
+            || (held_by_connection < self.per_connection.load(Ordering::Relaxed)
+                && self.held() < self.in_all.load(Ordering::Relaxed))
+    }
+}
+
+impl Default for ReadAhead {
+    fn default() -> Self {
+        Self {
+            per_connection: AtomicUsize::new(Self::DEFAULT_PER_CONNECTION),
+            in_all: AtomicUsize::new(Self::DEFAULT_IN_ALL),
+            held: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// How a connection's input ended.
+#[derive(Debug)]
+pub enum End {
+    /// The peer will send no more.
+    Eof,
+    Failed(io::Error),
+}
+
+/// What one connection has received and the main thread has not yet taken.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    chunks: VecDeque<Bytes>,
+    held: usize,
+    end: Option<End>,
+    /// An event that tells of it is on its way to the main thread.
+    pub(crate) announced: bool,
+    /// The reader waits for room.
+    pub(crate) is_reader_waiting: bool,
+}
+
+impl Inbox {
+    pub(crate) fn push(&mut self, chunk: Bytes, read_ahead: &ReadAhead) {
+        self.held += chunk.len();
+        read_ahead.held.fetch_add(chunk.len(), Ordering::Relaxed);
+        self.chunks.push_back(chunk);
+    }
+
+    pub(crate) fn end(&mut self, end: End) {
+        self.end = Some(end);
+    }
+
+    pub(crate) fn has_room(&self, read_ahead: &ReadAhead) -> bool {
+        read_ahead.has_room(self.held)
+    }
+
+    pub(crate) fn has_something(&self) -> bool {
+        !self.chunks.is_empty() || self.end.is_some()
+    }
+
+    /// Takes `limit` bytes at most, in as few pieces as they came.
+    pub(crate) fn take(&mut self, limit: usize, read_ahead: &ReadAhead) -> Vec<Bytes> {
+        let mut taken = Vec::new();
+        let mut left = limit;
+        while left > 0 {
+            let Some(chunk) = self.chunks.front_mut() else { break };
+            let piece = chunk.split_to(chunk.len().min(left));
+            if chunk.is_empty() {
+                self.chunks.pop_front();
+            }
+            left -= piece.len();
+            taken.push(piece);
+        }
+        let count = limit - left;
+        self.held -= count;
+        read_ahead.held.fetch_sub(count, Ordering::Relaxed);
+        taken
+    }
+
+    /// Takes the end, once every byte before it has been taken.
+    pub(crate) fn take_end(&mut self) -> Option<End> {
+        if self.chunks.is_empty() { self.end.take() } else { None }
+    }
+
+    /// Forgets all that is held.
+    pub(crate) fn clear(&mut self, read_ahead: &ReadAhead) {
+        read_ahead.held.fetch_sub(self.held, Ordering::Relaxed);
+        self.chunks.clear();
+        self.held = 0;
+        self.end = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_out_in_order_and_the_end_last() {
+        let read_ahead = ReadAhead::default();
+        let mut inbox = Inbox::default();
+        inbox.push(Bytes::from_static(b"abc"), &read_ahead);
+        inbox.push(Bytes::from_static(b"def"), &read_ahead);
+        inbox.end(End::Eof);
+        assert_eq!(read_ahead.held(), 6);
+        assert_eq!(inbox.take(4, &read_ahead), ["abc", "d"]);
+        assert!(inbox.take_end().is_none(), "two bytes are before it");
+        assert_eq!(inbox.take(100, &read_ahead), ["ef"]);
+        assert!(matches!(inbox.take_end(), Some(End::Eof)));
+        assert_eq!(read_ahead.held(), 0);
+    }
+
+    #[test]
+    fn a_connection_stops_at_its_own_bound_and_at_that_of_all() {
+        let read_ahead = ReadAhead::default();
+        read_ahead.set_bounds(4, 6);
+        let (mut first, mut second) = (Inbox::default(), Inbox::default());
+        first.push(Bytes::from_static(b"1234"), &read_ahead);
+        assert!(!first.has_room(&read_ahead), "its own bound");
+        assert!(second.has_room(&read_ahead));
+        second.push(Bytes::from_static(b"12"), &read_ahead);
+        assert!(!second.has_room(&read_ahead), "the bound of all");
+        assert!(Inbox::default().has_room(&read_ahead), "who holds nothing may always read once");
+        first.clear(&read_ahead);
+        assert!(second.has_room(&read_ahead));
+    }
+}

@@ -1,0 +1,70 @@
+//! Name look-ups by the system's resolver, on Rust threads.
+
+use std::net::SocketAddr;
+
+use dns_lookup::{AddrInfoHints, getaddrinfo};
+
+use crate::io_thread::{Event, Reactor, Token};
+
+/// What to look up: the arguments of `getaddrinfo(3)`, numbers as the system has them.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    pub host: Option<String>,
+    pub service: Option<String>,
+    pub family: i32,
+    pub kind: i32,
+    pub protocol: i32,
+    pub flags: i32,
+}
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub struct AddressInfo {
+    pub family: i32,
+    pub kind: i32,
+    pub protocol: i32,
+    pub canonical_name: Option<String>,
+    pub address: SocketAddr,
+}
+
+/// Why a name could not be looked up.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct LookupFailed {
+    /// An `EAI_` number.
+    pub code: i32,
+    pub message: String,
+}
+
+impl Reactor {
+    /// Looks a name up; the answer comes as [`Event::Resolved`] with `token`.
+    pub fn look_up(&self, token: Token, query: Query) {
+        let door = self.door.clone();
+        drop(self.handle.spawn_blocking(move || door(Event::Resolved(token, look_up(&query)))));
+    }
+}
+
+fn look_up(query: &Query) -> Result<Vec<AddressInfo>, LookupFailed> {
+    let hints = AddrInfoHints {
+        flags: query.flags,
+        address: query.family,
+        socktype: query.kind,
+        protocol: query.protocol,
+    };
+    let answers = getaddrinfo(query.host.as_deref(), query.service.as_deref(), Some(hints))
+        .map_err(|error| LookupFailed {
+            code: error.error_num(),
+            message: std::io::Error::from(error).to_string(),
+        })?;
+    Ok(answers
+        // A family that has no IP address, which nobody has asked for.
+        .filter_map(Result::ok)
+        .map(|answer| AddressInfo {
+            family: answer.address,
+            kind: answer.socktype,
+            protocol: answer.protocol,
+            canonical_name: answer.canonname,
+            address: answer.sockaddr,
+        })
+        .collect())
+}
