@@ -1,0 +1,159 @@
+"""The panels in the 3D viewport's sidebar: does the loop run, is the server on, who is connected."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+import bpy
+from bpy.app.translations import pgettext_iface as translated
+
+from aiobpy.blender import service
+from aiobpy.blender.operators import (
+    AIOBPY_OT_address_copy,
+    AIOBPY_OT_server_start,
+    AIOBPY_OT_server_stop,
+    AIOBPY_OT_token_copy,
+)
+
+CATEGORY = "aiobpy"
+"""The sidebar tab."""
+
+_REFRESH_SECONDS = 1.0
+
+
+class AIOBPY_PT_loop(bpy.types.Panel):
+    """The event loop that all add-ons share."""
+
+    bl_label = "Event Loop"
+    bl_category = CATEGORY
+    bl_space_type = 'VIEW_3D'
+    bl_region_type = 'UI'
+    bl_order = 0
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        column = self.layout.column(align=True)
+        facts = service.loop_facts()
+        if facts is None:
+            column.label(text="Stopped", icon='PAUSE')
+            return
+        pace = _pace
+        if pace is None or pace.ticks_per_second == 0:
+            column.label(text="Starting", icon='TIME')
+        elif pace.share_of_main_thread > service.BUSY_SHARE:
+            column.label(text="Busy", icon='ERROR')
+        else:
+            column.label(text="Running", icon='CHECKMARK')
+        if pace is not None:
+            _fact(column, "Ticks per Second", f"{pace.ticks_per_second:.0f}")
+            _fact(column, "Time in Callbacks", f"{pace.share_of_main_thread:.1%}")
+        _fact(column, "Callbacks", f"{facts.callbacks:,}")
+        _fact(column, "Over Budget", f"{facts.overruns:,}")
+        if facts.slowest is not None:
+            name, seconds = facts.slowest
+            _fact(column, "Slowest", f"{seconds * 1000:.1f} ms")
+            column.label(text=name, icon='BLANK1', translate=False)
+
+
+class AIOBPY_PT_server(bpy.types.Panel):
+    """The web server of this Blender."""
+
+    bl_label = "Web Server"
+    bl_category = CATEGORY
+    bl_space_type = 'VIEW_3D'
+    bl_region_type = 'UI'
+    bl_order = 1
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        column = self.layout.column()
+        server = service.server()
+        switch = column.row()
+        switch.scale_y = 1.4
+        if server is None:
+            switch.operator(AIOBPY_OT_server_start.bl_idname, icon='PLAY')
+            column.label(text="Off: nothing listens", icon='UNLINKED')
+            return
+        switch.operator(AIOBPY_OT_server_stop.bl_idname, icon='PAUSE', depress=True)
+        column.label(text=server.address, icon='LINKED', translate=False)
+        copy = column.row(align=True)
+        copy.operator(AIOBPY_OT_address_copy.bl_idname, icon='COPYDOWN', text="Address")
+        copy.operator(AIOBPY_OT_token_copy.bl_idname, icon='KEYINGSET', text="Token")
+        _fact(column, "Connected Clients", f"{server.connections:,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the loop went between two refreshes."""
+
+    ticks_per_second: float
+    share_of_main_thread: float
+    """From 0 to 1: the part of the time that callbacks took."""
+
+
+def pace_between(before: service.LoopFacts, after: service.LoopFacts, seconds: float) -> Pace:
+    """The pace of a loop that counted `before` and, so many `seconds` later, `after`."""
+    return Pace(
+        ticks_per_second=(after.ticks - before.ticks) / seconds,
+        share_of_main_thread=(after.seconds_in_callbacks - before.seconds_in_callbacks) / seconds,
+    )
+
+
+def register() -> None:
+    """Register the panels, and keep the visible ones fresh."""
+    for panel in _classes:
+        bpy.utils.register_class(panel)
+    if not bpy.app.background:
+        bpy.app.timers.register(_refresh, first_interval=0.1, persistent=True)
+
+
+def unregister() -> None:
+    """Unregister the panels and what keeps them fresh."""
+    global _pace, _before
+    if bpy.app.timers.is_registered(_refresh):
+        bpy.app.timers.unregister(_refresh)
+    for panel in reversed(_classes):
+        bpy.utils.unregister_class(panel)
+    _pace = _before = None
+
+
+def _fact(layout: bpy.types.UILayout, label: str, value: str) -> None:
+    split = layout.split(factor=0.6)
+    split.label(text=translated(label), icon='BLANK1', translate=False)
+    split.label(text=value, translate=False)
+
+
+def _refresh() -> float:
+    # Blender drops a timer that raises.
+    try:
+        _measure_pace()
+        for region in _regions_that_show_us():
+            region.tag_redraw()
+    except Exception:
+        _log.exception("could not refresh the panel")
+    return _REFRESH_SECONDS
+
+
+def _measure_pace() -> None:
+    global _pace, _before
+    facts = service.loop_facts()
+    now = time.monotonic()
+    if facts is not None and _before is not None:
+        taken_at, before = _before
+        _pace = pace_between(before, facts, max(now - taken_at, 0.001))
+    _before = None if facts is None else (now, facts)
+
+
+def _regions_that_show_us() -> list[bpy.types.Region]:
+    return [
+        region
+        for window in bpy.context.window_manager.windows
+        for area in window.screen.areas
+        if area.type == 'VIEW_3D'
+        for region in area.regions
+        if region.type == 'UI' and region.active_panel_category == CATEGORY
+    ]
+
+
+_log = logging.getLogger(__name__)
+_classes = (AIOBPY_PT_loop, AIOBPY_PT_server)
+_pace: Pace | None = None
+_before: tuple[float, service.LoopFacts] | None = None

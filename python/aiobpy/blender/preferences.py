@@ -1,0 +1,57 @@
+"""The extension's preferences: how much of each frame Python callbacks may take."""
+
+import bpy
+
+from aiobpy.blender import service
+
+_DEFAULT_BUDGET_MILLISECONDS = 4.0
+
+
+class AiobpyPreferences(bpy.types.AddonPreferences):
+    """What a person may set."""
+
+    # Blender looks preferences up by the add-on's package, which is only known at registration.
+    bl_idname = __package__
+
+    budget_milliseconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Budget per Tick",
+        description=(
+            "Milliseconds that Python callbacks may take before Blender goes on with its own work;"
+            " what is left runs in the next tick"
+        ),
+        default=_DEFAULT_BUDGET_MILLISECONDS,
+        min=0.1,
+        soft_max=16.0,
+        max=100.0,
+        precision=1,
+        update=lambda self, _context: service.set_budget(self.budget_milliseconds / 1000),
+    )
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        column = self.layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(self, "budget_milliseconds")
+
+
+def name_after(package: str) -> None:
+    """Tie the preferences to the add-on's package. Call it before `register`."""
+    AiobpyPreferences.bl_idname = package
+
+
+def budget_seconds() -> float:
+    """What the person has set, in seconds; the default where Blender keeps none for us."""
+    addon = bpy.context.preferences.addons.get(AiobpyPreferences.bl_idname)
+    if addon is None or addon.preferences is None:
+        return _DEFAULT_BUDGET_MILLISECONDS / 1000
+    return float(addon.preferences.budget_milliseconds) / 1000
+
+
+def register() -> None:
+    """Register the preferences."""
+    bpy.utils.register_class(AiobpyPreferences)
+
+
+def unregister() -> None:
+    """Unregister the preferences."""
+    bpy.utils.unregister_class(AiobpyPreferences)

@@ -1,0 +1,90 @@
+"""Starts, stops and describes what the panel shows: the loop and the web server of this Blender."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import bpy
+
+import aiobpy.host
+import aiobpy.server
+
+BUSY_SHARE: Final = 0.25
+"""A loop that takes more than this share of the main thread is worth a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFacts:
+    """What the loop has counted since it was made. Times are in seconds."""
+
+    ticks: int
+    callbacks: int
+    seconds_in_callbacks: float
+    overruns: int
+    slowest: tuple[str, float] | None
+    """The callback that took longest, by name, and how long it took."""
+
+
+def start(budget_seconds: float) -> None:
+    """Let Blender's main loop drive ours; where there is none, as in `blender -b`, do nothing.
+
+    Args:
+        budget_seconds: How long one tick may run callbacks.
+    """
+    global _gui_host
+    if bpy.app.background or _gui_host is not None:
+        return
+    _gui_host = aiobpy.host.GuiHost(budget=budget_seconds)
+    _gui_host.start()
+
+
+def stop() -> None:
+    """Stop the server and the loop; their threads have ended when this returns."""
+    global _gui_host
+    stop_server()
+    if _gui_host is not None:
+        _gui_host.stop()
+        _gui_host = None
+
+
+def set_budget(seconds: float) -> None:
+    """Change how long one tick may run callbacks."""
+    if _gui_host is not None:
+        _gui_host.budget = seconds
+
+
+def loop_facts() -> LoopFacts | None:
+    """What the loop has counted; `None` while no loop runs."""
+    if _gui_host is None:
+        return None
+    status = aiobpy.host.loop().status()
+    slowest = status["slowest"]
+    return LoopFacts(
+        ticks=status["ticks"],
+        callbacks=status["callbacks"],
+        seconds_in_callbacks=status["seconds_in_callbacks"],
+        overruns=status["overruns"],
+        slowest=(slowest[0]["name"], slowest[0]["seconds"]) if slowest else None,
+    )
+
+
+def server() -> aiobpy.server.Server | None:
+    """The web server of this Blender, if it is on."""
+    return aiobpy.server.current()
+
+
+def start_server() -> aiobpy.server.Server:
+    """Switch the web server on.
+
+    Raises:
+        Exception: It cannot listen; the text says why and what to do next.
+    """
+    return aiobpy.server.start()
+
+
+def stop_server() -> None:
+    """Switch the web server off, if it is on."""
+    if aiobpy.server.current() is not None:
+        aiobpy.server.stop()
+
+
+_gui_host: aiobpy.host.GuiHost | None = None
