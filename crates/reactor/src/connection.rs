@@ -9,6 +9,7 @@ use rustix::buffer::spare_capacity;
 use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg, shutdown,
 };
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
@@ -16,6 +17,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use crate::inbox::{End, Inbox, ReadAhead};
 use crate::io_thread::{Door, Event, Reactor, Token};
 use crate::outbox::{Outbox, slices};
+use crate::watched::watch;
 
 /// The main thread's hold on a connection. Dropping it closes the connection.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Delivery {
     pub chunks: Vec<Bytes>,
-    /// After the last byte: how the input ended.
+    /// How the input ended; never together with bytes.
     pub end: Option<End>,
     /// More is there already.
     pub more: bool,
@@ -70,7 +72,7 @@ impl Connection {
         let _runtime = reactor.handle.enter();
         let shared = Arc::new(Shared {
             token,
-            socket: AsyncFd::register(socket)?,
+            socket: watch(socket, Interest::READABLE | Interest::WRITABLE)?,
             inbox: Mutex::default(),
             room: Notify::new(),
             outbox: Mutex::default(),
@@ -98,7 +100,8 @@ impl Connection {
     pub fn take(&self, limit: usize) -> Delivery {
         let mut inbox = self.shared.inbox();
         let chunks = inbox.take(limit, &self.shared.read_ahead);
-        let end = inbox.take_end();
+        // Not together with bytes: their receiver may pause, and then the end has to wait as well.
+        let end = if chunks.is_empty() { inbox.take_end() } else { None };
         let more = inbox.has_something();
         inbox.announced = more;
         if inbox.is_reader_waiting {

@@ -17,6 +17,7 @@ mod ready;
 mod resolver;
 mod timers;
 mod wake;
+mod watched;
 
 pub use clock::{Clock, monotonic_seconds};
 pub use connection::{Connection, Delivery, Written};

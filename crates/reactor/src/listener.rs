@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::io_thread::{Door, Event, Reactor, Token};
+use crate::watched::watch;
 
 /// The main thread's hold on a listening socket. Dropping it stops the accepting.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Listener {
     /// The system's, if the socket cannot be watched.
     pub fn start(reactor: &Reactor, token: Token, socket: OwnedFd) -> io::Result<Self> {
         let _runtime = reactor.handle.enter();
-        let socket = AsyncFd::register(socket)?;
+        let socket = watch(socket, Interest::READABLE)?;
         let shared = Arc::new(Shared {
             token,
             waiting: Mutex::default(),

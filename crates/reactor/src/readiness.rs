@@ -13,6 +13,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::AbortHandle;
 
 use crate::io_thread::{Door, Event, Reactor, Token};
+use crate::watched::watch;
 
 /// An epoll instance of our own, which the I/O thread watches as one descriptor.
 ///
@@ -39,7 +40,7 @@ impl Readiness {
     pub fn start(reactor: &Reactor) -> io::Result<Self> {
         let _runtime = reactor.handle.enter();
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let epoll = Arc::new(AsyncFd::register_with_interest(epoll, Watch::READABLE)?);
+        let epoll = Arc::new(watch(epoll, Watch::READABLE)?);
         let task = reactor.handle.spawn(report(Arc::clone(&epoll), Arc::clone(&reactor.door)));
         Ok(Self { epoll, task: task.abort_handle() })
     }

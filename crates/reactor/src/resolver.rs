@@ -54,7 +54,7 @@ fn look_up(query: &Query) -> Result<Vec<AddressInfo>, LookupFailed> {
     let answers = getaddrinfo(query.host.as_deref(), query.service.as_deref(), Some(hints))
         .map_err(|error| LookupFailed {
             code: error.error_num(),
-            message: std::io::Error::from(error).to_string(),
+            message: without_prefix(&std::io::Error::from(error).to_string()),
         })?;
     Ok(answers
         // A family that has no IP address, which nobody has asked for.
@@ -67,4 +67,9 @@ fn look_up(query: &Query) -> Result<Vec<AddressInfo>, LookupFailed> {
             address: answer.sockaddr,
         })
         .collect())
+}
+
+/// The resolver's own words, as in "Name or service not known".
+fn without_prefix(message: &str) -> String {
+    message.strip_prefix("failed to lookup address information: ").unwrap_or(message).to_owned()
 }
