@@ -1,3 +1,28 @@
 //! The Python module `aiobpy._native`.
 //!
-//! **Invariant:** the only crate that names `pyo3`.
+//! **Invariant:** the only crate that names `pyo3`. No thread of ours attaches to the interpreter:
+//! what is to run in Python waits in the ready queue until the main thread pulls it
+//! (`main_thread.rs`).
+
+mod errors;
+mod fd;
+mod handle;
+mod look_ups;
+mod loop_core;
+mod main_thread;
+mod serving;
+mod socket_connection;
+mod stats;
+mod watched_fds;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = true)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<handle::Handle>()?;
+    module.add_class::<handle::TimerHandle>()?;
+    module.add_class::<loop_core::LoopCore>()?;
+    module.add_class::<socket_connection::SocketConnection>()?;
+    Ok(())
+}

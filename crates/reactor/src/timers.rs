@@ -63,9 +63,16 @@ impl<T> Timers<T> {
         gone.into_iter().map(|Reverse(timer)| timer.item).collect()
     }
 
-    /// A timer that was cancelled has come due and left on its own.
-    pub fn forget_cancelled(&mut self) {
-        self.cancelled = self.cancelled.saturating_sub(1);
+    /// Takes the cancelled timers that come before the first live one: nobody waits for them.
+    pub fn pop_cancelled(&mut self, is_cancelled: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut gone = Vec::new();
+        while let Some(Reverse(timer)) = self.heap.peek()
+            && is_cancelled(&timer.item)
+        {
+            self.cancelled = self.cancelled.saturating_sub(1);
+            gone.extend(self.heap.pop().map(|Reverse(timer)| timer.item));
+        }
+        gone
     }
 
     pub fn len(&self) -> usize {

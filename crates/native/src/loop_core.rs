@@ -1,0 +1,350 @@
+//! The state of one event loop, and the methods of it that are called for each callback.
+//!
+//! `aiobpy.EventLoop` inherits from this class and from asyncio's own loop: what runs once per
+//! callback or per packet is here, what runs once per connection is asyncio's Python.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use aiobpy_reactor::{Clock, Door, Event, Reactor, ReadAhead, ReadyQueue, Timers, Token};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyAny, PyDict, PyTuple};
+
+use crate::errors::os_error;
+use crate::handle::{Handle, TimerHandle, lock};
+use crate::main_thread::Ready;
+use crate::serving::Serving;
+use crate::socket_connection::SocketConnection;
+use crate::stats::Stats;
+use crate::watched_fds::WatchedFds;
+
+/// The Rust half of `aiobpy.EventLoop`.
+#[pyclass(subclass, frozen, module = "aiobpy._native")]
+pub(crate) struct LoopCore {
+    pub(crate) queue: Arc<ReadyQueue<Ready>>,
+    /// What is left of the turn under way.
+    pub(crate) generation: Mutex<VecDeque<Ready>>,
+    pub(crate) timers: Mutex<Timers<Py<TimerHandle>>>,
+    pub(crate) clock: Clock,
+    pub(crate) stats: Arc<Stats>,
+    read_ahead: Arc<ReadAhead>,
+    reactor: Mutex<Option<Arc<Reactor>>>,
+    pub(crate) connections: Mutex<HashMap<Token, Py<SocketConnection>>>,
+    pub(crate) servings: Mutex<HashMap<Token, Serving>>,
+    /// Futures that wait for a name look-up.
+    pub(crate) look_ups: Mutex<HashMap<Token, Py<PyAny>>>,
+    pub(crate) watched_fds: Mutex<WatchedFds>,
+    pub(crate) is_closed: AtomicBool,
+    pub(crate) is_debug: AtomicBool,
+    pub(crate) is_stopping: AtomicBool,
+    /// The thread that runs the loop; 0 while nobody does.
+    thread_id: AtomicU64,
+}
+
+impl LoopCore {
+    /// The I/O thread, started by the first that needs it.
+    pub(crate) fn reactor(&self) -> PyResult<Arc<Reactor>> {
+        self.check_open()?;
+        let mut reactor = lock(&self.reactor);
+        if let Some(reactor) = &*reactor {
+            return Ok(Arc::clone(reactor));
+        }
+        let queue = Arc::clone(&self.queue);
+        let door: Door = Arc::new(move |event: Event| queue.push(Ready::Io(event)));
+        let started =
+            Arc::new(Reactor::start(door, Arc::clone(&self.read_ahead)).map_err(os_error)?);
+        *reactor = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    pub(crate) fn check_open(&self) -> PyResult<()> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(PyRuntimeError::new_err("Event loop is closed"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn push_handle(&self, handle: &Bound<'_, Handle>) {
+        self.queue.push(Ready::Callback(handle.clone().unbind()));
+    }
+
+    pub(crate) fn note_cancelled_timer(&self) {
+        let gone = lock(&self.timers)
+            .note_cancelled(|timer| crate::main_thread::is_cancelled_timer(timer));
+        for timer in &gone {
+            timer.get().is_scheduled.store(false, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn is_debug(&self) -> bool {
+        self.is_debug.load(Ordering::Relaxed)
+    }
+
+    fn new_handle<'py>(
+        slf: &Bound<'py, Self>,
+        callback: &Bound<'py, PyAny>,
+        arguments: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Handle> {
+        let handle = Handle::new(slf.clone().into_any().unbind(), callback, arguments, context)?;
+        if slf.get().is_debug() {
+            let traceback = slf.call_method0(intern!(slf.py(), "_extract_stack"))?;
+            handle.set_source_traceback(traceback.unbind());
+        }
+        Ok(handle)
+    }
+
+    fn check_call(
+        slf: &Bound<'_, Self>,
+        callback: &Bound<'_, PyAny>,
+        method: &str,
+    ) -> PyResult<()> {
+        let this = slf.get();
+        this.check_open()?;
+        if this.is_debug() {
+            if method != "call_soon_threadsafe" {
+                slf.call_method0("_check_thread")?;
+            }
+            slf.call_method1("_check_callback", (callback, method))?;
+        }
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl LoopCore {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_keywords))]
+    fn new(
+        _arguments: &Bound<'_, PyTuple>,
+        _keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            queue: Arc::new(ReadyQueue::new().map_err(os_error)?),
+            generation: Mutex::default(),
+            timers: Mutex::default(),
+            clock: Clock::new(),
+            stats: Arc::default(),
+            read_ahead: Arc::default(),
+            reactor: Mutex::new(None),
+            connections: Mutex::default(),
+            servings: Mutex::default(),
+            look_ups: Mutex::default(),
+            watched_fds: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+            is_debug: AtomicBool::new(false),
+            is_stopping: AtomicBool::new(false),
+            thread_id: AtomicU64::new(0),
+        })
+    }
+
+    #[pyo3(signature = (callback, *args, context = None))]
+    fn call_soon<'py>(
+        slf: &Bound<'py, Self>,
+        callback: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, Handle>> {
+        Self::check_call(slf, callback, "call_soon")?;
+        let handle = Bound::new(slf.py(), Self::new_handle(slf, callback, args, context)?)?;
+        slf.get().push_handle(&handle);
+        Ok(handle)
+    }
+
+    #[pyo3(signature = (callback, *args, context = None))]
+    fn call_soon_threadsafe<'py>(
+        slf: &Bound<'py, Self>,
+        callback: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, Handle>> {
+        Self::check_call(slf, callback, "call_soon_threadsafe")?;
+        let handle = Bound::new(slf.py(), Self::new_handle(slf, callback, args, context)?)?;
+        slf.get().push_handle(&handle);
+        Ok(handle)
+    }
+
+    #[pyo3(signature = (delay, callback, *args, context = None))]
+    fn call_later<'py>(
+        slf: &Bound<'py, Self>,
+        delay: Option<f64>,
+        callback: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, TimerHandle>> {
+        let delay = delay.ok_or_else(|| PyTypeError::new_err("delay must not be None"))?;
+        let now: f64 = slf.call_method0(intern!(slf.py(), "time"))?.extract()?;
+        Self::call_at(slf, Some(now + delay), callback, args, context)
+    }
+
+    #[pyo3(signature = (when, callback, *args, context = None))]
+    fn call_at<'py>(
+        slf: &Bound<'py, Self>,
+        when: Option<f64>,
+        callback: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, TimerHandle>> {
+        let when = when.ok_or_else(|| PyTypeError::new_err("when cannot be None"))?;
+        Self::check_call(slf, callback, "call_at")?;
+        let handle = Self::new_handle(slf, callback, args, context)?;
+        let timer = TimerHandle::create(slf.py(), handle, when)?;
+        lock(&slf.get().timers).push(when, timer.clone().unbind());
+        Ok(timer)
+    }
+
+    /// A handle of this loop that is not among its callbacks, for a watched descriptor.
+    #[pyo3(signature = (callback, args))]
+    fn _new_handle<'py>(
+        slf: &Bound<'py, Self>,
+        callback: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, Handle>> {
+        slf.get().check_open()?;
+        Bound::new(slf.py(), Self::new_handle(slf, callback, args, None)?)
+    }
+
+    /// Seconds of the loop's clock: that of `time.monotonic()`, unless a test drives it.
+    fn time(&self) -> f64 {
+        self.clock.now()
+    }
+
+    fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+        self.queue.wake();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    fn is_running(&self) -> bool {
+        self.thread_id.load(Ordering::Relaxed) != 0
+    }
+
+    fn get_debug(&self) -> bool {
+        self.is_debug()
+    }
+
+    /// Whether a tick would run something: an atomic load, and a look at the first deadline.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.queue.is_empty() || !lock(&self.generation).is_empty() || self.is_timer_due()
+    }
+
+    /// Lets the I/O thread read ahead so many bytes per connection and over all connections.
+    fn set_read_ahead(&self, per_connection: usize, in_all: usize) {
+        self.read_ahead.set_bounds(per_connection, in_all);
+    }
+
+    /// Bytes that were read and that no protocol has taken yet.
+    fn read_ahead_held(&self) -> usize {
+        self.read_ahead.held()
+    }
+
+    fn _set_time(&self, seconds: f64) {
+        self.clock.set(seconds);
+    }
+
+    fn _write_to_self(&self) {
+        self.queue.wake();
+    }
+
+    /// A copy of the descriptor that signals are to be written to.
+    fn _signal_fd(&self) -> PyResult<i32> {
+        use std::os::fd::IntoRawFd;
+        let copy = self.queue.signal_writer().try_clone_to_owned().map_err(os_error)?;
+        Ok(copy.into_raw_fd())
+    }
+
+    fn _take_signals(&self) -> Vec<u8> {
+        self.queue.take_signals()
+    }
+
+    /// Drops all that waits and ends the I/O thread.
+    fn _close_core(&self, py: Python<'_>) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        // Taken out under the locks and dropped outside them: that may run any code.
+        let mut generation = std::mem::take(&mut *lock(&self.generation));
+        let timers = lock(&self.timers).drain();
+        let connections = std::mem::take(&mut *lock(&self.connections));
+        let servings = std::mem::take(&mut *lock(&self.servings));
+        let look_ups = std::mem::take(&mut *lock(&self.look_ups));
+        let watched_fds = std::mem::take(&mut *lock(&self.watched_fds));
+        let reactor = lock(&self.reactor).take();
+        for connection in connections.values() {
+            connection.get().release();
+        }
+        drop((generation.drain(..), timers, connections, servings, look_ups, watched_fds));
+        py.detach(|| drop(reactor));
+        let mut waiting = VecDeque::new();
+        self.queue.take_generation(&mut waiting);
+    }
+
+    #[getter(_thread_id)]
+    fn running_thread(&self) -> Option<u64> {
+        Some(self.thread_id.load(Ordering::Relaxed)).filter(|id| *id != 0)
+    }
+
+    #[setter(_thread_id)]
+    fn set_running_thread(&self, thread_id: Option<u64>) {
+        self.thread_id.store(thread_id.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    #[getter(_stopping)]
+    fn stopping_flag(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    #[setter(_stopping)]
+    fn set_stopping_flag(&self, is_stopping: bool) {
+        self.is_stopping.store(is_stopping, Ordering::Relaxed);
+    }
+
+    #[getter(_closed)]
+    fn closed_flag(&self) -> bool {
+        self.is_closed()
+    }
+
+    #[setter(_closed)]
+    fn set_closed_flag(&self, is_closed: bool) {
+        self.is_closed.store(is_closed, Ordering::Relaxed);
+    }
+
+    #[getter(_debug)]
+    fn debug_flag(&self) -> bool {
+        self.is_debug()
+    }
+
+    #[setter(_debug)]
+    fn set_debug_flag(&self, is_debug: bool) {
+        self.is_debug.store(is_debug, Ordering::Relaxed);
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "the signature that pyo3 wants")]
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.queue.try_for_each(|item| item.traverse(&visit))?;
+        if let Ok(generation) = self.generation.try_lock() {
+            generation.iter().try_for_each(|item| item.traverse(&visit))?;
+        }
+        if let Ok(timers) = self.timers.try_lock() {
+            timers.iter().try_for_each(|timer| visit.call(timer))?;
+        }
+        if let Ok(connections) = self.connections.try_lock() {
+            connections.values().try_for_each(|connection| visit.call(connection))?;
+        }
+        if let Ok(servings) = self.servings.try_lock() {
+            servings.values().try_for_each(|serving| visit.call(&serving.accepted))?;
+        }
+        if let Ok(look_ups) = self.look_ups.try_lock() {
+            look_ups.values().try_for_each(|future| visit.call(future))?;
+        }
+        if let Ok(watched_fds) = self.watched_fds.try_lock() {
+            watched_fds.traverse(&visit)?;
+        }
+        Ok(())
+    }
+}

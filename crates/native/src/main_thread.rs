@@ -1,0 +1,316 @@
+//! Turns of the loop on the main thread: the only place where the ready queue reaches Python.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aiobpy_reactor::{Event, Parked, monotonic_seconds};
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::handle::{Handle, TimerHandle, lock};
+use crate::loop_core::LoopCore;
+
+/// What goes through the one door.
+pub(crate) enum Ready {
+    Callback(Py<Handle>),
+    Io(Event),
+}
+
+impl Ready {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Callback(handle) => visit.call(handle),
+            Self::Io(_) => Ok(()),
+        }
+    }
+}
+
+/// The clock's grain, in seconds: a timer that is due within it is due.
+const RESOLUTION: f64 = 1e-9;
+/// The longest wait in one go, in seconds, as asyncio has it.
+const LONGEST_WAIT: f64 = 24.0 * 3600.0;
+
+#[pymethods]
+impl LoopCore {
+    /// Runs turns, parking in between, until the loop is stopped.
+    fn _run_until_stopped(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let this = slf.get();
+        loop {
+            if lock(&this.generation).is_empty() {
+                this.park(slf)?;
+                this.begin_turn(slf.py());
+            }
+            let began = monotonic_seconds();
+            let mut count = 0;
+            while let Some(item) = this.next_of_generation() {
+                count += 1;
+                item.run(slf)?;
+            }
+            this.stats.note_tick(count, monotonic_seconds() - began, false);
+            if this.is_stopping.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Runs turns until nothing is ready or `budget` seconds are spent; looks at the time after
+    /// each callback. Returns whether something is left.
+    fn _run_turns(slf: &Bound<'_, Self>, budget: f64) -> PyResult<bool> {
+        let this = slf.get();
+        let began = monotonic_seconds();
+        let mut now = began;
+        let mut count = 0;
+        let mut result = Ok(false);
+        'turns: loop {
+            if lock(&this.generation).is_empty() {
+                this.begin_turn(slf.py());
+            }
+            let Some(mut next) = this.next_of_generation() else { break };
+            loop {
+                let handle = next.handle(slf.py());
+                result = next.run(slf).map(|()| false);
+                count += 1;
+                let before = std::mem::replace(&mut now, monotonic_seconds());
+                if let Some(handle) = handle
+                    && this.stats.is_among_slowest(now - before)
+                {
+                    this.stats.note_slow(name_of(handle.bind(slf.py())), now - before);
+                }
+                if result.is_err() {
+                    break 'turns;
+                }
+                if now - began >= budget {
+                    result = Ok(this.has_ready());
+                    break 'turns;
+                }
+                match this.next_of_generation() {
+                    Some(item) => next = item,
+                    None => break,
+                }
+            }
+        }
+        this.stats.note_tick(count, now - began, now - began > budget);
+        result
+    }
+
+    /// Waits until something is ready, without running it, for `limit` seconds at most.
+    #[pyo3(signature = (limit = None))]
+    fn _wait_for_ready(slf: &Bound<'_, Self>, limit: Option<f64>) -> PyResult<bool> {
+        let this = slf.get();
+        let until = limit.map(|limit| monotonic_seconds() + limit);
+        while !this.has_ready() {
+            let left = until.map(|until| until - monotonic_seconds());
+            if left.is_some_and(|left| left <= 0.0) {
+                return Ok(false);
+            }
+            this.park_for(slf, left)?;
+        }
+        Ok(true)
+    }
+
+    /// The deadline of the next timer, in seconds of the loop's clock.
+    fn _next_due(&self) -> Option<f64> {
+        self.forget_cancelled_timers();
+        lock(&self.timers).next_due()
+    }
+
+    /// Notes that the host came by though nothing was ready.
+    fn _note_idle_tick(&self) {
+        self.stats.note_alive();
+    }
+
+    /// The loop's counters: a JSON object as `/api/v1/status` shows it.
+    fn _status(&self) -> String {
+        serde_json::to_string(&self.stats.status()).unwrap_or_default()
+    }
+}
+
+impl LoopCore {
+    pub(crate) fn is_timer_due(&self) -> bool {
+        let due = lock(&self.timers).next_due();
+        due.is_some_and(|due| due <= self.clock.now() + RESOLUTION)
+    }
+
+    /// Waits for the next thing to do, unless there is one or the loop is to stop.
+    fn park(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+        if !self.queue.is_empty() || self.is_stopping.load(Ordering::Relaxed) {
+            return slf.py().check_signals();
+        }
+        let limit = self._next_due().map(|due| due - self.clock.now());
+        match limit {
+            Some(..=0.0) => slf.py().check_signals(),
+            _ if self.clock.is_manual() => self.park_for(slf, None),
+            limit => self.park_for(slf, limit),
+        }
+    }
+
+    fn park_for(&self, slf: &Bound<'_, Self>, seconds: Option<f64>) -> PyResult<()> {
+        let limit =
+            seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_WAIT)));
+        let parked = slf.py().detach(|| self.queue.park(limit));
+        slf.py().check_signals()?;
+        if let Parked::Signalled(signals) = parked {
+            slf.call_method1("_process_self_data", (signals,))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the timers that are due behind what is ready, and makes all of it the next generation.
+    fn begin_turn(&self, py: Python<'_>) {
+        self.forget_cancelled_timers();
+        let now = self.clock.now() + RESOLUTION;
+        loop {
+            let due = lock(&self.timers).pop_due(now);
+            let Some(timer) = due else { break };
+            timer.get().is_scheduled.store(false, Ordering::Relaxed);
+            self.queue.push(Ready::Callback(timer.bind(py).as_super().clone().unbind()));
+        }
+        self.queue.take_generation(&mut lock(&self.generation));
+    }
+
+    fn next_of_generation(&self) -> Option<Ready> {
+        lock(&self.generation).pop_front()
+    }
+
+    fn forget_cancelled_timers(&self) {
+        let gone = lock(&self.timers).pop_cancelled(is_cancelled_timer);
+        for timer in &gone {
+            timer.get().is_scheduled.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Ready {
+    fn run(self, event_loop: &Bound<'_, LoopCore>) -> PyResult<()> {
+        match self {
+            Self::Callback(handle) => run_handle(event_loop, handle.bind(event_loop.py())),
+            Self::Io(event) => run_event(event_loop, event),
+        }
+    }
+
+    fn handle(&self, py: Python<'_>) -> Option<Py<Handle>> {
+        match self {
+            Self::Callback(handle) => Some(handle.clone_ref(py)),
+            Self::Io(_) => None,
+        }
+    }
+}
+
+fn run_event(event_loop: &Bound<'_, LoopCore>, event: Event) -> PyResult<()> {
+    match event {
+        Event::Received(token)
+        | Event::Drained(token)
+        | Event::Flushed(token)
+        | Event::SendFailed(token, _) => {
+            crate::socket_connection::run_event(event_loop, token, event)
+        }
+        Event::Accepted(token) => crate::serving::run_accepted(event_loop, token),
+        Event::Resolved(token, result) => crate::look_ups::run_resolved(event_loop, token, result),
+        Event::Ready { token, readable, writable } => {
+            crate::watched_fds::run_ready(event_loop, token, readable, writable)
+        }
+    }
+}
+
+/// Runs a callback; what it raises goes to the loop's exception handler.
+pub(crate) fn run_handle(
+    event_loop: &Bound<'_, LoopCore>,
+    handle: &Bound<'_, Handle>,
+) -> PyResult<()> {
+    if handle.get().is_cancelled() {
+        return Ok(());
+    }
+    if event_loop.get().is_debug() {
+        return run_watched(event_loop, handle);
+    }
+    run_reported(event_loop, handle)
+}
+
+fn run_reported(event_loop: &Bound<'_, LoopCore>, handle: &Bound<'_, Handle>) -> PyResult<()> {
+    match handle.get().run(handle.py()) {
+        Ok(()) => Ok(()),
+        Err(error) if is_exit(handle.py(), &error) => Err(error),
+        Err(error) => {
+            let message = match handle.get().callback(handle.py()) {
+                Some(_) => format!("Exception in callback {}", source_of(handle)?),
+                None => "Exception in a callback that was cancelled as it ran".to_owned(),
+            };
+            report(event_loop, &message, error, &[("handle", handle.as_any())])
+        }
+    }
+}
+
+/// In debug mode: says so if the callback was slow.
+fn run_watched(event_loop: &Bound<'_, LoopCore>, handle: &Bound<'_, Handle>) -> PyResult<()> {
+    event_loop.setattr("_current_handle", handle)?;
+    let began = monotonic_seconds();
+    let result = run_reported(event_loop, handle);
+    event_loop.setattr("_current_handle", event_loop.py().None())?;
+    let seconds = monotonic_seconds() - began;
+    let slow: f64 = event_loop.getattr("slow_callback_duration")?.extract()?;
+    if result.is_ok() && seconds >= slow {
+        event_loop.call_method1("_warn_of_slow_callback", (handle, seconds))?;
+    }
+    result
+}
+
+/// Whether an exception ends the run of the loop itself.
+pub(crate) fn is_exit(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py)
+}
+
+/// Hands an exception to the loop's exception handler.
+pub(crate) fn report(
+    event_loop: &Bound<'_, LoopCore>,
+    message: &str,
+    error: PyErr,
+    extra: &[(&str, &Bound<'_, PyAny>)],
+) -> PyResult<()> {
+    let py = event_loop.py();
+    let context = PyDict::new(py);
+    context.set_item("message", message)?;
+    context.set_item("exception", error.into_value(py))?;
+    for (key, value) in extra {
+        context.set_item(key, value)?;
+        if let Ok(traceback) = value.getattr("_source_traceback")
+            && !traceback.is_none()
+        {
+            context.set_item("source_traceback", traceback)?;
+        }
+    }
+    event_loop.call_method1(intern!(py, "call_exception_handler"), (context,)).map(drop)
+}
+
+fn source_of(handle: &Bound<'_, Handle>) -> PyResult<String> {
+    let arguments = handle.getattr("_args")?;
+    let source = handle
+        .py()
+        .import("asyncio.format_helpers")?
+        .call_method1("_format_callback_source", (handle.get().callback(handle.py()), arguments))?;
+    Ok(source.to_string())
+}
+
+/// Whose callback it is, as the panel and the status show it: a task's by its coroutine.
+fn name_of(handle: &Bound<'_, Handle>) -> String {
+    let Some(callback) = handle.get().callback(handle.py()) else { return "cancelled".to_owned() };
+    let coroutine = callback.getattr("__self__").and_then(|task| task.call_method0("get_coro"));
+    if let Ok(coroutine) = coroutine {
+        return text_of(&coroutine, "__qualname__").unwrap_or_else(|| coroutine.to_string());
+    }
+    match (text_of(&callback, "__module__"), text_of(&callback, "__qualname__")) {
+        (Some(module), Some(name)) => format!("{module}.{name}"),
+        (None, Some(name)) => name,
+        _ => callback.to_string(),
+    }
+}
+
+fn text_of(object: &Bound<'_, PyAny>, attribute: &str) -> Option<String> {
+    object.getattr(attribute).ok()?.extract().ok()
+}
+
+pub(crate) fn is_cancelled_timer(timer: &Py<TimerHandle>) -> bool {
+    timer.get().is_cancelled.load(Ordering::Relaxed)
+}

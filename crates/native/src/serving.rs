@@ -1,0 +1,107 @@
+//! Listening sockets: connections that the I/O thread has accepted are handed to Python.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{IntoRawFd, RawFd};
+
+use aiobpy_reactor::{Accepted, Listener, Token};
+use pyo3::prelude::*;
+use pyo3::types::{PyAny, PyTuple};
+use rustix::net::SocketAddrAny;
+
+use crate::errors::os_error;
+use crate::fd;
+use crate::handle::lock;
+use crate::loop_core::LoopCore;
+use crate::main_thread::{is_exit, report};
+
+/// A listening socket and what to call with each connection.
+pub(crate) struct Serving {
+    listener: Listener,
+    /// The socket's number in Python, by which it is stopped.
+    fd: RawFd,
+    /// Called with `(fd, address)` or, if accepting failed, with `(exception, None)`.
+    pub(crate) accepted: Py<PyAny>,
+}
+
+#[pymethods]
+impl LoopCore {
+    fn _start_accepting(&self, fd: RawFd, accepted: Py<PyAny>) -> PyResult<()> {
+        let reactor = self.reactor()?;
+        let socket = fd::copy(fd).map_err(os_error)?;
+        let token = reactor.new_token();
+        let listener = Listener::start(&reactor, token, socket).map_err(os_error)?;
+        lock(&self.servings).insert(token, Serving { listener, fd, accepted });
+        Ok(())
+    }
+
+    fn _stop_accepting(&self, py: Python<'_>, fd: RawFd) {
+        let mut servings = lock(&self.servings);
+        let stopped: Vec<_> = servings.extract_if(|_, serving| serving.fd == fd).collect();
+        drop(servings);
+        for (_, Serving { listener, accepted, .. }) in stopped {
+            py.detach(|| drop(listener));
+            drop(accepted);
+        }
+    }
+}
+
+pub(crate) fn run_accepted(event_loop: &Bound<'_, LoopCore>, token: Token) -> PyResult<()> {
+    let py = event_loop.py();
+    let (results, accepted) = match lock(&event_loop.get().servings).get(&token) {
+        Some(serving) => (serving.listener.take(), serving.accepted.clone_ref(py)),
+        None => return Ok(()),
+    };
+    for result in results {
+        match hand_over(accepted.bind(py), result) {
+            Err(error) if !is_exit(py, &error) => {
+                report(event_loop, "could not hand over an accepted connection", error, &[])?;
+            }
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+fn hand_over(accepted: &Bound<'_, PyAny>, result: io::Result<Accepted>) -> PyResult<()> {
+    let py = accepted.py();
+    match result {
+        Ok(Accepted { socket, peer }) => {
+            let address = address_of(py, peer)?;
+            accepted.call1((socket.into_raw_fd(), address))?;
+        }
+        Err(error) => {
+            accepted.call1((os_error(error).into_value(py), py.None()))?;
+        }
+    }
+    Ok(())
+}
+
+/// As `socket.accept()` gives it.
+fn address_of(py: Python<'_>, peer: Option<SocketAddrAny>) -> PyResult<Bound<'_, PyAny>> {
+    let Some(std::net::SocketAddr::V6(address)) = ip_address(peer.as_ref()) else {
+        return match ip_address(peer.as_ref()) {
+            Some(address) => ip_tuple(py, address.ip(), address.port()),
+            None => Ok("".into_pyobject(py)?.into_any()),
+        };
+    };
+    let parts = (
+        address.ip().to_string(),
+        address.port(),
+        u32::from_be(address.flowinfo()),
+        address.scope_id(),
+    );
+    Ok(parts.into_pyobject(py)?.into_any())
+}
+
+fn ip_tuple(py: Python<'_>, ip: IpAddr, port: u16) -> PyResult<Bound<'_, PyAny>> {
+    Ok(PyTuple::new(
+        py,
+        [ip.to_string().into_pyobject(py)?.into_any(), port.into_pyobject(py)?.into_any()],
+    )?
+    .into_any())
+}
+
+fn ip_address(peer: Option<&SocketAddrAny>) -> Option<std::net::SocketAddr> {
+    std::net::SocketAddr::try_from(peer?.clone()).ok()
+}

@@ -1,0 +1,330 @@
+"""The event loop: asyncio's contract, with the I/O on a Rust thread.
+
+What runs once per callback or per packet is Rust (`_native.LoopCore`); what runs once per connection
+(name look-ups, happy eyeballs, servers, TLS set-up, executors) is asyncio's own, inherited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import errno
+import signal
+import socket
+import sys
+import threading
+from asyncio import base_events, constants, events, format_helpers, sslproto, trsock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiobpy import _native
+from aiobpy.transports import SocketTransport
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Coroutine
+
+DEFAULT_BUDGET = 0.004
+"""Seconds that a guest loop may spend in one tick of its host, unless told otherwise."""
+
+
+class Tick(NamedTuple):
+    """What one tick of a guest loop left behind."""
+
+    left: bool
+    """Something is ready that the budget did not reach: come back as soon as you can."""
+    next_due: float | None
+    """When the next timer is due, in seconds of `EventLoop.time()`; None if none is set."""
+
+
+class _NoSelector:
+    """Stands where asyncio's selector would be: the I/O thread watches in its place."""
+
+    def get_key(self, fd: object) -> None:
+        """Nothing is watched here."""
+        raise KeyError(fd)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
+    """A complete asyncio event loop that also runs as a guest in a host's own loop.
+
+    Alone, it is used like any other: `asyncio.Runner(loop_factory=aiobpy.EventLoop)`. As a guest, its
+    host calls `run_ready` at a safe point, as often as it likes; between two calls the I/O thread goes
+    on reading ahead, writing out, accepting and looking names up.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_NoSelector())  # type: ignore[arg-type]
+
+    def run_ready(self, budget: float = DEFAULT_BUDGET) -> Tick:
+        """Run what is ready, for `budget` seconds at most, and return.
+
+        Turns are run as asyncio has them, one generation of callbacks each, until nothing is ready or
+        the budget is spent; the time is looked at after each callback. While it runs, and only then,
+        this is the running loop.
+
+        Raises:
+            RuntimeError: The loop is closed or running already, or another loop runs in this thread.
+        """
+        if not self.has_ready():
+            self._note_idle_tick()
+            return Tick(left=False, next_due=self._next_due())
+        self._enter()
+        try:
+            left = self._run_turns(budget)
+        finally:
+            self._leave()
+        return Tick(left, self._next_due())
+
+    def run_forever(self) -> None:
+        """Run until `stop()` is called."""
+        self._enter()
+        restore_wakeup_fd = self._take_signals_of_process()
+        try:
+            self._run_until_stopped()
+        finally:
+            restore_wakeup_fd()
+            self._stopping = False
+            self._leave()
+
+    def close(self) -> None:
+        """Close the loop: what has not run never will; the I/O thread ends."""
+        if self.is_closed() and not self.is_running():
+            return
+        super().close()
+        self._close_core()
+
+    def _enter(self) -> None:
+        self._check_closed()
+        if self.is_running():
+            msg = "This event loop is already running"
+            raise RuntimeError(msg)
+        if events._get_running_loop() is not None:
+            msg = "Cannot run the event loop while another loop is running"
+            raise RuntimeError(msg)
+        self._set_coroutine_origin_tracking(self._debug)
+        self._hooks_of_host = sys.get_asyncgen_hooks()
+        self._thread_id = threading.get_ident()
+        sys.set_asyncgen_hooks(
+            firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook
+        )
+        events._set_running_loop(self)
+
+    def _leave(self) -> None:
+        self._thread_id = None
+        events._set_running_loop(None)
+        self._set_coroutine_origin_tracking(False)
+        sys.set_asyncgen_hooks(*self._hooks_of_host)
+
+    # Signals. While the loop parks, a byte from Python's signal handler ends its wait.
+
+    def _make_self_pipe(self) -> None:
+        self._ssock = None
+        self._csock = socket.socket(fileno=self._signal_fd())
+        self._internal_fds += 1
+
+    def _close_self_pipe(self) -> None:
+        self._csock.close()
+        self._csock = None
+        self._internal_fds -= 1
+
+    def _take_signals_of_process(self) -> Callable[[], None]:
+        """Have signals end the wait, if this is the main thread and nobody else has asked for them."""
+        if threading.current_thread() is not threading.main_thread():
+            return lambda: None
+        before = signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
+        if before != -1:
+            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+            return lambda: None
+
+        def restore() -> None:
+            if not self._signal_handlers:
+                signal.set_wakeup_fd(-1)
+
+        return restore
+
+    def _add_callback(self, handle: Any) -> None:
+        # Of a signal: asyncio's own Handle.
+        if not handle.cancelled():
+            self.call_soon(handle._run)
+
+    # Descriptors that a library watches itself.
+
+    def _add_reader(self, fd: Any, callback: Callable[..., object], *args: Any) -> _native.Handle:
+        handle = self._new_handle(callback, args)
+        self._watch_reader(_fileno(fd), handle)
+        return handle
+
+    def _add_writer(self, fd: Any, callback: Callable[..., object], *args: Any) -> _native.Handle:
+        handle = self._new_handle(callback, args)
+        self._watch_writer(_fileno(fd), handle)
+        return handle
+
+    def _remove_reader(self, fd: Any) -> bool:
+        return not self.is_closed() and self._unwatch_reader(_fileno(fd))
+
+    def _remove_writer(self, fd: Any) -> bool:
+        return not self.is_closed() and self._unwatch_writer(_fileno(fd))
+
+    # Name look-ups, on Rust threads.
+
+    async def getaddrinfo(
+        self,
+        host: bytes | str | None,
+        port: bytes | str | int | None,
+        *,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[tuple[Any, ...]]:
+        """Look a name up, as `socket.getaddrinfo` does, without a Python thread.
+
+        Raises:
+            socket.gaierror: The name is not known, or a family or a service does not go with it.
+        """
+        answers = await self._look_up(
+            _host_text(host), _service_text(port), family, type, proto, flags
+        )
+        return [
+            (_enum(socket.AddressFamily, family), _enum(socket.SocketKind, kind), *rest)
+            for family, kind, *rest in answers
+        ]
+
+    # Streams.
+
+    def _make_socket_transport(
+        self,
+        sock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+        context: contextvars.Context | None = None,
+    ) -> SocketTransport:
+        return SocketTransport(self, sock, protocol, waiter, extra, server)
+
+    def _make_ssl_transport(
+        self,
+        rawsock: socket.socket,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: ssl.SSLContext,
+        waiter: asyncio.Future[None] | None = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: dict[str, Any] | None = None,
+        server: Any = None,
+        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+        **later: Any,
+    ) -> asyncio.Transport:
+        ssl_protocol = sslproto.SSLProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+        )
+        SocketTransport(self, rawsock, ssl_protocol, None, extra, server)
+        return ssl_protocol._app_transport
+
+    def _start_serving(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        sock: socket.socket,
+        sslcontext: ssl.SSLContext | None = None,
+        server: Any = None,
+        backlog: int = 100,
+        ssl_handshake_timeout: float | None = constants.SSL_HANDSHAKE_TIMEOUT,
+        ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
+        **later: Any,
+    ) -> None:
+        if sock.type != socket.SOCK_STREAM:
+            super()._start_serving(
+                protocol_factory, sock, sslcontext, server, backlog,
+                ssl_handshake_timeout, ssl_shutdown_timeout, **later,
+            )
+            return
+
+        def accepted(result: int | OSError, address: Any) -> None:
+            if isinstance(result, OSError):
+                self._report_accept_failed(result, sock)
+                return
+            connection = socket.socket(sock.family, sock.type, sock.proto, fileno=result)
+            connection.setblocking(False)
+            self.create_task(
+                self._accept_connection2(
+                    protocol_factory, connection, {"peername": address}, sslcontext, server,
+                    ssl_handshake_timeout, ssl_shutdown_timeout, **later,
+                )
+            )
+
+        self._start_accepting(sock.fileno(), accepted)
+
+    def _stop_serving(self, sock: socket.socket) -> None:
+        self._stop_accepting(sock.fileno())
+        super()._stop_serving(sock)
+
+    def _report_accept_failed(self, error: OSError, sock: socket.socket) -> None:
+        out_of = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+        self.call_exception_handler(
+            {
+                "message": "socket.accept() out of system resource"
+                if out_of
+                else "socket.accept() failed",
+                "exception": error,
+                "socket": trsock.TransportSocket(sock),
+            }
+        )
+
+    # Debug mode; called from Rust.
+
+    def _extract_stack(self) -> Any:
+        return format_helpers.extract_stack(sys._getframe(1))
+
+    def _warn_of_slow_callback(self, handle: _native.Handle, seconds: float) -> None:
+        base_events.logger.warning(
+            "Executing %s took %.3f seconds", base_events._format_handle(handle), seconds
+        )
+
+
+def _fileno(fd: Any) -> int:
+    """As `selectors` has it: a number, or an object with `fileno()`."""
+    if isinstance(fd, int):
+        number = fd
+    else:
+        try:
+            number = int(fd.fileno())
+        except (AttributeError, TypeError, ValueError):
+            msg = f"Invalid file object: {fd!r}"
+            raise ValueError(msg) from None
+    if number < 0:
+        msg = f"Invalid file descriptor: {number}"
+        raise ValueError(msg)
+    return number
+
+
+def _host_text(host: bytes | str | None) -> str | None:
+    if host is None or isinstance(host, str):
+        return host and host.encode("idna").decode("ascii")
+    return bytes(host).decode("ascii")
+
+
+def _service_text(port: bytes | str | int | None) -> str | None:
+    if port is None or isinstance(port, str):
+        return port
+    return port.decode("ascii") if isinstance(port, bytes) else str(int(port))
+
+
+def _enum(kind: Any, value: int) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        return value
