@@ -1,0 +1,176 @@
+//! The main job, end to end: a configured product, rendered over REST by a warm Blender.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use crate::failure::{Doing, Failure, Outcome};
+use crate::run::Run;
+use crate::step::step;
+use crate::{setup, wheel, workspace};
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Stop after one picture.
+    once: bool,
+    out: PathBuf,
+}
+
+const USAGE: &str = "cargo xtask demo [--once] [--out FILE]";
+
+impl Options {
+    pub(crate) fn parse(arguments: &[String]) -> Outcome<Self> {
+        let mut options = Self { once: false, out: PathBuf::from("out/product.png") };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            match argument.as_str() {
+                "--once" => options.once = true,
+                "--out" => {
+                    let file = rest.next().ok_or_else(|| {
+                        Failure::new("`--out` needs the name of a file").hint(USAGE)
+                    })?;
+                    options.out = PathBuf::from(file);
+                }
+                unknown => {
+                    return Err(
+                        Failure::new(format!("`demo` does not understand `{unknown}`")).hint(USAGE)
+                    );
+                }
+            }
+        }
+        Ok(options)
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Outcome {
+    setup::prepare_to_run()?;
+    wheel::install()?;
+    setup::product()?;
+    let server = step("start `aiobpy serve` with one warm Blender", Server::start)?;
+    step("render a mug over REST", || submit(&server.address, options))?;
+    println!("\nthe picture: {}", options.out.display());
+    if options.once {
+        return Ok(());
+    }
+    server.explain();
+    server.wait()
+}
+
+const TEMPLATE: &str = "examples/product_configurator/product.py";
+
+/// Ask for a mug, as any client would, and keep the picture.
+fn submit(address: &str, options: &Options) -> Outcome {
+    if let Some(folder) = options.out.parent() {
+        fs::create_dir_all(folder).doing(|| format!("could not create `{}`", folder.display()))?;
+    }
+    Run::new(workspace::venv_program("aiobpy"))
+        .args(["submit", "--url", address, "--template", "mug"])
+        .args(["--param", "colour=#1f6f78", "--param", "text=aiobpy"])
+        .args(["--width", "960", "--height", "720", "--samples", "96", "--format", "png"])
+        .arg("--out")
+        .arg(&options.out)
+        .check()
+}
+
+/// `aiobpy serve`, stopped when dropped.
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    fn start() -> Outcome<Self> {
+        let mut process = Command::new(workspace::venv_program("aiobpy"))
+            .current_dir(workspace::root())
+            .args(["serve", "--workers", "1", "--port", "0", "--templates", TEMPLATE])
+            .arg("--data")
+            .arg(workspace::target_dir().join("demo"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .doing(|| "could not start `aiobpy serve`".to_owned())?;
+        let lines = process.stdout.take().map(show_lines);
+        // From here on, dropping it stops the process.
+        let mut server = Self { process, address: String::new() };
+        server.address = lines
+            .and_then(|lines| lines.iter().find_map(|line| address_in(&line)))
+            .ok_or_else(|| Failure::new("`aiobpy serve` ended before it listened"))?;
+        Ok(server)
+    }
+
+    fn explain(&self) {
+        println!(
+            "\nThe server goes on, until Ctrl-C. Its token is in the discovery file:\n\n  \
+             export TOKEN=$(.venv/bin/python -m aiobpy token)\n  \
+             curl -H \"Authorization: Bearer $TOKEN\" {0}/api/v1/templates\n  \
+             curl -H \"Authorization: Bearer $TOKEN\" -H 'Prefer: wait=30' \\\n       \
+             --json '{{\"template\": \"mug\", \"params\": {{\"colour\": \"#d13b2a\"}}}}' \\\n       \
+             {0}/api/v1/jobs --output mug.png",
+            self.address
+        );
+    }
+
+    fn wait(mut self) -> Outcome {
+        let status = self.process.wait().doing(|| "could not wait for the server".to_owned())?;
+        println!("\n`aiobpy serve` ended with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    /// Ask it to end, so that it ends its Blender too.
+    fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            let asked = Run::new("kill").arg("-TERM").arg(self.process.id().to_string()).output();
+            if asked.is_err() || self.process.wait().is_err() {
+                eprintln!("could not stop `aiobpy serve`, process {}", self.process.id());
+            }
+        }
+    }
+}
+
+/// Print what a program says as it says it, and hand it on.
+fn show_lines(output: ChildStdout) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            println!("  serve │ {line}");
+            // Nobody listens once the address is known.
+            let _ = sender.send(line);
+        }
+    });
+    lines
+}
+
+fn address_in(line: &str) -> Option<String> {
+    let address = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:"))?;
+    Some(address.trim_end_matches(['/', '.', ',']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Outcome<Options> {
+        let arguments: Vec<String> = arguments.iter().map(|&text| text.to_owned()).collect();
+        Options::parse(&arguments)
+    }
+
+    #[test]
+    fn options_are_understood_and_others_refused_with_a_hint() {
+        let expected = Options { once: true, out: PathBuf::from("a.png") };
+        assert_eq!(parse(&["--once", "--out", "a.png"]).unwrap(), expected);
+        assert!(parse(&["--out"]).unwrap_err().to_string().contains("needs the name of a file"));
+        assert!(parse(&["--twice"]).unwrap_err().to_string().contains("hint: cargo xtask demo"));
+    }
+
+    #[test]
+    fn the_address_is_found_in_what_the_server_says() {
+        let line = "listening on http://127.0.0.1:43210/, with 1 worker";
+        assert_eq!(address_in(line).as_deref(), Some("http://127.0.0.1:43210"));
+        assert_eq!(address_in("warming up"), None);
+    }
+}

@@ -1,0 +1,48 @@
+//! Formats, lints, types and doors.
+
+use crate::failure::{Failure, Outcome};
+use crate::run::Run;
+use crate::step::step;
+use crate::{doors, setup, wheel, workspace};
+
+pub(crate) fn run() -> Outcome {
+    setup::prepare_to_test()?;
+    check()
+}
+
+/// All checks, on a set-up that is done.
+pub(crate) fn check() -> Outcome {
+    step("rustfmt", || {
+        Run::new("cargo")
+            .args(["fmt", "--all", "--check"])
+            .check()
+            .map_err(|failure| failure.hint("`cargo fmt --all` puts it right"))
+    })?;
+    step("clippy", || {
+        Run::new("cargo")
+            .args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+            .check()
+    })?;
+    step("doors: what the sources may not contain", doors::check)?;
+    step("ruff", || {
+        let ruff = || Run::new(workspace::venv_program("ruff"));
+        ruff().args(["check", "."]).check()?;
+        ruff()
+            .args(["format", "--check", "."])
+            .check()
+            .map_err(|failure| failure.hint("`.venv/bin/ruff format .` puts it right"))
+    })?;
+    step("mypy", || Run::new(workspace::venv_program("mypy")).check())?;
+    step("stubtest", stubtest)
+}
+
+/// Compare `_native.pyi` with the module that is installed.
+fn stubtest() -> Outcome {
+    if !wheel::site_packages()?.join("aiobpy/_native.abi3.so").is_file() {
+        return Err(Failure::new("the wheel is not installed").hint("cargo xtask setup"));
+    }
+    Run::new(workspace::venv_program("python"))
+        .args(["-m", "mypy.stubtest", "aiobpy._native"])
+        .env("MYPYPATH", workspace::root().join("python"))
+        .check()
+}

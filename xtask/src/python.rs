@@ -1,0 +1,134 @@
+//! The virtual environment `.venv`: Python 3.11 with the pinned requirements.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Doing, Failure, Outcome};
+use crate::run::{Run, find_on_path};
+use crate::stamp::{Inputs, Stamp};
+use crate::step::{already_done, step};
+use crate::{cache, download, system, workspace};
+
+/// What a chore needs in `.venv`.
+pub(crate) const TO_RUN: &[&str] = &["requirements/build.txt", "requirements/worker.txt"];
+pub(crate) const TO_TEST: &[&str] =
+    &["requirements/build.txt", "requirements/worker.txt", "requirements/test.txt"];
+
+/// Make `.venv` hold what the requirement files pin.
+pub(crate) fn prepare(requirements: &[&str]) -> Outcome {
+    create_venv()?;
+    install(requirements)
+}
+
+fn create_venv() -> Outcome {
+    let name = "virtual environment";
+    if version_of(&workspace::venv_program("python")).is_some_and(|version| version == "3.11") {
+        already_done(name);
+        return Ok(());
+    }
+    step(name, || {
+        let python = find_python()?;
+        println!("  with {}", python.display());
+        Run::new(python).args(["-m", "venv", "--clear"]).arg(workspace::venv()).check()
+    })
+}
+
+fn install(requirements: &[&str]) -> Outcome {
+    let inputs = Inputs::of_paths(&workspace::root(), requirements)?;
+    // One stamp per set of files: a demo must not undo what the tests installed.
+    let names = requirements.concat().replace(['/', '.'], "-");
+    let stamp = Stamp::at(workspace::venv().join(format!("installed-{names}")));
+    let name = "Python packages";
+    if stamp.matches(&inputs) {
+        already_done(name);
+        return Ok(());
+    }
+    step(name, || {
+        let wheels = cache::folder().join("wheels");
+        {
+            let _lock = cache::lock("wheels")?;
+            download::wheels(requirements, &wheels)?;
+        }
+        let files = requirements.iter().flat_map(|file| ["-r", file]);
+        pip()
+            .args(["install", "--quiet", "--no-index", "--find-links"])
+            .arg(&wheels)
+            .args(files)
+            .check()?;
+        stamp.set(&inputs)
+    })
+}
+
+/// pip of the virtual environment.
+pub(crate) fn pip() -> Run {
+    Run::new(workspace::venv_program("python"))
+        .args(["-m", "pip", "--disable-pip-version-check"])
+        .env("PIP_ROOT_USER_ACTION", "ignore")
+}
+
+fn find_python() -> Outcome<PathBuf> {
+    let mut without_venv = None;
+    for python in candidates() {
+        if version_of(&python).is_none_or(|version| version != "3.11") {
+            continue;
+        }
+        if can_create_venvs(&python) {
+            return Ok(python);
+        }
+        without_venv = Some(python);
+    }
+    let Some(python) = without_venv else {
+        return Err(Failure::new("no Python 3.11 was found").hint(
+            "install it (Debian 12: `apt-get install python3 python3-venv`; anywhere: `pyenv \
+             install 3.11`) or name one in AIOBPY_PYTHON",
+        ));
+    };
+    system::install("virtual environments", &["python3-venv"])?;
+    Ok(python)
+}
+
+/// Pythons in order of preference; not all exist, and not all are 3.11.
+fn candidates() -> Vec<PathBuf> {
+    let named = std::env::var_os("AIOBPY_PYTHON").map(PathBuf::from);
+    let on_path = ["python3.11", "python3"].into_iter().filter_map(find_on_path);
+    let debian = [PathBuf::from("/usr/bin/python3.11")];
+    named.into_iter().chain(pyenv_versions()).chain(on_path).chain(debian).collect()
+}
+
+fn pyenv_versions() -> Vec<PathBuf> {
+    let root = std::env::var_os("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv")));
+    let Some(versions) = root.and_then(|root| fs::read_dir(root.join("versions")).ok()) else {
+        return Vec::new();
+    };
+    let mut folders: Vec<PathBuf> = versions.flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    folders
+        .into_iter()
+        .filter(|folder| {
+            folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("3.11."))
+        })
+        .map(|folder| folder.join("bin/python"))
+        .collect()
+}
+
+/// As in `3.11`; `None` where there is no Python that runs.
+fn version_of(python: &Path) -> Option<String> {
+    let print = "import sys; print('%d.%d' % sys.version_info[:2])";
+    let output = Run::new(python).args(["-c", print]).output().ok()?;
+    Some(output.trim().to_owned())
+}
+
+fn can_create_venvs(python: &Path) -> bool {
+    Run::new(python).args(["-c", "import ensurepip, venv"]).output().is_ok()
+}
+
+/// Remove a folder or file that may not be there.
+pub(crate) fn remove(path: &Path) -> Outcome {
+    if !path.exists() {
+        return Ok(());
+    }
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    removed.doing(|| format!("could not remove `{}`", path.display()))
+}

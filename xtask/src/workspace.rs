@@ -1,0 +1,31 @@
+//! Where things are in the clone.
+
+use std::path::{Path, PathBuf};
+
+/// The clone's own folder.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the workspace's folder")
+        .to_path_buf()
+}
+
+/// aiobpy's version: one for all crates, the wheel and the extension.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Cargo's target folder, which the environment may put elsewhere.
+pub(crate) fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(elsewhere) => root().join(elsewhere),
+        None => root().join("target"),
+    }
+}
+
+pub(crate) fn venv() -> PathBuf {
+    root().join(".venv")
+}
+
+/// A program of the virtual environment, as in `pytest`.
+pub(crate) fn venv_program(name: &str) -> PathBuf {
+    venv().join("bin").join(name)
+}
