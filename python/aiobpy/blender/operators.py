@@ -1,6 +1,7 @@
 """The panel's buttons. Each does one thing of `service` and reports what went wrong."""
 
 import bpy
+from bpy.app.translations import pgettext_rpt as translated_report
 
 from aiobpy.blender import service
 
@@ -55,7 +56,7 @@ class AIOBPY_OT_address_copy(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         if (server := service.server()) is not None:
             context.window_manager.clipboard = server.address
-            self.report({'INFO'}, "Address copied")
+            self.report({'INFO'}, translated_report("Address copied"))
         return {'FINISHED'}
 
 
@@ -72,7 +73,7 @@ class AIOBPY_OT_token_copy(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         if (server := service.server()) is not None:
             context.window_manager.clipboard = server.token
-            self.report({'INFO'}, "Token copied")
+            self.report({'INFO'}, translated_report("Token copied"))
         return {'FINISHED'}
 
 

@@ -1,4 +1,4 @@
-"""The panels in the 3D viewport's sidebar: does the loop run, is the server on, who is connected."""
+"""The panels in the 3D viewport's sidebar: does the loop run, is the server on, who is there."""
 
 import logging
 import time
@@ -36,17 +36,13 @@ class AIOBPY_PT_loop(bpy.types.Panel):
         if facts is None:
             column.label(text="Stopped", icon='PAUSE')
             return
-        pace = _pace
-        if pace is None or pace.ticks_per_second == 0:
-            column.label(text="Starting", icon='TIME')
-        elif pace.share_of_main_thread > service.BUSY_SHARE:
+        if _pace.share_of_main_thread > service.BUSY_SHARE:
             column.label(text="Busy", icon='ERROR')
         else:
             column.label(text="Running", icon='CHECKMARK')
-        if pace is not None:
-            _fact(column, "Ticks per Second", f"{pace.ticks_per_second:.0f}")
-            _fact(column, "Time in Callbacks", f"{pace.share_of_main_thread:.1%}")
-        _fact(column, "Callbacks", f"{facts.callbacks:,}")
+        _fact(column, "Ticks with Work", f"{facts.ticks:,}")
+        _fact(column, "Callbacks per Second", f"{_pace.callbacks_per_second:,.0f}")
+        _fact(column, "Time in Callbacks", f"{_pace.share_of_main_thread:.1%}")
         _fact(column, "Over Budget", f"{facts.overruns:,}")
         if facts.slowest is not None:
             name, seconds = facts.slowest
@@ -84,15 +80,15 @@ class AIOBPY_PT_server(bpy.types.Panel):
 class Pace:
     """How fast the loop went between two refreshes."""
 
-    ticks_per_second: float
-    share_of_main_thread: float
+    callbacks_per_second: float = 0.0
+    share_of_main_thread: float = 0.0
     """From 0 to 1: the part of the time that callbacks took."""
 
 
 def pace_between(before: service.LoopFacts, after: service.LoopFacts, seconds: float) -> Pace:
     """The pace of a loop that counted `before` and, so many `seconds` later, `after`."""
     return Pace(
-        ticks_per_second=(after.ticks - before.ticks) / seconds,
+        callbacks_per_second=(after.callbacks - before.callbacks) / seconds,
         share_of_main_thread=(after.seconds_in_callbacks - before.seconds_in_callbacks) / seconds,
     )
 
@@ -112,7 +108,7 @@ def unregister() -> None:
         bpy.app.timers.unregister(_refresh)
     for panel in reversed(_classes):
         bpy.utils.unregister_class(panel)
-    _pace = _before = None
+    _pace, _before = Pace(), None
 
 
 def _fact(layout: bpy.types.UILayout, label: str, value: str) -> None:
@@ -155,5 +151,5 @@ def _regions_that_show_us() -> list[bpy.types.Region]:
 
 _log = logging.getLogger(__name__)
 _classes = (AIOBPY_PT_loop, AIOBPY_PT_server)
-_pace: Pace | None = None
+_pace = Pace()
 _before: tuple[float, service.LoopFacts] | None = None

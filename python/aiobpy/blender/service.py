@@ -1,9 +1,8 @@
 """Starts, stops and describes what the panel shows: the loop and the web server of this Blender."""
 
+import json
 from dataclasses import dataclass
 from typing import Final
-
-import bpy
 
 import aiobpy.host
 import aiobpy.server
@@ -30,33 +29,30 @@ def start(budget_seconds: float) -> None:
     Args:
         budget_seconds: How long one tick may run callbacks.
     """
-    global _gui_host
-    if bpy.app.background or _gui_host is not None:
+    if not aiobpy.host.has_main_loop():
         return
-    _gui_host = aiobpy.host.GuiHost(budget=budget_seconds)
-    _gui_host.start()
+    host = aiobpy.host.gui_host()
+    host.budget = budget_seconds
+    host.start()
 
 
 def stop() -> None:
     """Stop the server and the loop; their threads have ended when this returns."""
-    global _gui_host
     stop_server()
-    if _gui_host is not None:
-        _gui_host.stop()
-        _gui_host = None
+    aiobpy.host.shut_down()
 
 
 def set_budget(seconds: float) -> None:
     """Change how long one tick may run callbacks."""
-    if _gui_host is not None:
-        _gui_host.budget = seconds
+    if aiobpy.host.has_main_loop():
+        aiobpy.host.gui_host().budget = seconds
 
 
 def loop_facts() -> LoopFacts | None:
-    """What the loop has counted; `None` while no loop runs."""
-    if _gui_host is None:
+    """What the loop has counted; `None` while Blender does not drive it."""
+    if not aiobpy.host.has_main_loop() or not aiobpy.host.gui_host().is_running():
         return None
-    status = aiobpy.host.loop().status()
+    status = json.loads(aiobpy.host.loop()._status())
     slowest = status["slowest"]
     return LoopFacts(
         ticks=status["ticks"],
@@ -85,6 +81,3 @@ def stop_server() -> None:
     """Switch the web server off, if it is on."""
     if aiobpy.server.current() is not None:
         aiobpy.server.stop()
-
-
-_gui_host: aiobpy.host.GuiHost | None = None
