@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _TICK_AGAIN = 0.0
-"""Seconds until Blender is to call a timer again: at its next pass, some 5 ms later when it idles."""
+"""Seconds until Blender is to call again: at its next pass, some 5 ms later when it idles."""
 
 
 class GuiHost:
-    """Runs a loop as a guest of Blender's main loop, by one persistent `bpy.app.timers` callback.
+    """Runs a loop as a guest of Blender's main loop, by one `bpy.app.timers` callback.
 
-    The callback is one plain function, kept for as long as the host runs: Blender finds a timer again
-    by the identity of its function, and lets only a persistent one live through a file load.
+    The callback is one plain function, kept for as long as the host runs: Blender finds a timer
+    again by the identity of its function. It is persistent, so it lives through a file load.
     """
 
     def __init__(self, loop: EventLoop, budget: float = DEFAULT_BUDGET) -> None:

@@ -1,13 +1,12 @@
 """The event loop: asyncio's contract, with the I/O on a Rust thread.
 
-What runs once per callback or per packet is Rust (`_native.LoopCore`); what runs once per connection
-(name look-ups, happy eyeballs, servers, TLS set-up, executors) is asyncio's own, inherited.
+What runs once per callback or per packet is Rust (`_native.LoopCore`); what runs once per
+connection (happy eyeballs, servers, TLS set-up, executors) is asyncio's own, inherited.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import errno
 import signal
 import socket
@@ -20,8 +19,9 @@ from aiobpy import _native
 from aiobpy.transports import SocketTransport
 
 if TYPE_CHECKING:
+    import contextvars
     import ssl
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
 DEFAULT_BUDGET = 0.004
 """Seconds that a guest loop may spend in one tick of its host, unless told otherwise."""
@@ -50,23 +50,23 @@ class _NoSelector:
 class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
     """A complete asyncio event loop that also runs as a guest in a host's own loop.
 
-    Alone, it is used like any other: `asyncio.Runner(loop_factory=aiobpy.EventLoop)`. As a guest, its
-    host calls `run_ready` at a safe point, as often as it likes; between two calls the I/O thread goes
-    on reading ahead, writing out, accepting and looking names up.
+    Alone, it is used like any other: `asyncio.Runner(loop_factory=aiobpy.EventLoop)`. As a guest,
+    its host calls `run_ready` at a safe point, as often as it likes; between two calls the I/O
+    thread goes on reading ahead, writing out, accepting and looking names up.
     """
 
     def __init__(self) -> None:
-        super().__init__(_NoSelector())  # type: ignore[arg-type]
+        super().__init__(_NoSelector())
 
     def run_ready(self, budget: float = DEFAULT_BUDGET) -> Tick:
         """Run what is ready, for `budget` seconds at most, and return.
 
-        Turns are run as asyncio has them, one generation of callbacks each, until nothing is ready or
-        the budget is spent; the time is looked at after each callback. While it runs, and only then,
-        this is the running loop.
+        Turns are run as asyncio has them, one generation of callbacks each, until nothing is ready
+        or the budget is spent; the time is looked at after each callback. While it runs, and only
+        then, this is the running loop.
 
         Raises:
-            RuntimeError: The loop is closed or running already, or another loop runs in this thread.
+            RuntimeError: The loop is closed or running, or another loop runs in this thread.
         """
         if not self.has_ready():
             self._note_idle_tick()
@@ -131,7 +131,7 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         self._internal_fds -= 1
 
     def _take_signals_of_process(self) -> Callable[[], None]:
-        """Have signals end the wait, if this is the main thread and nobody else has asked for them."""
+        """Have signals end the wait, in the main thread, unless they go elsewhere already."""
         if threading.current_thread() is not threading.main_thread():
             return lambda: None
         before = signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
@@ -176,7 +176,7 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         port: bytes | str | int | None,
         *,
         family: int = 0,
-        type: int = 0,
+        type: int = 0,  # noqa: A002 - asyncio's name
         proto: int = 0,
         flags: int = 0,
     ) -> list[tuple[Any, ...]]:
@@ -248,8 +248,14 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
     ) -> None:
         if sock.type != socket.SOCK_STREAM:
             super()._start_serving(
-                protocol_factory, sock, sslcontext, server, backlog,
-                ssl_handshake_timeout, ssl_shutdown_timeout, **later,
+                protocol_factory,
+                sock,
+                sslcontext,
+                server,
+                backlog,
+                ssl_handshake_timeout,
+                ssl_shutdown_timeout,
+                **later,
             )
             return
 
@@ -261,8 +267,14 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
             connection.setblocking(False)
             self.create_task(
                 self._accept_connection2(
-                    protocol_factory, connection, {"peername": address}, sslcontext, server,
-                    ssl_handshake_timeout, ssl_shutdown_timeout, **later,
+                    protocol_factory,
+                    connection,
+                    {"peername": address},
+                    sslcontext,
+                    server,
+                    ssl_handshake_timeout,
+                    ssl_shutdown_timeout,
+                    **later,
                 )
             )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from aiobpy.loop import DEFAULT_BUDGET, EventLoop, Tick
 
@@ -31,7 +31,7 @@ class FakeHost:
         self.now = 0.0
         self.loop._set_time(self.now)
 
-    def __enter__(self) -> FakeHost:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

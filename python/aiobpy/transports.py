@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
     """A connected stream socket.
 
-    The bytes are moved by `_native.SocketConnection`, ahead of and behind the main thread's back; this
-    class decides when to pause, to close and to tell the protocol, to the letter of asyncio.
+    The bytes are moved by `_native.SocketConnection` on the I/O thread; this class decides when to
+    pause, to close and to tell the protocol, to the letter of asyncio.
     """
 
     _start_tls_compatible = True
@@ -238,9 +238,7 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
             self._conn_lost += 1
             self._call_connection_lost(None)
 
-    def _fatal_error(
-        self, error: BaseException, message: str = "Fatal error on transport"
-    ) -> None:
+    def _fatal_error(self, error: BaseException, message: str = "Fatal error on transport") -> None:
         if isinstance(error, OSError):
             if self._loop is not None and self._loop.get_debug():
                 log.logger.debug("%r: %s", self, message, exc_info=error)

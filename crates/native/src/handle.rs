@@ -113,10 +113,10 @@ impl Handle {
         self.callback(py)
     }
 
-    #[getter]
-    fn _args<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let call = lock(&self.body).as_ref().map(|body| body.call.clone_ref(py));
-        Ok(call.map(|call| call.bind(py).get_slice(1, call.bind(py).len())))
+    #[getter(_args)]
+    fn arguments<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
+        let call = lock(&self.body).as_ref().map(|body| body.call.clone_ref(py))?;
+        Some(call.bind(py).get_slice(1, call.bind(py).len()))
     }
 
     #[getter]
@@ -124,13 +124,13 @@ impl Handle {
         self.get_context(py)
     }
 
-    #[getter]
-    fn _loop(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    #[getter(_loop)]
+    fn event_loop(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         lock(&self.event_loop).as_ref().map(|event_loop| event_loop.clone_ref(py))
     }
 
-    #[getter]
-    fn _source_traceback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+    #[getter(_source_traceback)]
+    fn source_traceback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         lock(&self.source_traceback).as_ref().map(|traceback| traceback.clone_ref(py))
     }
 
@@ -145,13 +145,13 @@ impl Handle {
             parts.push(format!("when={}", timer.get().when));
         }
         if let Some(callback) = this.callback(py) {
-            let arguments = this._args(py)?;
+            let arguments = this.arguments(py);
             let source = py
                 .import("asyncio.format_helpers")?
                 .call_method1("_format_callback_source", (callback, arguments))?;
             parts.push(source.to_string());
         }
-        if let Some(traceback) = this._source_traceback(py)
+        if let Some(traceback) = this.source_traceback(py)
             && let Ok(frame) = traceback.bind(py).get_item(-1)
         {
             let (file, line) = (frame.get_item(0)?, frame.get_item(1)?);
@@ -160,7 +160,6 @@ impl Handle {
         Ok(format!("<{}>", parts.join(" ")))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the signature that pyo3 wants")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         if let Ok(body) = self.body.try_lock()
             && let Some(body) = &*body
@@ -227,7 +226,7 @@ impl TimerHandle {
 
     fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
         let handle = slf.as_super().get();
-        let event_loop = handle._loop(slf.py());
+        let event_loop = handle.event_loop(slf.py());
         slf.get().is_cancelled.store(true, Ordering::Relaxed);
         if handle.cancel_now()
             && slf.get().is_scheduled.load(Ordering::Relaxed)

@@ -59,16 +59,19 @@ pub(crate) fn run_resolved(
 }
 
 fn to_python<'py>(py: Python<'py>, answer: &AddressInfo) -> PyResult<Bound<'py, PyAny>> {
-    let address = match answer.address {
-        SocketAddr::V4(address) => {
-            (address.ip().to_string(), address.port()).into_pyobject(py)?.into_any()
-        }
-        SocketAddr::V6(address) => {
-            (address.ip().to_string(), address.port(), address.flowinfo(), address.scope_id())
-                .into_pyobject(py)?
-                .into_any()
-        }
-    };
+    let address = socket_address(py, answer.address)?;
     let name = answer.canonical_name.clone().unwrap_or_default();
     Ok((answer.family, answer.kind, answer.protocol, name, address).into_pyobject(py)?.into_any())
+}
+
+/// As Python's `socket` writes it: two parts for IPv4, four for IPv6.
+pub(crate) fn socket_address(py: Python<'_>, address: SocketAddr) -> PyResult<Bound<'_, PyAny>> {
+    let (ip, port) = (address.ip().to_string(), address.port());
+    let parts = match address {
+        SocketAddr::V4(_) => (ip, port).into_pyobject(py)?,
+        SocketAddr::V6(address) => {
+            (ip, port, address.flowinfo(), address.scope_id()).into_pyobject(py)?
+        }
+    };
+    Ok(parts.into_any())
 }

@@ -73,8 +73,7 @@ impl LoopCore {
     }
 
     pub(crate) fn note_cancelled_timer(&self) {
-        let gone = lock(&self.timers)
-            .note_cancelled(|timer| crate::main_thread::is_cancelled_timer(timer));
+        let gone = lock(&self.timers).note_cancelled(crate::main_thread::is_cancelled_timer);
         for timer in &gone {
             timer.get().is_scheduled.store(false, Ordering::Relaxed);
         }
@@ -324,7 +323,6 @@ impl LoopCore {
         self.is_debug.store(is_debug, Ordering::Relaxed);
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the signature that pyo3 wants")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.queue.try_for_each(|item| item.traverse(&visit))?;
         if let Ok(generation) = self.generation.try_lock() {

@@ -36,18 +36,18 @@ const LONGEST_WAIT: f64 = 24.0 * 3600.0;
 #[pymethods]
 impl LoopCore {
     /// Runs turns, parking in between, until the loop is stopped.
-    fn _run_until_stopped(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let this = slf.get();
+    fn _run_until_stopped(event_loop: &Bound<'_, Self>) -> PyResult<()> {
+        let this = event_loop.get();
         loop {
             if lock(&this.generation).is_empty() {
-                this.park(slf)?;
-                this.begin_turn(slf.py());
+                this.park(event_loop)?;
+                this.begin_turn(event_loop.py());
             }
             let began = monotonic_seconds();
             let mut count = 0;
             while let Some(item) = this.next_of_generation() {
                 count += 1;
-                item.run(slf)?;
+                item.run(event_loop)?;
             }
             this.stats.note_tick(count, monotonic_seconds() - began, false);
             if this.is_stopping.load(Ordering::Relaxed) {
@@ -58,26 +58,26 @@ impl LoopCore {
 
     /// Runs turns until nothing is ready or `budget` seconds are spent; looks at the time after
     /// each callback. Returns whether something is left.
-    fn _run_turns(slf: &Bound<'_, Self>, budget: f64) -> PyResult<bool> {
-        let this = slf.get();
+    fn _run_turns(event_loop: &Bound<'_, Self>, budget: f64) -> PyResult<bool> {
+        let this = event_loop.get();
         let began = monotonic_seconds();
         let mut now = began;
         let mut count = 0;
         let mut result = Ok(false);
         'turns: loop {
             if lock(&this.generation).is_empty() {
-                this.begin_turn(slf.py());
+                this.begin_turn(event_loop.py());
             }
             let Some(mut next) = this.next_of_generation() else { break };
             loop {
-                let handle = next.handle(slf.py());
-                result = next.run(slf).map(|()| false);
+                let handle = next.handle(event_loop.py());
+                result = next.run(event_loop).map(|()| false);
                 count += 1;
                 let before = std::mem::replace(&mut now, monotonic_seconds());
                 if let Some(handle) = handle
                     && this.stats.is_among_slowest(now - before)
                 {
-                    this.stats.note_slow(name_of(handle.bind(slf.py())), now - before);
+                    this.stats.note_slow(name_of(handle.bind(event_loop.py())), now - before);
                 }
                 if result.is_err() {
                     break 'turns;
@@ -98,21 +98,22 @@ impl LoopCore {
 
     /// Waits until something is ready, without running it, for `limit` seconds at most.
     #[pyo3(signature = (limit = None))]
-    fn _wait_for_ready(slf: &Bound<'_, Self>, limit: Option<f64>) -> PyResult<bool> {
-        let this = slf.get();
+    fn _wait_for_ready(event_loop: &Bound<'_, Self>, limit: Option<f64>) -> PyResult<bool> {
+        let this = event_loop.get();
         let until = limit.map(|limit| monotonic_seconds() + limit);
         while !this.has_ready() {
             let left = until.map(|until| until - monotonic_seconds());
             if left.is_some_and(|left| left <= 0.0) {
                 return Ok(false);
             }
-            this.park_for(slf, left)?;
+            this.park_for(event_loop, left)?;
         }
         Ok(true)
     }
 
     /// The deadline of the next timer, in seconds of the loop's clock.
-    fn _next_due(&self) -> Option<f64> {
+    #[pyo3(name = "_next_due")]
+    fn next_due(&self) -> Option<f64> {
         self.forget_cancelled_timers();
         lock(&self.timers).next_due()
     }
@@ -135,25 +136,25 @@ impl LoopCore {
     }
 
     /// Waits for the next thing to do, unless there is one or the loop is to stop.
-    fn park(&self, slf: &Bound<'_, Self>) -> PyResult<()> {
+    fn park(&self, event_loop: &Bound<'_, Self>) -> PyResult<()> {
         if !self.queue.is_empty() || self.is_stopping.load(Ordering::Relaxed) {
-            return slf.py().check_signals();
+            return event_loop.py().check_signals();
         }
-        let limit = self._next_due().map(|due| due - self.clock.now());
+        let limit = self.next_due().map(|due| due - self.clock.now());
         match limit {
-            Some(..=0.0) => slf.py().check_signals(),
-            _ if self.clock.is_manual() => self.park_for(slf, None),
-            limit => self.park_for(slf, limit),
+            Some(..=0.0) => event_loop.py().check_signals(),
+            _ if self.clock.is_manual() => self.park_for(event_loop, None),
+            limit => self.park_for(event_loop, limit),
         }
     }
 
-    fn park_for(&self, slf: &Bound<'_, Self>, seconds: Option<f64>) -> PyResult<()> {
+    fn park_for(&self, event_loop: &Bound<'_, Self>, seconds: Option<f64>) -> PyResult<()> {
         let limit =
             seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_WAIT)));
-        let parked = slf.py().detach(|| self.queue.park(limit));
-        slf.py().check_signals()?;
+        let parked = event_loop.py().detach(|| self.queue.park(limit));
+        event_loop.py().check_signals()?;
         if let Parked::Signalled(signals) = parked {
-            slf.call_method1("_process_self_data", (signals,))?;
+            event_loop.call_method1("_process_self_data", (signals,))?;
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Listening sockets: connections that the I/O thread has accepted are handed to Python.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::fd::{IntoRawFd, RawFd};
 
 use aiobpy_reactor::{Accepted, Listener, Token};
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyTuple};
+use pyo3::types::PyAny;
 use rustix::net::SocketAddrAny;
 
 use crate::errors::os_error;
@@ -67,7 +67,7 @@ fn hand_over(accepted: &Bound<'_, PyAny>, result: io::Result<Accepted>) -> PyRes
     let py = accepted.py();
     match result {
         Ok(Accepted { socket, peer }) => {
-            let address = address_of(py, peer)?;
+            let address = address_of(py, peer.as_ref())?;
             accepted.call1((socket.into_raw_fd(), address))?;
         }
         Err(error) => {
@@ -78,30 +78,10 @@ fn hand_over(accepted: &Bound<'_, PyAny>, result: io::Result<Accepted>) -> PyRes
 }
 
 /// As `socket.accept()` gives it.
-fn address_of(py: Python<'_>, peer: Option<SocketAddrAny>) -> PyResult<Bound<'_, PyAny>> {
-    let Some(std::net::SocketAddr::V6(address)) = ip_address(peer.as_ref()) else {
-        return match ip_address(peer.as_ref()) {
-            Some(address) => ip_tuple(py, address.ip(), address.port()),
-            None => Ok("".into_pyobject(py)?.into_any()),
-        };
-    };
-    let parts = (
-        address.ip().to_string(),
-        address.port(),
-        u32::from_be(address.flowinfo()),
-        address.scope_id(),
-    );
-    Ok(parts.into_pyobject(py)?.into_any())
-}
-
-fn ip_tuple(py: Python<'_>, ip: IpAddr, port: u16) -> PyResult<Bound<'_, PyAny>> {
-    Ok(PyTuple::new(
-        py,
-        [ip.to_string().into_pyobject(py)?.into_any(), port.into_pyobject(py)?.into_any()],
-    )?
-    .into_any())
-}
-
-fn ip_address(peer: Option<&SocketAddrAny>) -> Option<std::net::SocketAddr> {
-    std::net::SocketAddr::try_from(peer?.clone()).ok()
+fn address_of<'py>(py: Python<'py>, peer: Option<&SocketAddrAny>) -> PyResult<Bound<'py, PyAny>> {
+    let ip_address = peer.and_then(|peer| SocketAddr::try_from(peer.clone()).ok());
+    match ip_address {
+        Some(address) => crate::look_ups::socket_address(py, address),
+        None => Ok("".into_pyobject(py)?.into_any()),
+    }
 }

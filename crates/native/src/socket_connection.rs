@@ -162,7 +162,6 @@ impl SocketConnection {
         drop(known);
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "the signature that pyo3 wants")]
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.event_loop)?;
         if let Ok(receiver) = self.receiver.try_lock()

@@ -11,7 +11,7 @@ use crate::{Artefact, Job, JobId, Problem, WorkerId};
 #[serde(tag = "type")]
 pub enum Event {
     #[serde(rename = "job.queued")]
-    JobQueued { job: Job },
+    JobQueued { job: Box<Job> },
     #[serde(rename = "job.started")]
     JobStarted { id: JobId, attempt: u32, worker: WorkerId },
     #[serde(rename = "job.progressed")]
