@@ -1,0 +1,275 @@
+"""The loop standing alone: the parts of asyncio that are ours, and libraries on top of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import os
+import signal
+import socket
+import threading
+import weakref
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, WSMsgType, web
+
+import aiobpy
+
+
+def test_transports_are_asyncio_transports(runner: asyncio.Runner) -> None:
+    async def check() -> None:
+        server = await asyncio.start_server(_echo, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert isinstance(writer.transport, asyncio.Transport)
+        assert writer.get_extra_info("peername") == server.sockets[0].getsockname()
+        writer.write(b"a" * 1_000_000)
+        writer.write_eof()
+        assert await reader.read() == b"a" * 1_000_000
+        writer.close()
+        await writer.wait_closed()
+        assert "closed" in repr(writer.transport)
+        server.close()
+        await server.wait_closed()
+
+    runner.run(check())
+
+
+def test_a_writer_is_paused_above_the_high_water_mark_and_resumed_below_the_low_one(
+    runner: asyncio.Runner,
+) -> None:
+    calls: list[str] = []
+
+    class Writer(asyncio.Protocol):
+        def pause_writing(self) -> None:
+            calls.append("pause")
+
+        def resume_writing(self) -> None:
+            calls.append("resume")
+            resumed.set()
+
+    resumed = asyncio.Event()
+
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        transport, _ = await loop.create_connection(Writer, sock=ours)
+        size = 8 << 20
+        transport.write(b"x" * size)
+        assert calls == ["pause"]
+        theirs.setblocking(False)
+        received = 0
+        while received < size:
+            received += len(await loop.sock_recv(theirs, 1 << 20))
+        await resumed.wait()
+        assert calls == ["pause", "resume"]
+        transport.close()
+        assert await loop.sock_recv(theirs, 1) == b""
+        theirs.close()
+
+    runner.run(check())
+
+
+def test_connection_lost_is_never_called_inside_close(runner: asyncio.Runner) -> None:
+    order: list[str] = []
+    lost = asyncio.Event()
+
+    class Client(asyncio.Protocol):
+        def connection_lost(self, error: Exception | None) -> None:
+            order.append("lost")
+            lost.set()
+
+    async def check() -> None:
+        ours, theirs = socket.socketpair()
+        transport, _ = await asyncio.get_running_loop().create_connection(Client, sock=ours)
+        transport.close()
+        order.append("closed")
+        await lost.wait()
+        theirs.close()
+
+    runner.run(check())
+    assert order == ["closed", "lost"]
+
+
+def test_a_buffered_protocol_is_given_its_own_buffer(runner: asyncio.Runner) -> None:
+    class Reader(asyncio.BufferedProtocol):
+        def __init__(self) -> None:
+            self.buffer = bytearray(7)
+            self.received = b""
+            self.ended = asyncio.get_running_loop().create_future()
+
+        def get_buffer(self, sizehint: int) -> bytearray:
+            return self.buffer
+
+        def buffer_updated(self, nbytes: int) -> None:
+            self.received += self.buffer[:nbytes]
+
+        def eof_received(self) -> None:
+            self.ended.set_result(None)
+
+    async def check() -> bytes:
+        ours, theirs = socket.socketpair()
+        _, protocol = await asyncio.get_running_loop().create_connection(Reader, sock=ours)
+        theirs.sendall(b"more than seven bytes")
+        theirs.close()
+        await protocol.ended
+        return protocol.received
+
+    assert runner.run(check()) == b"more than seven bytes"
+
+
+def test_a_context_variable_is_seen_by_callbacks_as_it_was_when_they_were_made(
+    runner: asyncio.Runner,
+) -> None:
+    variable = contextvars.ContextVar("variable", default="unset")
+    seen: list[str] = []
+
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        variable.set("here")
+        loop.call_soon(lambda: seen.append(variable.get()))
+        loop.call_later(0, lambda: seen.append(variable.get()))
+        loop.call_soon(lambda: seen.append(variable.get()), context=contextvars.Context())
+        variable.set("later")
+        await asyncio.sleep(0.001)
+
+    runner.run(check())
+    assert sorted(seen) == ["here", "here", "unset"]
+
+
+def test_another_thread_wakes_a_parked_loop(runner: asyncio.Runner) -> None:
+    async def check() -> str:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        thread = threading.Thread(
+            target=lambda: loop.call_soon_threadsafe(future.set_result, "woken")
+        )
+        thread.start()
+        result: str = await future
+        thread.join()
+        return result
+
+    assert runner.run(check()) == "woken"
+
+
+def test_a_signal_ends_the_wait_and_its_handler_runs(runner: asyncio.Runner) -> None:
+    async def check() -> str:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        loop.add_signal_handler(signal.SIGUSR1, future.set_result, "handled")
+        os.kill(os.getpid(), signal.SIGUSR1)
+        result: str = await future
+        assert loop.remove_signal_handler(signal.SIGUSR1)
+        return result
+
+    assert runner.run(check()) == "handled"
+
+
+def test_ctrl_c_ends_a_loop_that_only_waits() -> None:
+    async def wait_for_ever() -> None:
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    with pytest.raises(KeyboardInterrupt), asyncio.Runner(loop_factory=aiobpy.EventLoop) as runner:
+        runner.run(wait_for_ever())
+
+
+def test_a_name_is_looked_up_without_a_python_thread(runner: asyncio.Runner) -> None:
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        threads = threading.active_count()
+        answers = await loop.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
+        assert threading.active_count() == threads
+        assert (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80)) in answers
+        with pytest.raises(socket.gaierror, match="not known"):
+            await loop.getaddrinfo("no-such-host.invalid", 80)
+
+    runner.run(check())
+
+
+def test_a_closed_server_refuses_connections_at_once(runner: asyncio.Runner) -> None:
+    async def check() -> None:
+        server = await asyncio.start_server(_echo, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        server.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        await server.wait_closed()
+
+    runner.run(check())
+
+
+def test_the_thread_of_a_closed_loop_is_gone() -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/task"))
+
+    before = count()
+    with asyncio.Runner(loop_factory=aiobpy.EventLoop) as runner:
+        server = runner.run(asyncio.start_server(_echo, "127.0.0.1", 0))
+        assert count() == before + 1
+        server.close()
+    assert count() == before
+
+
+def test_a_loop_with_all_that_hangs_on_it_is_collected() -> None:
+    loop = aiobpy.EventLoop()
+    loop.call_later(1000, loop.stop)
+    loop.call_soon(loop.stop)
+    gone = weakref.ref(loop)
+    loop.close()
+    del loop
+    gc.collect()
+    assert gone() is None
+
+
+def test_aiohttp_runs_unchanged(runner: asyncio.Runner) -> None:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=await request.read())
+
+    async def chat(request: web.Request) -> web.WebSocketResponse:
+        socket_ = web.WebSocketResponse()
+        await socket_.prepare(request)
+        async for message in socket_:
+            await socket_.send_str(message.data.upper())
+        return socket_
+
+    async def check() -> None:
+        application = web.Application(client_max_size=1 << 30)
+        application.router.add_post("/echo", handle)
+        application.router.add_get("/chat", chat)
+        site = web.AppRunner(application)
+        await site.setup()
+        listener = web.TCPSite(site, "127.0.0.1", 0)
+        await listener.start()
+        url = f"http://127.0.0.1:{site.addresses[0][1]}"
+        body = os.urandom(900_000)
+        async with ClientSession() as session:
+            async with session.post(f"{url}/echo", data=body) as response:
+                assert await response.read() == body
+            async with session.ws_connect(f"{url}/chat") as chat_:
+                await chat_.send_str("hello")
+                message = await chat_.receive()
+                assert (message.type, message.data) == (WSMsgType.TEXT, "HELLO")
+        await site.cleanup()
+
+    runner.run(check())
+
+
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+def test_a_loop_is_a_callable_without_arguments_that_can_be_subclassed() -> None:
+    class Mine(aiobpy.EventLoop):
+        def call_exception_handler(self, context: dict[str, Any]) -> None:
+            self.seen = context
+
+    loop = Mine()
+    loop.call_soon(lambda: 1 / 0)
+    loop.run_ready()
+    assert "exception" in loop.seen
+    loop.close()
