@@ -47,13 +47,27 @@ pub enum FromWorker {
         python_version: String,
         templates: Vec<TemplateDescription>,
     },
-    Progressed { id: JobId, attempt: u32, progress: f64, message: String },
-    Finished { id: JobId, attempt: u32 },
-    Failed { id: JobId, attempt: u32, problem: Problem },
+    Progressed {
+        id: JobId,
+        attempt: u32,
+        progress: f64,
+        message: String,
+    },
+    Finished {
+        id: JobId,
+        attempt: u32,
+    },
+    Failed {
+        id: JobId,
+        attempt: u32,
+        problem: Problem,
+    },
     /// Sent by a Rust thread while Python may be blocked: the process is there.
     Alive,
     /// The worker cannot serve at all, as with a Blender that is too old.
-    Unusable { problem: Problem },
+    Unusable {
+        problem: Problem,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,4 +88,7 @@ pub struct WorkerDescription {
     pub blender_version: Option<String>,
     pub job: Option<JobId>,
     pub jobs_done: u64,
+    /// Why it is lost, if it is: what it printed last is in there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
 }
