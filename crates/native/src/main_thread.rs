@@ -201,6 +201,7 @@ impl Ready {
 }
 
 fn run_event(event_loop: &Bound<'_, LoopCore>, event: Event) -> PyResult<()> {
+    let _room = tracing::trace_span!("native/main_thread").entered();
     match event {
         Event::Received(token)
         | Event::Drained(token)

@@ -299,6 +299,7 @@ impl Shared {
 
     /// Changes the inbox and tells the main thread, if it has not been told.
     fn deliver(&self, change: impl FnOnce(&mut Inbox, &ReadAhead)) {
+        let _room = tracing::trace_span!("reactor/connection").entered();
         let is_news = {
             let mut inbox = self.inbox();
             change(&mut inbox, &self.read_ahead);

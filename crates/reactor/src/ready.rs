@@ -44,6 +44,7 @@ impl<T> ReadyQueue<T> {
 
     /// From any thread.
     pub fn push(&self, item: T) {
+        let _room = tracing::trace_span!("reactor/ready").entered();
         {
             let mut items = self.lock();
             items.push_back(item);
