@@ -41,7 +41,7 @@ class AIOBPY_PT_loop(bpy.types.Panel):
         else:
             column.label(text="Running", icon='CHECKMARK')
         _fact(column, "Ticks with Work", f"{facts.ticks:,}")
-        _fact(column, "Callbacks per Second", f"{_pace.callbacks_per_second:,.0f}")
+        _fact(column, "Callbacks/Second", f"{_pace.callbacks_per_second:,.0f}")
         _fact(column, "Time in Callbacks", f"{_pace.share_of_main_thread:.1%}")
         _fact(column, "Over Budget", f"{facts.overruns:,}")
         if facts.slowest is not None:
@@ -112,7 +112,7 @@ def unregister() -> None:
 
 
 def _fact(layout: bpy.types.UILayout, label: str, value: str) -> None:
-    split = layout.split(factor=0.6)
+    split = layout.split(factor=0.62)
     split.label(text=translated(label), icon='BLANK1', translate=False)
     split.label(text=value, translate=False)
 

@@ -1,0 +1,177 @@
+"""A real Blender with a window, from a Debian tree, and a wire to the driver inside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from tests.blender.display import Display
+
+_DRIVER: Final = Path(__file__).with_name("driver.py")
+_PATIENCE: Final = 90.0
+"""Seconds that a step inside Blender may take; software GL on a busy machine is slow."""
+
+
+class Installation:
+    """A Debian tree with a Blender in it, and a home folder of its own for one test."""
+
+    def __init__(self, tree: Path, display: Display) -> None:
+        self.tree = tree
+        self.display = display
+        (tree / "tmp").mkdir(exist_ok=True)
+        self.home = Path(tempfile.mkdtemp(prefix="aiobpy-test-", dir=tree / "tmp"))
+
+    def remove(self) -> None:
+        """Remove the home folder."""
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def version(self) -> str:
+        """As Blender itself says it, as in `5.2.2`."""
+        return self.run("--version").split()[1]
+
+    def bring(self, file: Path) -> Path:
+        """Copy a file into the home folder; return its path as Blender sees it."""
+        return self.inside(Path(shutil.copy(file, self.home)))
+
+    def inside(self, path: Path) -> Path:
+        """Return the path of a file in the tree as Blender sees it."""
+        return Path("/") / path.relative_to(self.tree)
+
+    def command_line(self, *arguments: str) -> list[str]:
+        """Return how to run this Blender with nothing of the outer environment."""
+        environment = {
+            "DISPLAY": self.display.name,
+            "HOME": str(self.inside(self.home)),
+            "LANG": "C.UTF-8",
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "PATH": "/usr/bin:/bin",
+        }
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        return ["chroot", str(self.tree), "env", "-i", *variables, "blender", *arguments]
+
+    def run(self, *arguments: str) -> str:
+        """Run this Blender to its end without a window and return what it printed.
+
+        Raises:
+            AssertionError: It did not end with 0.
+        """
+        result = subprocess.run(
+            self.command_line(*arguments),
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            stdin=subprocess.DEVNULL,
+        )
+        printed = f"{result.stdout}\n{result.stderr}"
+        assert result.returncode == 0, f"blender {arguments} ended so:\n{printed}"
+        return result.stdout
+
+
+class GuiBlender:
+    """A running Blender with a window. Its driver does what it is asked, one thing at a time."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        ours, theirs = socket.socketpair()
+        ours.settimeout(_PATIENCE)
+        width, height = installation.display.WIDTH, installation.display.HEIGHT
+        self.log = installation.home / "blender.log"
+        driver = installation.bring(_DRIVER)
+        geometry = ["--window-geometry", "0", "0", str(width), str(height)]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                installation.command_line(
+                    *geometry, "--python", str(driver), "--", str(theirs.fileno())
+                ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs.fileno()],
+            )
+        theirs.close()
+        self._wire = ours
+        self._answers = ours.makefile("r", encoding="utf-8")
+        self.pid = self._process.pid
+
+    def ask(self, step: str, **arguments: Any) -> Any:
+        """Have the driver do a step and return what the step returned.
+
+        Raises:
+            AssertionError: The step failed, or Blender did not answer.
+        """
+        question = json.dumps({"step": step, "arguments": arguments})
+        try:
+            self._wire.sendall(question.encode() + b"\n")
+            line = self._answers.readline()
+        except OSError as error:
+            raise AssertionError(f"no answer to {question}: {error}\n{self.said()}") from error
+        assert line, f"Blender went away at {question}:\n{self.said()}"
+        answer = json.loads(line)
+        assert "error" not in answer, f"{question} failed:\n{answer['error']}\n{self.said()}"
+        return answer["result"]
+
+    def said(self) -> str:
+        """What Blender has printed so far."""
+        return self.log.read_text(errors="replace")
+
+    def wait(self) -> int:
+        """Wait for Blender's end and return its exit code."""
+        return self._process.wait(timeout=_PATIENCE)
+
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End Blender if it still runs, and hang up."""
+        if self.is_running():
+            self._process.kill()
+            self._process.wait()
+        self._answers.close()
+        self._wire.close()
+
+    def thread_names(self) -> list[str]:
+        """Return the names of its threads, as the system knows them."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/comm")
+        return sorted(task.read_text().strip() for task in tasks)
+
+    def open_things(self) -> list[str]:
+        """Return the sockets, event counters and pipes that it holds, by kind."""
+        kinds = []
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            try:
+                target = os.readlink(descriptor)
+            except FileNotFoundError:
+                continue
+            if target.startswith(("socket:", "pipe:", "anon_inode:")):
+                kinds.append(target.partition(":[")[0])
+        return sorted(kinds)
+
+    def listening_ports(self) -> list[int]:
+        """Return the TCP ports on which it listens."""
+        inodes = set()
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            try:
+                target = os.readlink(descriptor)
+            except FileNotFoundError:
+                continue
+            if target.startswith("socket:["):
+                inodes.add(target[len("socket:[") : -1])
+        ports = []
+        for table in ("tcp", "tcp6"):
+            for row in Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]:
+                fields = row.split()
+                if fields[3] == _LISTEN and fields[9] in inodes:
+                    ports.append(int(fields[1].rpartition(":")[2], 16))
+        return sorted(ports)
+
+
+_LISTEN: Final = "0A"
+"""The state of a listening socket in `/proc/net/tcp`."""
