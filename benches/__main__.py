@@ -1,0 +1,22 @@
+"""Runs all benchmarks, or those that are named: `python -m benches [NAME…]`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+NAMES = ("warm_against_cold", "guest_download", "status_latency")
+
+
+def main(chosen: list[str]) -> int:
+    """Return 0 if every goal is met, 1 if one is not."""
+    for name in chosen:
+        if name not in NAMES:
+            print(f"there is no benchmark `{name}`\nhint: choose from {', '.join(NAMES)}")
+            return 2
+    met = [importlib.import_module(f"benches.{name}").main() for name in chosen or NAMES]
+    return 0 if all(met) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
