@@ -4,6 +4,7 @@
 //! what is to run in Python waits in the ready queue until the main thread pulls it
 //! (`main_thread.rs`).
 
+mod calls;
 mod errors;
 mod fd;
 mod handle;
@@ -20,6 +21,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<calls::CallAnswer>()?;
     module.add_class::<handle::Handle>()?;
     module.add_class::<handle::TimerHandle>()?;
     module.add_class::<loop_core::LoopCore>()?;

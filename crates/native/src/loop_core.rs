@@ -38,7 +38,7 @@ pub(crate) struct LoopCore {
     /// Futures that wait for a name look-up.
     pub(crate) look_ups: Mutex<HashMap<Token, Py<PyAny>>>,
     pub(crate) watched_fds: Mutex<WatchedFds>,
-    pub(crate) is_closed: AtomicBool,
+    pub(crate) is_closed: Arc<AtomicBool>,
     pub(crate) is_debug: AtomicBool,
     pub(crate) is_stopping: AtomicBool,
     /// The thread that runs the loop; 0 while nobody does.
@@ -134,7 +134,7 @@ impl LoopCore {
             servings: Mutex::default(),
             look_ups: Mutex::default(),
             watched_fds: Mutex::default(),
-            is_closed: AtomicBool::new(false),
+            is_closed: Arc::default(),
             is_debug: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
             thread_id: AtomicU64::new(0),

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aiobpy_reactor::{Event, Parked, monotonic_seconds};
+use aiobpy_server::Call;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -17,13 +18,15 @@ use crate::loop_core::LoopCore;
 pub(crate) enum Ready {
     Callback(Py<Handle>),
     Io(Event),
+    /// A method that somebody called over HTTP.
+    Call(Call),
 }
 
 impl Ready {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Callback(handle) => visit.call(handle),
-            Self::Io(_) => Ok(()),
+            Self::Io(_) | Self::Call(_) => Ok(()),
         }
     }
 }
@@ -189,13 +192,14 @@ impl Ready {
         match self {
             Self::Callback(handle) => run_handle(event_loop, handle.bind(event_loop.py())),
             Self::Io(event) => run_event(event_loop, event),
+            Self::Call(call) => crate::calls::run_call(event_loop, call),
         }
     }
 
     fn handle(&self, py: Python<'_>) -> Option<Py<Handle>> {
         match self {
             Self::Callback(handle) => Some(handle.clone_ref(py)),
-            Self::Io(_) => None,
+            Self::Io(_) | Self::Call(_) => None,
         }
     }
 }
