@@ -14,3 +14,10 @@ mod fleet;
 pub use config::{FleetConfig, WorkerLaunch};
 pub use error::FleetError;
 pub use fleet::Fleet;
+
+mod artefacts;
+mod clock;
+mod engine;
+mod queue;
+mod scheduler;
+mod worker;

@@ -1,0 +1,116 @@
+//! Images, named by what is in them.
+//!
+//! **Invariant:** a file is at its final place only when all its bytes are on the disk.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aiobpy_wire::{Artefact, ImageFormat};
+
+/// A folder of files `<first two digits>/<hash>`.
+#[derive(Clone, Debug)]
+pub(crate) struct Artefacts {
+    folder: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    #[error("the worker said that it had finished but wrote no image")]
+    NoImage,
+    #[error("the worker wrote an empty image")]
+    EmptyImage,
+    #[error("could not keep the image in `{}`: {source}", folder.display())]
+    Keep { folder: PathBuf, source: io::Error },
+}
+
+impl Artefacts {
+    pub(crate) fn open(folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        Ok(Self { folder })
+    }
+
+    /// Moves the file into the store. It has to be on the store's file system.
+    #[tracing::instrument(name = "artefacts", skip_all)]
+    pub(crate) fn keep(&self, file: &Path, format: ImageFormat) -> Result<Artefact, KeepError> {
+        let bytes = fs::read(file).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => KeepError::NoImage,
+            _ => self.failed(error),
+        })?;
+        if bytes.is_empty() {
+            return Err(KeepError::EmptyImage);
+        }
+        let artefact = Artefact {
+            hash: blake3::hash(&bytes).to_hex().to_string(),
+            content_type: format.content_type().into(),
+            bytes: bytes.len() as u64,
+        };
+        self.move_in(file, &self.path(&artefact)).map_err(|error| self.failed(error))?;
+        Ok(artefact)
+    }
+
+    pub(crate) fn path(&self, artefact: &Artefact) -> PathBuf {
+        let shelf = artefact.hash.get(..2).unwrap_or_default();
+        self.folder.join(shelf).join(&artefact.hash)
+    }
+
+    fn move_in(&self, file: &Path, place: &Path) -> io::Result<()> {
+        let shelf = place.parent().unwrap_or(&self.folder);
+        if fs::create_dir(shelf).is_ok() {
+            File::open(&self.folder)?.sync_all()?;
+        }
+        File::open(file)?.sync_all()?;
+        // The same bytes may be there already: the rename changes nothing then.
+        fs::rename(file, place)?;
+        File::open(shelf)?.sync_all()
+    }
+
+    fn failed(&self, source: io::Error) -> KeepError {
+        KeepError::Keep { folder: self.folder.clone(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Artefacts) {
+        let folder = tempfile::tempdir().unwrap();
+        let artefacts = Artefacts::open(folder.path().join("objects")).unwrap();
+        (folder, artefacts)
+    }
+
+    #[test]
+    fn a_file_moves_to_the_place_that_its_hash_names() {
+        let (folder, artefacts) = store();
+        let file = folder.path().join("image.png");
+        fs::write(&file, b"pixels").unwrap();
+        let artefact = artefacts.keep(&file, ImageFormat::Png).unwrap();
+        assert_eq!(artefact.hash, blake3::hash(b"pixels").to_hex().as_str());
+        assert_eq!((artefact.bytes, artefact.content_type.as_str()), (6, "image/png"));
+        assert_eq!(fs::read(artefacts.path(&artefact)).unwrap(), b"pixels");
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn the_same_bytes_are_kept_once() {
+        let (folder, artefacts) = store();
+        let kept = ["a.png", "b.png"].map(|name| {
+            let file = folder.path().join(name);
+            fs::write(&file, b"pixels").unwrap();
+            artefacts.keep(&file, ImageFormat::Png).unwrap()
+        });
+        assert_eq!(kept[0], kept[1]);
+        let shelf = artefacts.path(&kept[0]);
+        assert_eq!(fs::read_dir(shelf.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_image_that_is_missing_or_empty_is_refused() {
+        let (folder, artefacts) = store();
+        let file = folder.path().join("image.png");
+        assert!(matches!(artefacts.keep(&file, ImageFormat::Png), Err(KeepError::NoImage)));
+        fs::write(&file, b"").unwrap();
+        assert!(matches!(artefacts.keep(&file, ImageFormat::Png), Err(KeepError::EmptyImage)));
+    }
+}

@@ -1,0 +1,200 @@
+//! Rows of the database as values, and back.
+
+use aiobpy_wire::{EventRecord, Job, JobId, JobRequestFields, JobState};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+const COLUMNS: &str = "id, template, params, output, state, attempt, progress, message, worker, \
+                       artefact, problem, created_at, started_at, ended_at";
+
+pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<Job>> {
+    connection
+        .prepare_cached(&format!("select {COLUMNS} from job where id = ?1"))?
+        .query_row([id.to_string()], job_from_row)
+        .optional()
+}
+
+pub(super) fn newest_jobs(connection: &Connection, limit: usize) -> Result<Vec<Job>> {
+    connection
+        .prepare_cached(&format!("select {COLUMNS} from job order by id desc limit ?1"))?
+        .query_map([bounded(limit)], job_from_row)?
+        .collect()
+}
+
+pub(super) fn jobs_in(connection: &Connection, state: JobState) -> Result<Vec<Job>> {
+    connection
+        .prepare_cached(&format!("select {COLUMNS} from job where state = ?1 order by id"))?
+        .query_map([word(&state)?], job_from_row)?
+        .collect()
+}
+
+pub(super) fn waiting(connection: &Connection) -> Result<Vec<(JobId, String)>> {
+    connection
+        .prepare_cached("select id, template from job where state = 'queued' order by id")?
+        .query_map([], |row| Ok((parsed(row, 0)?, row.get(1)?)))?
+        .collect()
+}
+
+pub(super) fn events_since(
+    connection: &Connection,
+    sequence: u64,
+    job: Option<JobId>,
+    limit: usize,
+) -> Result<Vec<EventRecord>> {
+    let after = i64::try_from(sequence).unwrap_or(i64::MAX);
+    match job {
+        Some(job) => connection
+            .prepare_cached(
+                "select sequence, at, event from event where job = ?1 and sequence > ?2 \
+                 order by sequence limit ?3",
+            )?
+            .query_map(params![job.to_string(), after, bounded(limit)], event_from_row)?
+            .collect(),
+        None => connection
+            .prepare_cached(
+                "select sequence, at, event from event where sequence > ?1 \
+                 order by sequence limit ?2",
+            )?
+            .query_map(params![after, bounded(limit)], event_from_row)?
+            .collect(),
+    }
+}
+
+pub(super) fn insert_job(connection: &Connection, job: &Job) -> Result<()> {
+    connection
+        .prepare_cached(
+            "insert into job (id, template, params, output, state, created_at) \
+             values (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            job.id.to_string(),
+            job.request.template,
+            json(&job.request.params)?,
+            json(&job.request.output)?,
+            word(&job.state)?,
+            job.created_at.to_string(),
+        ])?;
+    Ok(())
+}
+
+/// Writes all of a job that can change.
+pub(super) fn update_job(connection: &Connection, job: &Job) -> Result<()> {
+    connection
+        .prepare_cached(
+            "update job set state = ?2, attempt = ?3, progress = ?4, message = ?5, worker = ?6, \
+             artefact = ?7, problem = ?8, started_at = ?9, ended_at = ?10 where id = ?1",
+        )?
+        .execute(params![
+            job.id.to_string(),
+            word(&job.state)?,
+            job.attempt,
+            job.progress,
+            job.message,
+            job.worker.as_ref().map(|worker| &worker.0),
+            job.artefact.as_ref().map(json).transpose()?,
+            job.problem.as_ref().map(json).transpose()?,
+            job.started_at.map(|at| at.to_string()),
+            job.ended_at.map(|at| at.to_string()),
+        ])?;
+    Ok(())
+}
+
+/// Writes an event and returns its sequence number.
+pub(super) fn insert_event(
+    connection: &Connection,
+    job: Option<JobId>,
+    at: &str,
+    event: &impl Serialize,
+) -> Result<u64> {
+    connection
+        .prepare_cached("insert into event (job, at, event) values (?1, ?2, ?3)")?
+        .execute(params![job.map(|id| id.to_string()), at, json(event)?])?;
+    Ok(u64::try_from(connection.last_insert_rowid()).unwrap_or_default())
+}
+
+pub(super) fn delete_events_before(connection: &Connection, at: &str) -> Result<usize> {
+    connection.execute("delete from event where at < ?1", [at])
+}
+
+fn job_from_row(row: &Row<'_>) -> Result<Job> {
+    Ok(Job {
+        id: parsed(row, 0)?,
+        request: JobRequestFields {
+            template: row.get(1)?,
+            params: from_json(row, 2)?,
+            output: from_json(row, 3)?,
+        },
+        state: from_word(row, 4)?,
+        attempt: row.get(5)?,
+        progress: row.get(6)?,
+        message: row.get(7)?,
+        worker: row.get::<_, Option<String>>(8)?.map(aiobpy_wire::WorkerId),
+        artefact: optional(row, 9, from_json)?,
+        problem: optional(row, 10, from_json)?,
+        created_at: parsed(row, 11)?,
+        started_at: optional(row, 12, parsed)?,
+        ended_at: optional(row, 13, parsed)?,
+    })
+}
+
+fn event_from_row(row: &Row<'_>) -> Result<EventRecord> {
+    let sequence: i64 = row.get(0)?;
+    Ok(EventRecord {
+        sequence: u64::try_from(sequence).unwrap_or_default(),
+        at: parsed(row, 1)?,
+        event: from_json(row, 2)?,
+    })
+}
+
+fn optional<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: fn(&Row<'_>, usize) -> Result<T>,
+) -> Result<Option<T>> {
+    match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => read(row, column).map(Some),
+    }
+}
+
+fn parsed<T>(row: &Row<'_>, column: usize) -> Result<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error| conversion_failed(column, error))
+}
+
+fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| conversion_failed(column, error))
+}
+
+/// Reads an enum that the database keeps as a bare word.
+fn from_word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
+    let text: String = row.get(column)?;
+    serde_json::from_value(text.into()).map_err(|error| conversion_failed(column, error))
+}
+
+fn json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+fn word(state: &JobState) -> Result<String> {
+    json(state).map(|quoted| quoted.trim_matches('"').to_owned())
+}
+
+fn conversion_failed(
+    column: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}
+
+fn bounded(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

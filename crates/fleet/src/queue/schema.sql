@@ -1,0 +1,28 @@
+create table if not exists job (
+    -- A UUID of version 7: ids sort by age.
+    id         text primary key,
+    template   text not null,
+    params     text not null,
+    output     text not null,
+    state      text not null check (state in ('queued', 'running', 'finished', 'failed', 'cancelled')),
+    attempt    integer not null default 0,
+    progress   real not null default 0,
+    message    text,
+    worker     text,
+    artefact   text,
+    problem    text,
+    created_at text not null,
+    started_at text,
+    ended_at   text
+) strict, without rowid;
+
+create index if not exists job_by_state on job (state, id);
+
+create table if not exists event (
+    sequence integer primary key autoincrement,
+    job      text,
+    at       text not null,
+    event    text not null
+) strict;
+
+create index if not exists event_by_job on event (job, sequence);

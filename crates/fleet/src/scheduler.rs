@@ -1,0 +1,180 @@
+//! Which job goes to which worker: a function of values.
+//!
+//! **Invariant:** no I/O, no clock, no state.
+
+use std::collections::BTreeMap;
+
+use aiobpy_wire::{JobId, WorkerId};
+
+/// A worker with nothing to do, and the template whose scene it has open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IdleWorker {
+    pub(crate) id: WorkerId,
+    pub(crate) template: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) job: JobId,
+    pub(crate) worker: WorkerId,
+}
+
+/// Pairs the oldest jobs with workers, as many as there are workers.
+///
+/// No job overtakes an older one. Each prefers a worker that has its scene open, then one that has
+/// none open, then one whose scene no other of these jobs wants: loading a scene costs seconds.
+#[tracing::instrument(name = "scheduler", skip_all, fields(waiting = waiting.len()))]
+pub(crate) fn assign(waiting: &BTreeMap<JobId, String>, workers: &[IdleWorker]) -> Vec<Assignment> {
+    let jobs: Vec<_> = waiting.iter().take(workers.len()).collect();
+    let wanted: Vec<&str> = jobs.iter().map(|(_, template)| template.as_str()).collect();
+    let mut idle: Vec<&IdleWorker> = workers.iter().collect();
+    let mut assignments = pair_warm(&jobs, &mut idle);
+    for (job, _) in jobs {
+        if assignments.iter().any(|assignment| assignment.job == *job) {
+            continue;
+        }
+        let Some(worker) = take_least_useful(&mut idle, &wanted) else { break };
+        assignments.push(Assignment { job: *job, worker: worker.id.clone() });
+    }
+    assignments
+}
+
+fn pair_warm(jobs: &[(&JobId, &String)], idle: &mut Vec<&IdleWorker>) -> Vec<Assignment> {
+    let mut assignments = Vec::new();
+    for (job, template) in jobs {
+        let warm = idle.iter().position(|worker| worker.template.as_ref() == Some(template));
+        if let Some(place) = warm {
+            let worker = idle.remove(place);
+            assignments.push(Assignment { job: **job, worker: worker.id.clone() });
+        }
+    }
+    assignments
+}
+
+fn take_least_useful<'a>(
+    idle: &mut Vec<&'a IdleWorker>,
+    wanted: &[&str],
+) -> Option<&'a IdleWorker> {
+    let place = (0..idle.len()).min_by_key(|&place| match &idle[place].template {
+        None => 0,
+        Some(template) if !wanted.contains(&template.as_str()) => 1,
+        Some(_) => 2,
+    })?;
+    Some(idle.remove(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn job(age: u128) -> JobId {
+        JobId::new(Uuid::from_u128(age))
+    }
+
+    fn waiting(templates: &[&str]) -> BTreeMap<JobId, String> {
+        (0..).map(job).zip(templates.iter().map(ToString::to_string)).collect()
+    }
+
+    fn worker(name: &str, template: Option<&str>) -> IdleWorker {
+        IdleWorker { id: WorkerId(name.into()), template: template.map(Into::into) }
+    }
+
+    fn pairs(assignments: &[Assignment]) -> BTreeSet<(JobId, &str)> {
+        assignments.iter().map(|pair| (pair.job, pair.worker.0.as_str())).collect()
+    }
+
+    #[test]
+    fn nothing_waits_so_nothing_is_assigned() {
+        assert_eq!(assign(&BTreeMap::new(), &[worker("a", None)]), []);
+    }
+
+    #[test]
+    fn each_job_goes_to_the_worker_that_has_its_scene_open() {
+        let workers = [worker("a", Some("mug")), worker("b", Some("lamp"))];
+        let assignments = assign(&waiting(&["lamp", "mug"]), &workers);
+        assert_eq!(pairs(&assignments), [(job(0), "b"), (job(1), "a")].into());
+    }
+
+    #[test]
+    fn a_cold_job_leaves_the_warm_worker_to_the_job_that_wants_it() {
+        let workers = [worker("a", Some("mug")), worker("b", Some("lamp"))];
+        let assignments = assign(&waiting(&["chair", "mug"]), &workers);
+        assert_eq!(pairs(&assignments), [(job(0), "b"), (job(1), "a")].into());
+    }
+
+    #[test]
+    fn a_cold_job_prefers_a_worker_with_nothing_open() {
+        let workers = [worker("a", Some("mug")), worker("b", None)];
+        let assignments = assign(&waiting(&["chair"]), &workers);
+        assert_eq!(pairs(&assignments), [(job(0), "b")].into());
+    }
+
+    #[test]
+    fn a_warm_worker_does_not_let_a_younger_job_overtake() {
+        let assignments = assign(&waiting(&["lamp", "mug"]), &[worker("a", Some("mug"))]);
+        assert_eq!(pairs(&assignments), [(job(0), "a")].into());
+    }
+
+    fn any_template() -> impl Strategy<Value = String> {
+        prop::sample::select(vec!["chair", "lamp", "mug"]).prop_map(Into::into)
+    }
+
+    proptest! {
+        #[test]
+        fn the_oldest_jobs_get_one_worker_each(
+            templates in prop::collection::vec(any_template(), 0..12),
+            open in prop::collection::vec(prop::option::of(any_template()), 0..6),
+        ) {
+            let waiting: BTreeMap<_, _> = (0..).map(job).zip(templates).collect();
+            let workers: Vec<_> = open
+                .into_iter()
+                .enumerate()
+                .map(|(number, template)| IdleWorker { id: WorkerId(number.to_string()), template })
+                .collect();
+            let assignments = assign(&waiting, &workers);
+
+            let jobs: BTreeSet<_> = assignments.iter().map(|pair| pair.job).collect();
+            let busy: BTreeSet<_> = assignments.iter().map(|pair| &pair.worker).collect();
+            let expected: BTreeSet<_> = waiting.keys().take(workers.len()).copied().collect();
+            prop_assert_eq!(&jobs, &expected);
+            prop_assert_eq!(busy.len(), assignments.len());
+        }
+
+        #[test]
+        fn as_many_jobs_are_warm_as_can_be(
+            templates in prop::collection::vec(any_template(), 0..6),
+            open in prop::collection::vec(prop::option::of(any_template()), 6..9),
+        ) {
+            let waiting: BTreeMap<_, _> = (0..).map(job).zip(templates).collect();
+            let workers: Vec<_> = open
+                .into_iter()
+                .enumerate()
+                .map(|(number, template)| IdleWorker { id: WorkerId(number.to_string()), template })
+                .collect();
+            let warm = assign(&waiting, &workers)
+                .iter()
+                .filter(|pair| {
+                    let worker = workers.iter().find(|worker| worker.id == pair.worker);
+                    worker.and_then(|worker| worker.template.as_ref()) == waiting.get(&pair.job)
+                })
+                .count();
+            let possible: usize = ["chair", "lamp", "mug"]
+                .iter()
+                .map(|name| {
+                    let jobs = waiting.values().filter(|template| template == name).count();
+                    let open = workers
+                        .iter()
+                        .filter(|worker| worker.template.as_deref() == Some(*name))
+                        .count();
+                    jobs.min(open)
+                })
+                .sum();
+            prop_assert_eq!(warm, possible);
+        }
+    }
+}

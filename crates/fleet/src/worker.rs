@@ -1,0 +1,231 @@
+//! What becomes of a worker when something happens to it: a function of values.
+//!
+//! **Invariant:** no I/O, no clock. What follows from a change is a list of [`Effect`]s, which the
+//! supervisor applies.
+
+use aiobpy_wire::JobId;
+
+use crate::engine::Attempt;
+
+/// One worker process, from its start to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worker {
+    /// It loads Blender and the templates.
+    Starting,
+    Warm,
+    Busy(Attempt),
+    /// It is being killed; the attempt, if there is one, goes back to the queue once it is gone.
+    Ending(Option<Attempt>),
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Happened {
+    SaidReady,
+    /// It cannot serve, and says so itself.
+    SaidUnusable,
+    WasGiven(Attempt),
+    SaidFinished(Attempt),
+    SaidFailed(Attempt),
+    /// Its end of the link closed, it sent what makes no sense, or it sent nothing for too long.
+    WentSilent,
+    JobCancelled(JobId),
+    Exited,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Tell that it is there.
+    Announce,
+    /// Keep the image that it wrote.
+    Keep(Attempt),
+    /// End the job with the problem that it reported.
+    Fail(Attempt),
+    /// Give the job back to the queue.
+    GiveBack(Attempt),
+    /// Kill the process and all that it started.
+    Kill,
+    /// Tell that it is gone and start another in its place.
+    Replace,
+}
+
+impl Worker {
+    /// What it is after that happened, and what has to be done about it.
+    ///
+    /// An attempt that a worker was given comes back in exactly one of `Keep`, `Fail` and `GiveBack`,
+    /// unless its job is cancelled.
+    pub(crate) fn after(self, happened: Happened) -> (Self, Vec<Effect>) {
+        use Effect::{Announce, Fail, GiveBack, Keep, Kill, Replace};
+        use Happened::{
+            Exited, JobCancelled, SaidFailed, SaidFinished, SaidReady, SaidUnusable, WasGiven,
+            WentSilent,
+        };
+        match (self, happened) {
+            (Self::Starting, SaidReady) => (Self::Warm, vec![Announce]),
+            (Self::Warm, WasGiven(attempt)) => (Self::Busy(attempt), vec![]),
+            (Self::Busy(at), SaidFinished(attempt)) if at == attempt => {
+                (Self::Warm, vec![Keep(attempt)])
+            }
+            (Self::Busy(at), SaidFailed(attempt)) if at == attempt => {
+                (Self::Warm, vec![Fail(attempt)])
+            }
+            // Blender cannot be stopped within a frame.
+            (Self::Busy(at), JobCancelled(job)) if at.job == job => {
+                (Self::Ending(None), vec![Kill])
+            }
+            (Self::Ending(Some(at)), JobCancelled(job)) if at.job == job => {
+                (Self::Ending(None), vec![])
+            }
+
+            (Self::Starting | Self::Warm, WentSilent | SaidUnusable) => {
+                (Self::Ending(None), vec![Kill])
+            }
+            (Self::Busy(attempt), WentSilent | SaidUnusable) => {
+                (Self::Ending(Some(attempt)), vec![Kill])
+            }
+
+            // What it started may outlive it: kill those, too.
+            (Self::Starting | Self::Warm, Exited) => (Self::Gone, vec![Kill, Replace]),
+            (Self::Busy(attempt), Exited) => (Self::Gone, vec![Kill, GiveBack(attempt), Replace]),
+            (Self::Ending(Some(attempt)), Exited) => (Self::Gone, vec![GiveBack(attempt), Replace]),
+            (Self::Ending(None), Exited) => (Self::Gone, vec![Replace]),
+
+            // It left while the job was on its way to it.
+            (_, WasGiven(attempt)) => (self, vec![GiveBack(attempt)]),
+
+            // Too late, or of an attempt that is not its own: an attempt is told by one end only.
+            (
+                _,
+                SaidReady | SaidUnusable | SaidFinished(_) | SaidFailed(_) | WentSilent
+                | JobCancelled(_) | Exited,
+            ) => (self, vec![]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn attempt(job: u128, number: u32) -> Attempt {
+        Attempt { job: JobId::new(Uuid::from_u128(job)), number }
+    }
+
+    #[test]
+    fn a_worker_is_announced_when_it_is_ready() {
+        assert_eq!(
+            Worker::Starting.after(Happened::SaidReady),
+            (Worker::Warm, vec![Effect::Announce])
+        );
+    }
+
+    #[test]
+    fn a_finished_image_is_kept_and_the_worker_is_warm_again() {
+        let first = attempt(1, 1);
+        assert_eq!(
+            Worker::Busy(first).after(Happened::SaidFinished(first)),
+            (Worker::Warm, vec![Effect::Keep(first)])
+        );
+    }
+
+    #[test]
+    fn a_template_that_raises_ends_the_job_and_not_the_worker() {
+        let first = attempt(1, 1);
+        assert_eq!(
+            Worker::Busy(first).after(Happened::SaidFailed(first)),
+            (Worker::Warm, vec![Effect::Fail(first)])
+        );
+    }
+
+    #[test]
+    fn a_worker_that_dies_gives_its_job_back_once_it_is_gone() {
+        let first = attempt(1, 1);
+        let (ending, effects) = Worker::Busy(first).after(Happened::WentSilent);
+        assert_eq!((ending, effects), (Worker::Ending(Some(first)), vec![Effect::Kill]));
+        let (gone, effects) = ending.after(Happened::Exited);
+        assert_eq!(gone, Worker::Gone);
+        assert_eq!(effects, [Effect::GiveBack(first), Effect::Replace]);
+    }
+
+    #[test]
+    fn a_cancelled_job_is_not_given_back() {
+        let first = attempt(1, 1);
+        let (ending, effects) = Worker::Busy(first).after(Happened::JobCancelled(first.job));
+        assert_eq!((ending, effects), (Worker::Ending(None), vec![Effect::Kill]));
+        assert_eq!(ending.after(Happened::Exited).1, [Effect::Replace]);
+    }
+
+    #[test]
+    fn a_result_of_another_attempt_is_ignored() {
+        let second = attempt(1, 2);
+        let busy = Worker::Busy(second);
+        assert_eq!(busy.after(Happened::SaidFinished(attempt(1, 1))), (busy, vec![]));
+    }
+
+    fn any_attempt() -> impl Strategy<Value = Attempt> {
+        (0..3_u128, 1..3_u32).prop_map(|(job, number)| attempt(job, number))
+    }
+
+    fn anything() -> impl Strategy<Value = Happened> {
+        prop_oneof![
+            3 => Just(Happened::SaidReady),
+            1 => Just(Happened::SaidUnusable),
+            4 => any_attempt().prop_map(Happened::WasGiven),
+            4 => any_attempt().prop_map(Happened::SaidFinished),
+            2 => any_attempt().prop_map(Happened::SaidFailed),
+            1 => Just(Happened::WentSilent),
+            1 => any_attempt().prop_map(|attempt| Happened::JobCancelled(attempt.job)),
+            1 => Just(Happened::Exited),
+        ]
+    }
+
+    /// How many of `effects` settle an attempt.
+    fn settled(effects: &[Effect]) -> usize {
+        effects
+            .iter()
+            .filter(|e| matches!(e, Effect::Keep(_) | Effect::Fail(_) | Effect::GiveBack(_)))
+            .count()
+    }
+
+    proptest! {
+        #[test]
+        fn every_attempt_is_settled_once_or_cancelled(
+            story in prop::collection::vec(anything(), 0..40),
+        ) {
+            let mut worker = Worker::Starting;
+            let (mut given, mut ended, mut cancelled) = (0, 0, 0);
+            for happened in story.into_iter().chain([Happened::Exited]) {
+                let before = worker;
+                let effects;
+                (worker, effects) = worker.after(happened);
+                given += usize::from(matches!(happened, Happened::WasGiven(_)));
+                ended += settled(&effects);
+                let held = matches!(before, Worker::Busy(_) | Worker::Ending(Some(_)));
+                cancelled += usize::from(held && worker == Worker::Ending(None));
+            }
+            prop_assert_eq!(worker, Worker::Gone);
+            prop_assert_eq!(given, ended + cancelled);
+        }
+
+        #[test]
+        fn a_worker_is_replaced_once_and_killed_first(
+            story in prop::collection::vec(anything(), 0..40),
+        ) {
+            let mut worker = Worker::Starting;
+            let mut seen = Vec::new();
+            for happened in story.into_iter().chain([Happened::Exited, Happened::Exited]) {
+                let effects;
+                (worker, effects) = worker.after(happened);
+                seen.extend(effects);
+            }
+            let count = |wanted| seen.iter().filter(|effect| **effect == wanted).count();
+            prop_assert_eq!(count(Effect::Replace), 1);
+            prop_assert_eq!(count(Effect::Kill), 1);
+            let place = |wanted| seen.iter().position(|effect| *effect == wanted);
+            prop_assert!(place(Effect::Kill) < place(Effect::Replace));
+        }
+    }
+}
