@@ -37,10 +37,10 @@ def test_a_person_installs_it_serves_and_leaves_nothing_behind(
     status = get_status(discovery)
     assert status["main_thread"]["blender_version"] == installation.version()
     assert status["pid"] == blender.pid
-    assert [int(discovery["url"].rpartition(":")[2])] == blender.listening_ports()
+    assert [int(discovery["address"].rpartition(":")[2])] == blender.listening_ports()
     blender.ask("redrawn")
     installation.display.screenshot(ROOT / "out" / f"extension-{installation.tree.name}.png")
-    assert blender.ask("clipboard_after", operator="address_copy") == discovery["url"]
+    assert blender.ask("clipboard_after", operator="address_copy") == discovery["address"]
     assert blender.ask("clipboard_after", operator="token_copy") == discovery["token"]
 
     assert blender.ask("disable") == ["FINISHED"]

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::cache;
 use crate::failure::{Doing, Failure, Outcome};
+use crate::files;
 use crate::run::Run;
 use crate::step::{already_done, step, warn};
-use crate::{python, system};
+use crate::system;
 
 /// A Debian release and the Blender that it brings.
 struct Release {
@@ -68,15 +69,15 @@ fn prepare_one(release: &Release) -> Outcome<PathBuf> {
             .hint("run the tests as root, as in `sudo -E cargo xtask test`"));
     }
     step(&name, || {
-        fs::create_dir_all(&folder).doing(|| format!("could not create `{}`", folder.display()))?;
+        files::create_folder(&folder)?;
         // Built under another name, so that an interrupted build is never taken for a Blender.
         let partial = folder.join(format!("{}.partial", release.suite));
-        python::remove(&partial)?;
+        files::remove(&partial)?;
         bootstrap(release.suite, &partial)?;
         if !has_blender(&partial) {
             return Err(Failure::new(format!("no Blender came with Debian {}", release.suite)));
         }
-        python::remove(&tree)?;
+        files::remove(&tree)?;
         fs::rename(&partial, &tree).doing(|| format!("could not name `{}`", tree.display()))
     })?;
     Ok(tree)

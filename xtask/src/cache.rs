@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Doing, Outcome};
-use crate::workspace;
+use crate::{files, workspace};
 
 /// The cache's folder: `AIOBPY_CACHE`, else `~/.cache/aiobpy`, else inside cargo's target folder.
 pub(crate) fn folder() -> PathBuf {
@@ -22,7 +22,7 @@ pub(crate) struct Lock {
 /// Wait until nobody else writes the part of the cache that `name` names.
 pub(crate) fn lock(name: &str) -> Outcome<Lock> {
     let folder = folder();
-    fs::create_dir_all(&folder).doing(|| format!("could not create `{}`", folder.display()))?;
+    files::create_folder(&folder)?;
     let path = folder.join(format!("{name}.lock"));
     let file = File::create(&path).doing(|| format!("could not create `{}`", path.display()))?;
     if file.try_lock().is_err() {

@@ -1,6 +1,5 @@
 //! The main job, end to end: a configured product, rendered over REST by a warm Blender.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -10,7 +9,7 @@ use std::thread;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::run::Run;
 use crate::step::step;
-use crate::{setup, wheel, workspace};
+use crate::{files, setup, wheel, workspace};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -64,7 +63,7 @@ const TEMPLATE: &str = "examples/product_configurator/product.py";
 /// Ask for a mug, as any client would, and keep the picture.
 fn submit(address: &str, options: &Options) -> Outcome {
     if let Some(folder) = options.out.parent() {
-        fs::create_dir_all(folder).doing(|| format!("could not create `{}`", folder.display()))?;
+        files::create_folder(folder)?;
     }
     Run::new(workspace::venv_program("aiobpy"))
         .args(["submit", "--url", address, "--template", "mug"])
@@ -83,11 +82,14 @@ struct Server {
 
 impl Server {
     fn start() -> Outcome<Self> {
+        // What an interrupted demo left in its queue is not to run now.
+        let data = workspace::target_dir().join("demo");
+        files::remove(&data)?;
         let mut process = Command::new(workspace::venv_program("aiobpy"))
             .current_dir(workspace::root())
             .args(["serve", "--workers", "1", "--port", "0", "--templates", TEMPLATE])
             .arg("--data")
-            .arg(workspace::target_dir().join("demo"))
+            .arg(&data)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

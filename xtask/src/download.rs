@@ -5,14 +5,14 @@ use std::path::Path;
 
 use crate::failure::{Doing, Failure, Outcome};
 use crate::python::pip;
-use crate::workspace;
+use crate::{files, workspace};
 
 /// From this version on pip can print its progress as plain lines.
 const PIP: &str = "pip==26.3";
 
 /// Have a wheel for every pin of the requirement files in `folder`.
 pub(crate) fn wheels(requirements: &[&str], folder: &Path) -> Outcome {
-    fs::create_dir_all(folder).doing(|| format!("could not create `{}`", folder.display()))?;
+    files::create_folder(folder)?;
     let missing = missing_pins(requirements, folder)?;
     if missing.is_empty() {
         println!("  all wheels are in {}", folder.display());

@@ -7,7 +7,7 @@ use crate::failure::{Doing, Failure, Outcome};
 use crate::run::Run;
 use crate::stamp::{Inputs, Stamp};
 use crate::step::{already_done, step};
-use crate::{python, setup, wheel, workspace};
+use crate::{files, setup, wheel, workspace};
 
 pub(crate) fn run() -> Outcome {
     setup::prepare_to_run()?;
@@ -32,8 +32,8 @@ pub(crate) fn build() -> Outcome<PathBuf> {
         let staged = stage(&wheel)?;
         let tool = blender_ext()?;
         let dist = root.join("dist");
-        fs::create_dir_all(&dist).doing(|| format!("could not create `{}`", dist.display()))?;
-        python::remove(&zip)?;
+        files::create_folder(&dist)?;
+        files::remove(&zip)?;
         tool_run(&tool)
             .args(["build", "--source-dir"])
             .arg(&staged)
@@ -54,9 +54,9 @@ fn stage(wheel: &Path) -> Outcome<PathBuf> {
         .doing(|| format!("could not read `{}`", manifest.display()))?;
     check_manifest(&text, workspace::VERSION, &wheel::file_name())?;
     let staged = workspace::target_dir().join("extension/staged");
-    python::remove(&staged)?;
+    files::remove(&staged)?;
     let wheels = staged.join("wheels");
-    fs::create_dir_all(&wheels).doing(|| format!("could not create `{}`", wheels.display()))?;
+    files::create_folder(&wheels)?;
     copy(&manifest, &staged)?;
     copy(&source.join("__init__.py"), &staged)?;
     copy(wheel, &wheels)?;

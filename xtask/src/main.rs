@@ -13,6 +13,7 @@ mod doors;
 mod download;
 mod extension;
 mod failure;
+mod files;
 mod lint;
 mod python;
 mod run;

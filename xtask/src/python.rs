@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Doing, Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::run::{Run, find_on_path};
 use crate::stamp::{Inputs, Stamp};
 use crate::step::{already_done, step};
@@ -122,13 +122,4 @@ fn version_of(python: &Path) -> Option<String> {
 
 fn can_create_venvs(python: &Path) -> bool {
     Run::new(python).args(["-c", "import ensurepip, venv"]).output().is_ok()
-}
-
-/// Remove a folder or file that may not be there.
-pub(crate) fn remove(path: &Path) -> Outcome {
-    if !path.exists() {
-        return Ok(());
-    }
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
-    removed.doing(|| format!("could not remove `{}`", path.display()))
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Doing, Outcome};
+use crate::files;
 
 /// The hash of a step's inputs. Two of equal value were made of the same names and bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +46,7 @@ impl Stamp {
     /// To be called when the step has succeeded.
     pub(crate) fn set(&self, inputs: &Inputs) -> Outcome {
         if let Some(folder) = self.0.parent() {
-            fs::create_dir_all(folder)
-                .doing(|| format!("could not create `{}`", folder.display()))?;
+            files::create_folder(folder)?;
         }
         fs::write(&self.0, &inputs.0).doing(|| format!("could not write `{}`", self.0.display()))
     }

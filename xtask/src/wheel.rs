@@ -1,15 +1,14 @@
 //! The wheel: built once, for the virtual environment and for the extension alike.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Doing, Failure, Outcome};
-use crate::python::{self, pip};
+use crate::failure::{Failure, Outcome};
+use crate::python::pip;
 use crate::run::Run;
 use crate::stamp::{Inputs, Stamp};
 use crate::step::{already_done, step};
-use crate::workspace;
+use crate::{files, workspace};
 
 /// The name that Blender's extension platform understands: any Python from 3.11 on, glibc 2.28.
 pub(crate) fn file_name() -> String {
@@ -38,7 +37,7 @@ pub(crate) fn build() -> Outcome<PathBuf> {
         return Ok(wheel);
     }
     step(name, || {
-        maturin()?
+        maturin()
             .args(["build", "--release", "--zig", "--compatibility", "manylinux_2_28", "--out"])
             .arg(&folder)
             .check()?;
@@ -75,23 +74,20 @@ pub(crate) fn install() -> Outcome<PathBuf> {
 /// Build in place without optimisation, for work on the code: changes to Python files show at once.
 pub(crate) fn develop() -> Outcome {
     step("build in place", || {
-        python::remove(&workspace::venv().join("installed-wheel"))?;
-        maturin()?.arg("develop").check()
+        files::remove(&workspace::venv().join("installed-wheel"))?;
+        maturin().arg("develop").check()
     })
 }
 
 /// maturin of the virtual environment, with that environment's ziglang in reach.
-fn maturin() -> Outcome<Run> {
+fn maturin() -> Run {
     let bin = workspace::venv().join("bin");
     let mut path = OsString::from(&bin);
     if let Some(rest) = std::env::var_os("PATH") {
         path.push(":");
         path.push(rest);
     }
-    let temporary = workspace::target_dir().join("wheels");
-    fs::create_dir_all(&temporary)
-        .doing(|| format!("could not create `{}`", temporary.display()))?;
-    Ok(Run::new(bin.join("maturin")).env("PATH", path).env("VIRTUAL_ENV", workspace::venv()))
+    Run::new(bin.join("maturin")).env("PATH", path).env("VIRTUAL_ENV", workspace::venv())
 }
 
 pub(crate) fn site_packages() -> Outcome<PathBuf> {
