@@ -1,1 +1,30 @@
-//! (being written)
+//! The web server: one per process, on loopback, off until somebody starts it.
+//!
+//! **Invariant:** this crate knows nothing of Python or Blender. What only the main thread can answer
+//! is handed over in `main_thread.rs`; everything else answers while the main thread is blocked.
+//!
+//! Reading order: `server.rs`, `accept.rs`, `router.rs`, `gate.rs`, `auth.rs`, then a route. All texts
+//! that a client reads when something is wrong are in `error.rs`.
+
+mod accept;
+mod auth;
+mod body;
+mod clock;
+pub mod discovery;
+mod error;
+mod events;
+mod gate;
+mod limits;
+mod main_thread;
+mod router;
+mod routes;
+mod server;
+mod shared;
+mod stalling;
+
+pub use auth::Token;
+pub use limits::Limits;
+pub use main_thread::{Answer, Call, MainThread, Refused};
+pub use router::router;
+pub use server::{Server, ServerConfig};
+pub use shared::{Parts, Shared};

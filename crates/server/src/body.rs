@@ -1,0 +1,188 @@
+//! Reading a request's body: bounded in size and in time, and JSON.
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use http::header;
+use http_body_util::{BodyExt, Limited};
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+
+use crate::error::Failure;
+use crate::limits::Limits;
+
+/// So many times the allowed size is read and dropped, to be able to answer.
+const DISCARDED: usize = 16;
+/// Levels of arrays and objects within each other: what `serde_json` allows, too.
+const DEEPEST: usize = 127;
+
+/// Reads a body that must be JSON of the shape `T`.
+pub(crate) async fn read_json<T: DeserializeOwned>(
+    request: Request,
+    limits: &Limits,
+) -> Result<T, Failure> {
+    let bytes = read_json_bytes(request, limits).await?;
+    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = pointer_to(error.path());
+        let error = error.into_inner();
+        if error.is_data() {
+            Failure::WrongShape { pointer, detail: without_position(&error) }
+        } else {
+            Failure::NotJson { detail: error.to_string() }
+        }
+    })?;
+    deserializer.end().map_err(|error| Failure::NotJson { detail: error.to_string() })?;
+    Ok(value)
+}
+
+/// Reads a body that must be a JSON object, and returns its text; an empty body is an empty object.
+pub(crate) async fn read_json_object(request: Request, limits: &Limits) -> Result<String, Failure> {
+    if request.headers().get(header::CONTENT_TYPE).is_none() && is_empty(request.body()) {
+        return Ok("{}".to_owned());
+    }
+    let bytes = read_json_bytes(request, limits).await?;
+    if bytes.is_empty() {
+        return Ok("{}".to_owned());
+    }
+    let text = String::from_utf8(bytes.into())
+        .map_err(|error| Failure::NotJson { detail: error.utf8_error().to_string() })?;
+    // Checked here, so that the main thread never sees what is no JSON or is nested too deep.
+    serde_json::from_str::<serde::de::IgnoredAny>(&text)
+        .map_err(|error| Failure::NotJson { detail: error.to_string() })?;
+    if depth_of(&text) > DEEPEST {
+        let detail = format!("it is nested deeper than {DEEPEST} levels");
+        return Err(Failure::NotJson { detail });
+    }
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err(Failure::WrongShape {
+            pointer: String::new(),
+            detail: "a JSON object is expected, with a member for each parameter".to_owned(),
+        });
+    }
+    Ok(text)
+}
+
+/// Reads and drops a body, as far as that is worth it.
+pub(crate) async fn discard(request: Request, limits: &Limits) {
+    // Such a client waits for leave to send its body; reading would give it.
+    if !request.headers().contains_key(header::EXPECT) {
+        discard_body(request.into_body(), limits).await;
+    }
+}
+
+async fn discard_body(body: Body, limits: &Limits) {
+    let mut body = Limited::new(body, limits.body_bytes.saturating_mul(DISCARDED));
+    let drain = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ended = tokio::time::timeout(limits.body_time, drain).await;
+}
+
+async fn read_json_bytes(request: Request, limits: &Limits) -> Result<Bytes, Failure> {
+    if let Err(failure) = check_content_type(&request) {
+        discard(request, limits).await;
+        return Err(failure);
+    }
+    if content_length(&request).is_some_and(|length| length > limits.body_bytes) {
+        discard(request, limits).await;
+        return Err(Failure::TooLarge { limit: limits.body_bytes });
+    }
+    let mut body = request.into_body();
+    let reading = async {
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| cut_short(&error))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len() + data.len() > limits.body_bytes {
+                return Err(Failure::TooLarge { limit: limits.body_bytes });
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(Bytes::from(bytes))
+    };
+    let read = tokio::time::timeout(limits.body_time, reading).await;
+    match read {
+        Ok(Err(failure @ Failure::TooLarge { .. })) => {
+            discard_body(body, limits).await;
+            Err(failure)
+        }
+        Ok(read) => read,
+        Err(_elapsed) => Err(Failure::BodyTooSlow { limit: limits.body_time }),
+    }
+}
+
+fn check_content_type(request: &Request) -> Result<(), Failure> {
+    let given = request.headers().get(header::CONTENT_TYPE);
+    let text = given.map(|given| String::from_utf8_lossy(given.as_bytes()).into_owned());
+    let essence = text.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Failure::WrongContentType { given: text })
+}
+
+/// How deep the arrays and objects of a JSON text are nested.
+fn depth_of(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn content_length(request: &Request) -> Option<usize> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn is_empty(body: &Body) -> bool {
+    body.size_hint().exact() == Some(0)
+}
+
+fn cut_short(error: &axum::Error) -> Failure {
+    Failure::BodyCutShort { detail: format!("the body ended before its time: {error}") }
+}
+
+/// As RFC 6901 has it.
+fn pointer_to(path: &serde_path_to_error::Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        let token = match segment {
+            Segment::Seq { index } => index.to_string(),
+            Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+            Segment::Enum { .. } | Segment::Unknown => continue,
+        };
+        pointer.push('/');
+        pointer.push_str(&token);
+    }
+    pointer
+}
+
+/// The text of `serde_json` ends with ` at line 1 column 2`, which the pointer says better.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_in_strings_do_not_nest() {
+        assert_eq!(depth_of("1"), 0);
+        assert_eq!(depth_of(r#"{"a": [1, {"b": []}], "c": []}"#), 4);
+        assert_eq!(depth_of(r#"{"[[[": "\"{[{\\"}"#), 1);
+    }
+}

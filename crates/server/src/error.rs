@@ -1,0 +1,643 @@
+//! Every failure that this crate can answer with, its status and its words. Nobody else chooses a
+//! status.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use aiobpy_wire::{JobId, JobState, Problem};
+use axum::response::{IntoResponse, Response};
+use http::header::{self, HeaderValue};
+use http::{Method, StatusCode};
+
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What went wrong with a request.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    NoHost,
+    SeveralHosts,
+    ForeignHost {
+        host: String,
+        ours: String,
+    },
+    ForeignOrigin {
+        origin: String,
+    },
+    CrossSite,
+    NoToken,
+    WrongToken,
+    TooManyConnections,
+    UnknownRoute {
+        path: String,
+    },
+    WrongMethod {
+        method: Method,
+        path: String,
+    },
+    BadPath {
+        detail: String,
+    },
+    BadQuery {
+        detail: String,
+    },
+    BadEventId {
+        given: String,
+    },
+    WrongContentType {
+        given: Option<String>,
+    },
+    TooLarge {
+        limit: usize,
+    },
+    BodyTooSlow {
+        limit: Duration,
+    },
+    BodyCutShort {
+        detail: String,
+    },
+    NotJson {
+        detail: String,
+    },
+    WrongShape {
+        pointer: String,
+        detail: String,
+    },
+    NoMainThread,
+    TooManyCalls,
+    Closing,
+    CallTooSlow {
+        method: String,
+        limit: Duration,
+    },
+    /// The main thread's answer, or the fleet's.
+    Problem(Box<Problem>),
+    UnknownJob {
+        id: String,
+    },
+    NoResultYet {
+        id: JobId,
+        state: JobState,
+    },
+    Cancelled {
+        id: JobId,
+    },
+    LostResult {
+        id: JobId,
+        detail: String,
+    },
+    RangeOutside {
+        bytes: u64,
+    },
+}
+
+impl Failure {
+    /// The problem that a client reads.
+    pub(crate) fn problem(&self) -> Problem {
+        match self {
+            Self::NoHost => Problem::new(
+                400,
+                "host-missing",
+                "No Host header",
+                "the request does not say which host it is for",
+            )
+            .with_hint("send a Host header, as HTTP/1.1 requires"),
+            Self::SeveralHosts => Problem::new(
+                400,
+                "host-ambiguous",
+                "More than one Host header",
+                "the request names its host more than once",
+            )
+            .with_hint("send one Host header"),
+            Self::ForeignHost { host, ours } => Problem::new(
+                421,
+                "host-foreign",
+                "Not this host",
+                format!("the request is for {}, and this server is {ours}", shown(host)),
+            )
+            .with_hint(format!("address the server as http://{ours}")),
+            Self::ForeignOrigin { origin } => Problem::new(
+                403,
+                "origin-foreign",
+                "Not from this origin",
+                format!("a page of the origin {} may not talk to this server", shown(origin)),
+            )
+            .with_hint("send requests from a program rather than from a web page"),
+            Self::CrossSite => Problem::new(
+                403,
+                "site-foreign",
+                "Not from this site",
+                "the browser says that another site sent the request",
+            )
+            .with_hint("send requests from a program rather than from a web page"),
+            Self::NoToken => Problem::new(
+                401,
+                "token-missing",
+                "No token",
+                "the request carries no token",
+            )
+            .with_hint(
+                "send the header `Authorization: Bearer <token>`; the token is in the server's \
+                 discovery file",
+            ),
+            Self::WrongToken => Problem::new(
+                401,
+                "token-wrong",
+                "Wrong token",
+                "the token is not that of this server",
+            )
+            .with_hint(
+                "read the token again from the server's discovery file: it changes when the \
+                 server starts, unless AIOBPY_TOKEN sets it",
+            ),
+            Self::TooManyConnections => Problem::new(
+                503,
+                "connections-exhausted",
+                "Too many connections",
+                "as many connections are open as the server allows",
+            )
+            .with_hint("close connections that you no longer need, or try again later"),
+            Self::UnknownRoute { path } => Problem::new(
+                404,
+                "route-unknown",
+                "No such address",
+                format!("nothing is served at {}", shown(path)),
+            )
+            .with_hint("the API begins at /api/v1/status"),
+            Self::WrongMethod { method, path } => Problem::new(
+                405,
+                "method-not-allowed",
+                "Not that method",
+                format!("{} does not answer {method}", shown(path)),
+            )
+            .with_hint("use one of the methods that the Allow header lists"),
+            Self::BadPath { detail } => {
+                Problem::new(400, "path-malformed", "The path cannot be read", detail)
+                    .with_hint("percent-encode what is not plain ASCII, as UTF-8")
+            }
+            Self::BadQuery { detail } => {
+                Problem::new(400, "query-malformed", "The query cannot be read", detail)
+            }
+            Self::BadEventId { given } => Problem::new(
+                400,
+                "event-id-malformed",
+                "Not an event's id",
+                format!("Last-Event-ID is {}, which is no number", shown(given)),
+            )
+            .with_hint("send the `id` of the last event that you have seen, or leave it out"),
+            Self::WrongContentType { given } => Problem::new(
+                415,
+                "content-type-unsupported",
+                "Not JSON",
+                match given {
+                    Some(given) => format!("the body is declared to be {}", shown(given)),
+                    None => "the body is not declared to be anything".to_owned(),
+                },
+            )
+            .with_hint("send JSON, with the header `Content-Type: application/json`"),
+            Self::TooLarge { limit } => Problem::new(
+                413,
+                "body-too-large",
+                "The body is too large",
+                format!("a body may have {limit} bytes"),
+            ),
+            Self::BodyTooSlow { limit } => Problem::new(
+                408,
+                "body-too-slow",
+                "The body did not arrive",
+                format!("the body did not arrive within {} s", limit.as_secs()),
+            ),
+            Self::BodyCutShort { detail } => {
+                Problem::new(400, "body-cut-short", "The body cannot be read", detail)
+            }
+            Self::NotJson { detail } => Problem::new(
+                400,
+                "json-malformed",
+                "Not JSON",
+                format!("the body is not JSON: {detail}"),
+            ),
+            Self::WrongShape { pointer, detail } => Problem::new(
+                422,
+                "body-invalid",
+                "Not what is expected here",
+                "the body is JSON, but not of the shape that is expected here",
+            )
+            .with_error(pointer, detail),
+            Self::NoMainThread => Problem::new(
+                404,
+                "main-thread-missing",
+                "No methods here",
+                "there is no Python main thread behind this server, so it has no methods to call",
+            )
+            .with_hint("call methods of a Blender that runs the server itself"),
+            Self::TooManyCalls => Problem::new(
+                503,
+                "calls-exhausted",
+                "Too many calls",
+                "as many calls wait for the main thread as the server allows",
+            )
+            .with_hint("Blender may be busy; try again later"),
+            Self::Closing => Problem::new(
+                503,
+                "closing",
+                "The server is closing",
+                "the server stopped before the call was answered",
+            )
+            .with_hint("try again when it has started again"),
+            Self::CallTooSlow { method, limit } => Problem::new(
+                504,
+                "call-too-slow",
+                "The main thread did not answer",
+                format!(
+                    "the method {} was not answered within {} s",
+                    shown(method),
+                    limit.as_secs()
+                ),
+            )
+            .with_hint("Blender may be blocked, as by a render; /api/v1/status says for how long"),
+            Self::Problem(problem) => (**problem).clone(),
+            Self::UnknownJob { id } => Problem::new(
+                404,
+                "job-unknown",
+                "No such job",
+                format!("there is no job {}", shown(id)),
+            )
+            .with_hint("GET /api/v1/jobs lists the jobs"),
+            Self::NoResultYet { id, state } => Problem::new(
+                409,
+                "result-pending",
+                "No result yet",
+                format!("the job {id} is {}", named(*state)),
+            )
+            .with_hint(format!("follow GET /api/v1/jobs/{id}/events until it has finished")),
+            Self::Cancelled { id } => Problem::new(
+                410,
+                "job-cancelled",
+                "The job was cancelled",
+                format!("the job {id} was cancelled, so it has no result"),
+            )
+            .with_hint("submit it again if you need the result after all"),
+            Self::LostResult { id, detail } => Problem::new(
+                500,
+                "result-lost",
+                "The result cannot be read",
+                format!("the result of the job {id} cannot be read: {detail}"),
+            )
+            .with_hint("submit the job again"),
+            Self::RangeOutside { bytes } => Problem::new(
+                416,
+                "range-outside",
+                "No such bytes",
+                format!("the result has {bytes} bytes, and the range asks for none of them"),
+            ),
+        }
+    }
+
+    /// A header that belongs to the failure.
+    fn header(&self, status: StatusCode) -> Option<(header::HeaderName, HeaderValue)> {
+        let value = HeaderValue::from_static;
+        match self {
+            Self::NoToken => Some((header::WWW_AUTHENTICATE, value("Bearer realm=\"aiobpy\""))),
+            Self::WrongToken => Some((
+                header::WWW_AUTHENTICATE,
+                value("Bearer realm=\"aiobpy\", error=\"invalid_token\""),
+            )),
+            Self::RangeOutside { bytes } => {
+                let range = HeaderValue::from_str(&format!("bytes */{bytes}")).ok()?;
+                Some((header::CONTENT_RANGE, range))
+            }
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+                Some((header::RETRY_AFTER, value("1")))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut problem = self.problem();
+        let status = status_of(&problem);
+        problem.status = status.as_u16();
+        let _span =
+            tracing::info_span!("error", status = problem.status, kind = problem.kind).entered();
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON))];
+        let mut response = (status, content_type, body).into_response();
+        if let Some((name, value)) = self.header(status) {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+/// What stops the server from starting. Not HTTP's business; the status is the nearest one.
+impl Failure {
+    pub(crate) fn no_randomness(error: &dyn fmt::Display) -> Problem {
+        Problem::new(
+            500,
+            "randomness-missing",
+            "No token can be made",
+            format!("the operating system gives no random numbers: {error}"),
+        )
+        .with_hint("set AIOBPY_TOKEN to a secret of your own")
+    }
+
+    pub(crate) fn unusable_token(shortest: usize) -> Problem {
+        Problem::new(
+            400,
+            "token-unusable",
+            "The token cannot be used",
+            format!(
+                "a token needs {shortest} characters or more, of letters, digits and - . _ ~ + / ="
+            ),
+        )
+        .with_hint("leave it out to get a random one")
+    }
+
+    pub(crate) fn not_loopback(address: std::net::IpAddr) -> Problem {
+        Problem::new(
+            400,
+            "address-not-loopback",
+            "Not a loopback address",
+            format!("the server listens on this computer alone, and {address} is seen by others"),
+        )
+        .with_hint("listen on 127.0.0.1")
+    }
+
+    pub(crate) fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Problem {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            return Problem::new(
+                409,
+                "port-in-use",
+                "The port is in use",
+                format!("another program listens on port {} of {}", address.port(), address.ip()),
+            )
+            .with_hint("choose another port, or leave the port out to get a free one");
+        }
+        Problem::new(
+            500,
+            "cannot-listen",
+            "The server cannot listen",
+            format!("cannot listen on {address}: {error}"),
+        )
+        .with_hint("choose a port from 1024 on, or leave the port out to get a free one")
+    }
+
+    pub(crate) fn cannot_write(path: &Path, error: &dyn fmt::Display) -> Problem {
+        Problem::new(
+            500,
+            "discovery-file-unwritable",
+            "The discovery file cannot be written",
+            format!("cannot write {}: {error}", path.display()),
+        )
+        .with_hint("make its folder writable, or set XDG_CONFIG_HOME to a folder that is")
+    }
+}
+
+fn status_of(problem: &Problem) -> StatusCode {
+    StatusCode::from_u16(problem.status)
+        .ok()
+        .filter(|status| status.is_client_error() || status.is_server_error())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn named(state: JobState) -> &'static str {
+    match state {
+        JobState::Queued => "queued",
+        JobState::Running => "running",
+        JobState::Finished => "finished",
+        JobState::Failed => "failed",
+        JobState::Cancelled => "cancelled",
+    }
+}
+
+/// What a client has sent, fit to be sent back: quoted, without control characters, not too long.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_with_a_status_that_is_no_error_becomes_a_500() {
+        for status in [0, 200, 302, 999, 65535] {
+            let problem = Problem::new(status, "odd", "Odd", "odd");
+            assert_eq!(Failure::from(problem).into_response().status(), 500, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_a_client_has_sent_comes_back_quoted_and_short() {
+        assert_eq!(shown("a\r\nb"), "`a\\r\\nb`");
+        assert_eq!(shown(&"x".repeat(1000)).chars().count(), 203);
+    }
+
+    #[test]
+    fn every_problem_says_what_was_wrong_with_what_and_what_to_do_next() {
+        let id: JobId = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let failures = [
+            Failure::NoHost,
+            Failure::SeveralHosts,
+            Failure::ForeignHost { host: "evil.com".into(), ours: "127.0.0.1:4321".into() },
+            Failure::ForeignOrigin { origin: "null".into() },
+            Failure::CrossSite,
+            Failure::NoToken,
+            Failure::WrongToken,
+            Failure::TooManyConnections,
+            Failure::UnknownRoute { path: "/x".into() },
+            Failure::WrongMethod { method: Method::PUT, path: "/healthz".into() },
+            Failure::BadPath { detail: "Invalid UTF-8".into() },
+            Failure::BadQuery { detail: "unknown field `x`".into() },
+            Failure::BadEventId { given: "x".into() },
+            Failure::WrongContentType { given: Some("text/plain".into()) },
+            Failure::WrongContentType { given: None },
+            Failure::TooLarge { limit: 1024 },
+            Failure::BodyTooSlow { limit: Duration::from_secs(15) },
+            Failure::BodyCutShort { detail: "the body ended before its time".into() },
+            Failure::NotJson { detail: "expected value at line 1 column 1".into() },
+            Failure::WrongShape { pointer: "/output/width".into(), detail: "a number".into() },
+            Failure::NoMainThread,
+            Failure::TooManyCalls,
+            Failure::Closing,
+            Failure::CallTooSlow { method: "x".into(), limit: Duration::from_secs(30) },
+            Failure::UnknownJob { id: "7".into() },
+            Failure::NoResultYet { id, state: JobState::Running },
+            Failure::Cancelled { id },
+            Failure::LostResult { id, detail: "No such file or directory".into() },
+            Failure::RangeOutside { bytes: 10 },
+        ];
+        let problems: Vec<String> =
+            failures.iter().map(|failure| told(&failure.problem())).collect();
+        insta::assert_snapshot!(problems.join("\n\n"), @"
+        400 host-missing
+        No Host header: the request does not say which host it is for
+        hint: send a Host header, as HTTP/1.1 requires
+
+        400 host-ambiguous
+        More than one Host header: the request names its host more than once
+        hint: send one Host header
+
+        421 host-foreign
+        Not this host: the request is for `evil.com`, and this server is 127.0.0.1:4321
+        hint: address the server as http://127.0.0.1:4321
+
+        403 origin-foreign
+        Not from this origin: a page of the origin `null` may not talk to this server
+        hint: send requests from a program rather than from a web page
+
+        403 site-foreign
+        Not from this site: the browser says that another site sent the request
+        hint: send requests from a program rather than from a web page
+
+        401 token-missing
+        No token: the request carries no token
+        hint: send the header `Authorization: Bearer <token>`; the token is in the server's discovery file
+
+        401 token-wrong
+        Wrong token: the token is not that of this server
+        hint: read the token again from the server's discovery file: it changes when the server starts, unless AIOBPY_TOKEN sets it
+
+        503 connections-exhausted
+        Too many connections: as many connections are open as the server allows
+        hint: close connections that you no longer need, or try again later
+
+        404 route-unknown
+        No such address: nothing is served at `/x`
+        hint: the API begins at /api/v1/status
+
+        405 method-not-allowed
+        Not that method: `/healthz` does not answer PUT
+        hint: use one of the methods that the Allow header lists
+
+        400 path-malformed
+        The path cannot be read: Invalid UTF-8
+        hint: percent-encode what is not plain ASCII, as UTF-8
+
+        400 query-malformed
+        The query cannot be read: unknown field `x`
+
+        400 event-id-malformed
+        Not an event's id: Last-Event-ID is `x`, which is no number
+        hint: send the `id` of the last event that you have seen, or leave it out
+
+        415 content-type-unsupported
+        Not JSON: the body is declared to be `text/plain`
+        hint: send JSON, with the header `Content-Type: application/json`
+
+        415 content-type-unsupported
+        Not JSON: the body is not declared to be anything
+        hint: send JSON, with the header `Content-Type: application/json`
+
+        413 body-too-large
+        The body is too large: a body may have 1024 bytes
+
+        408 body-too-slow
+        The body did not arrive: the body did not arrive within 15 s
+
+        400 body-cut-short
+        The body cannot be read: the body ended before its time
+
+        400 json-malformed
+        Not JSON: the body is not JSON: expected value at line 1 column 1
+
+        422 body-invalid
+        Not what is expected here: the body is JSON, but not of the shape that is expected here
+          /output/width: a number
+
+        404 main-thread-missing
+        No methods here: there is no Python main thread behind this server, so it has no methods to call
+        hint: call methods of a Blender that runs the server itself
+
+        503 calls-exhausted
+        Too many calls: as many calls wait for the main thread as the server allows
+        hint: Blender may be busy; try again later
+
+        503 closing
+        The server is closing: the server stopped before the call was answered
+        hint: try again when it has started again
+
+        504 call-too-slow
+        The main thread did not answer: the method `x` was not answered within 30 s
+        hint: Blender may be blocked, as by a render; /api/v1/status says for how long
+
+        404 job-unknown
+        No such job: there is no job `7`
+        hint: GET /api/v1/jobs lists the jobs
+
+        409 result-pending
+        No result yet: the job 01890a5d-ac96-774b-bcce-b302099a8057 is running
+        hint: follow GET /api/v1/jobs/01890a5d-ac96-774b-bcce-b302099a8057/events until it has finished
+
+        410 job-cancelled
+        The job was cancelled: the job 01890a5d-ac96-774b-bcce-b302099a8057 was cancelled, so it has no result
+        hint: submit it again if you need the result after all
+
+        500 result-lost
+        The result cannot be read: the result of the job 01890a5d-ac96-774b-bcce-b302099a8057 cannot be read: No such file or directory
+        hint: submit the job again
+
+        416 range-outside
+        No such bytes: the result has 10 bytes, and the range asks for none of them
+        ");
+    }
+
+    #[test]
+    fn a_server_that_cannot_start_says_why_and_what_to_do_next() {
+        let address = "127.0.0.1:80".parse().unwrap();
+        let in_use = std::io::Error::from(std::io::ErrorKind::AddrInUse);
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let problems = [
+            Failure::no_randomness(&"it is too early"),
+            Failure::unusable_token(16),
+            Failure::not_loopback("192.168.1.2".parse().unwrap()),
+            Failure::cannot_listen(address, &in_use),
+            Failure::cannot_listen(address, &denied),
+            Failure::cannot_write(Path::new("/root/x.json"), &denied),
+        ];
+        let problems: Vec<String> = problems.iter().map(told).collect();
+        insta::assert_snapshot!(problems.join("\n\n"), @"
+        500 randomness-missing
+        No token can be made: the operating system gives no random numbers: it is too early
+        hint: set AIOBPY_TOKEN to a secret of your own
+
+        400 token-unusable
+        The token cannot be used: a token needs 16 characters or more, of letters, digits and - . _ ~ + / =
+        hint: leave it out to get a random one
+
+        400 address-not-loopback
+        Not a loopback address: the server listens on this computer alone, and 192.168.1.2 is seen by others
+        hint: listen on 127.0.0.1
+
+        409 port-in-use
+        The port is in use: another program listens on port 80 of 127.0.0.1
+        hint: choose another port, or leave the port out to get a free one
+
+        500 cannot-listen
+        The server cannot listen: cannot listen on 127.0.0.1:80: permission denied
+        hint: choose a port from 1024 on, or leave the port out to get a free one
+
+        500 discovery-file-unwritable
+        The discovery file cannot be written: cannot write /root/x.json: permission denied
+        hint: make its folder writable, or set XDG_CONFIG_HOME to a folder that is
+        ");
+    }
+
+    fn told(problem: &Problem) -> String {
+        format!("{} {}\n{problem}", problem.status, problem.kind)
+    }
+}

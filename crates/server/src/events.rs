@@ -1,0 +1,309 @@
+//! What happened, in order, for those who watch: every event has a number, and who comes back with
+//! the last number that he has seen misses nothing that is still kept.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aiobpy_wire::{Event, EventRecord, JobId};
+use futures_util::stream::{self, Stream};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+/// The events that a server can tell of.
+#[derive(Clone)]
+pub(crate) enum EventLog {
+    Memory(Arc<MemoryLog>),
+}
+
+/// Which events somebody wants to see.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interest {
+    pub(crate) job: Option<JobId>,
+    /// Names of events or of messages' topics, or the parts of them before a dot; empty for all.
+    pub(crate) topics: Vec<String>,
+}
+
+/// Where a watcher begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    Now,
+    After(u64),
+}
+
+impl EventLog {
+    pub(crate) fn in_memory() -> Self {
+        Self::Memory(Arc::new(MemoryLog::new()))
+    }
+
+    pub(crate) fn publish(&self, topic: String, data: Value) {
+        match self {
+            Self::Memory(log) => log.publish(Event::Message { topic, data }),
+        }
+    }
+
+    /// The events from `start` on, until `stopping` is cancelled.
+    pub(crate) fn watch(
+        &self,
+        start: Start,
+        interest: Interest,
+        stopping: CancellationToken,
+    ) -> impl Stream<Item = EventRecord> + use<> {
+        // Subscribed before the past is read, so that nothing falls in between.
+        let live = self.subscribe();
+        let watch = match start {
+            Start::Now => {
+                Watch { log: self.clone(), live, seen: 0, is_behind: false, past: VecDeque::new() }
+            }
+            Start::After(seen) => {
+                Watch { log: self.clone(), live, seen, is_behind: true, past: VecDeque::new() }
+            }
+        };
+        stream::unfold((watch, interest, stopping), |(mut watch, interest, stopping)| async {
+            let next = tokio::select! {
+                next = watch.next(&interest) => next,
+                () = stopping.cancelled() => None,
+            };
+            next.map(|record| (record, (watch, interest, stopping)))
+        })
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<EventRecord> {
+        match self {
+            Self::Memory(log) => log.sender.subscribe(),
+        }
+    }
+
+    /// The oldest `limit` events after `sequence`.
+    #[expect(clippy::unused_async, reason = "a log on disk has to be waited for")]
+    async fn since(&self, sequence: u64, _job: Option<JobId>, limit: usize) -> Vec<EventRecord> {
+        match self {
+            Self::Memory(log) => log.since(sequence, limit),
+        }
+    }
+}
+
+impl Interest {
+    fn covers(&self, event: &Event) -> bool {
+        if self.job.is_some() && event.job_id() != self.job {
+            return false;
+        }
+        self.topics.is_empty() || self.topics.iter().any(|topic| {
+            is_or_is_under(event.name(), topic)
+                || matches!(event, Event::Message { topic: of, .. } if is_or_is_under(of, topic))
+        })
+    }
+}
+
+/// The newest events, kept in memory.
+pub(crate) struct MemoryLog {
+    kept: Mutex<Kept>,
+    sender: broadcast::Sender<EventRecord>,
+}
+
+struct Kept {
+    records: VecDeque<EventRecord>,
+    last: u64,
+}
+
+impl MemoryLog {
+    /// So many events are kept.
+    const KEPT: usize = 1024;
+
+    fn new() -> Self {
+        // Numbers begin at the microseconds since 1970, so that those of an earlier run lie below:
+        // who comes back after a restart gets all that has happened since.
+        let last = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or_default();
+        let kept = Mutex::new(Kept { records: VecDeque::new(), last });
+        Self { kept, sender: broadcast::Sender::new(Self::KEPT) }
+    }
+
+    fn publish(&self, event: Event) {
+        let mut kept = self.lock();
+        kept.last += 1;
+        let record = EventRecord { sequence: kept.last, at: Timestamp::now(), event };
+        if kept.records.len() == Self::KEPT {
+            kept.records.pop_front();
+        }
+        kept.records.push_back(record.clone());
+        // Sent under the lock, so that watchers see the order of the numbers.
+        let _nobody_watches = self.sender.send(record);
+    }
+
+    fn since(&self, sequence: u64, limit: usize) -> Vec<EventRecord> {
+        let kept = self.lock();
+        let first = kept.records.partition_point(|record| record.sequence <= sequence);
+        kept.records.range(first..).take(limit).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Nothing that can panic runs under the lock.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One watcher: reads the past page by page until it has caught up, then listens.
+struct Watch {
+    log: EventLog,
+    live: broadcast::Receiver<EventRecord>,
+    /// The number of the last event that was looked at.
+    seen: u64,
+    /// Whether the log may hold events that were not looked at.
+    is_behind: bool,
+    past: VecDeque<EventRecord>,
+}
+
+impl Watch {
+    const PAGE: usize = 256;
+
+    async fn next(&mut self, interest: &Interest) -> Option<EventRecord> {
+        loop {
+            let record = self.next_of_all(interest.job).await?;
+            if interest.covers(&record.event) {
+                return Some(record);
+            }
+        }
+    }
+
+    async fn next_of_all(&mut self, job: Option<JobId>) -> Option<EventRecord> {
+        loop {
+            if let Some(record) = self.past.pop_front() {
+                self.seen = record.sequence;
+                return Some(record);
+            }
+            if self.is_behind {
+                self.past = self.log.since(self.seen, job, Self::PAGE).await.into();
+                self.is_behind = !self.past.is_empty();
+                continue;
+            }
+            match self.live.recv().await {
+                Ok(record) if record.sequence > self.seen => {
+                    self.seen = record.sequence;
+                    return Some(record);
+                }
+                Ok(_seen_before) => {}
+                // Too slow to follow: read on from the log.
+                Err(broadcast::error::RecvError::Lagged(_)) => self.is_behind = true,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+fn is_or_is_under(name: &str, topic: &str) -> bool {
+    name.strip_prefix(topic).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use serde_json::json;
+
+    use super::*;
+
+    fn log_of(topics: &[&str]) -> EventLog {
+        let log = EventLog::in_memory();
+        for topic in topics {
+            log.publish((*topic).to_owned(), json!(null));
+        }
+        log
+    }
+
+    fn interest_in(topics: &[&str]) -> Interest {
+        Interest { job: None, topics: topics.iter().map(|topic| (*topic).to_owned()).collect() }
+    }
+
+    fn topic_of(record: &EventRecord) -> &str {
+        match &record.event {
+            Event::Message { topic, .. } => topic,
+            other => other.name(),
+        }
+    }
+
+    async fn topics_seen(
+        log: &EventLog,
+        start: Start,
+        interest: Interest,
+        count: usize,
+    ) -> Vec<String> {
+        let stream = log.watch(start, interest, CancellationToken::new());
+        stream.take(count).map(|record| topic_of(&record).to_owned()).collect().await
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_sees_what_came_after_the_last_he_saw() {
+        let log = log_of(&["one", "two", "three"]);
+        let all = log.since(0, None, 10).await;
+        let seen = topics_seen(&log, Start::After(all[0].sequence), Interest::default(), 2).await;
+        assert_eq!(seen, ["two", "three"]);
+    }
+
+    #[tokio::test]
+    async fn who_starts_now_sees_nothing_of_the_past() {
+        let log = log_of(&["past"]);
+        let stream = log.watch(Start::Now, Interest::default(), CancellationToken::new());
+        log.publish("present".to_owned(), json!(1));
+        let mut stream = std::pin::pin!(stream);
+        assert_eq!(topic_of(&stream.next().await.unwrap()), "present");
+    }
+
+    #[tokio::test]
+    async fn past_and_present_join_without_a_gap_or_a_repeat() {
+        let log = log_of(&["one"]);
+        let stream = log.watch(Start::After(0), Interest::default(), CancellationToken::new());
+        log.publish("two".to_owned(), json!(null));
+        let mut stream = std::pin::pin!(stream);
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            seen.push(topic_of(&stream.next().await.unwrap()).to_owned());
+        }
+        log.publish("three".to_owned(), json!(null));
+        seen.push(topic_of(&stream.next().await.unwrap()).to_owned());
+        assert_eq!(seen, ["one", "two", "three"]);
+    }
+
+    #[tokio::test]
+    async fn who_is_too_slow_reads_on_from_the_log() {
+        let log = log_of(&[]);
+        let stream = log.watch(Start::Now, Interest::default(), CancellationToken::new());
+        let first = log.since(0, None, 1).await;
+        assert!(first.is_empty());
+        for _ in 0..MemoryLog::KEPT + 10 {
+            log.publish("burst".to_owned(), json!(null));
+        }
+        let mut sequences = Vec::new();
+        let mut stream = std::pin::pin!(stream);
+        for _ in 0..MemoryLog::KEPT {
+            sequences.push(stream.next().await.unwrap().sequence);
+        }
+        assert!(sequences.windows(2).all(|pair| pair[1] == pair[0] + 1), "in order, no repeat");
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_when_the_server_stops() {
+        let log = log_of(&[]);
+        let stopping = CancellationToken::new();
+        let stream = log.watch(Start::Now, Interest::default(), stopping.clone());
+        stopping.cancel();
+        assert_eq!(stream.count().await, 0);
+    }
+
+    #[tokio::test]
+    async fn numbers_of_a_later_run_lie_above_those_of_an_earlier_one() {
+        let earlier = log_of(&["one"]).since(0, None, 1).await[0].sequence;
+        let later = log_of(&["one"]).since(earlier, None, 10).await;
+        assert_eq!(later.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn topics_choose_by_name_and_by_the_parts_before_a_dot() {
+        let log = log_of(&["my_addon.saved", "my_addon_2.saved", "my_addon", "other"]);
+        let seen = topics_seen(&log, Start::After(0), interest_in(&["my_addon"]), 2).await;
+        assert_eq!(seen, ["my_addon.saved", "my_addon"]);
+        let seen = topics_seen(&log, Start::After(0), interest_in(&["message"]), 4).await;
+        assert_eq!(seen.len(), 4);
+        let seen = topics_seen(&log, Start::After(0), interest_in(&["job", "other"]), 1).await;
+        assert_eq!(seen, ["other"]);
+    }
+}

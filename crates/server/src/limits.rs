@@ -1,0 +1,51 @@
+//! How much of anything one client, or all of them, may take.
+
+use std::time::Duration;
+
+/// Bounds on what clients may hold. The defaults suit one machine with a few dozen programs.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections that are open at once.
+    pub connections: usize,
+    /// Connections that are open at once from one address.
+    pub connections_per_address: usize,
+    /// From the first byte of a request, or from the answer before it, to the end of its headers.
+    pub header_time: Duration,
+    /// From the end of the headers to the end of the body.
+    pub body_time: Duration,
+    /// How long a client may take no byte of an answer that is ready for it.
+    pub stall_time: Duration,
+    /// Bytes of all headers of one request. hyper wants 8192 at least.
+    pub header_bytes: usize,
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// Calls of the main thread that are not answered yet.
+    pub calls: usize,
+    /// How long a call of the main thread may take.
+    pub call_time: Duration,
+    /// The longest `Prefer: wait=…` that is honoured.
+    pub longest_wait: Duration,
+    /// Between two comments on a silent stream of events, so that proxies and clients see it live.
+    pub heartbeat: Duration,
+    /// How long answers under way have to end when the server stops.
+    pub farewell: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            connections_per_address: 384,
+            header_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(15),
+            stall_time: Duration::from_secs(30),
+            header_bytes: 32 << 10,
+            body_bytes: 1 << 20,
+            calls: 256,
+            call_time: Duration::from_secs(30),
+            longest_wait: Duration::from_mins(5),
+            heartbeat: Duration::from_secs(15),
+            farewell: Duration::from_secs(1),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Which room answers which address, and what every request goes through before and after.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::header::{self, HeaderName, HeaderValue};
+
+use crate::error::Failure;
+use crate::shared::Shared;
+use crate::{auth, gate, routes};
+
+/// The whole service: what `Server` serves on a socket, and a test by `oneshot`.
+pub fn router(shared: Shared) -> Router {
+    let authorised = from_fn_with_state(shared.clone(), auth::authorise);
+    let gated = from_fn_with_state(shared.clone(), gate::pass);
+    let api = Router::new()
+        .route("/api/v1/status", get(routes::status::show))
+        .route("/api/v1/events", get(routes::events::follow))
+        .route("/api/v1/rpc/{method}", post(routes::rpc::call))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown_route)
+        .layer(authorised);
+    let open = Router::new()
+        .route("/healthz", get(routes::status::is_healthy))
+        .method_not_allowed_fallback(wrong_method);
+    open.merge(api).layer(gated).layer(map_response(harden)).with_state(shared)
+}
+
+async fn unknown_route(State(shared): State<Shared>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    shared.refuse(request, Failure::UnknownRoute { path }).await
+}
+
+/// axum adds the `Allow` header.
+async fn wrong_method(State(shared): State<Shared>, request: Request) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    shared.refuse(request, Failure::WrongMethod { method, path }).await
+}
+
+/// What keeps a browser from making more of an answer than it is.
+async fn harden(mut response: Response) -> Response {
+    const ALWAYS: [(HeaderName, &str); 4] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,5 @@
+//! One room per kind of thing that a client asks for. Each extracts, calls and wraps, no more.
+
+pub(crate) mod events;
+pub(crate) mod rpc;
+pub(crate) mod status;

@@ -1,0 +1,28 @@
+//! Is it there, and how is it? Known without asking Python.
+
+use aiobpy_wire::Status;
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::main_thread::Door;
+use crate::shared::Shared;
+
+/// `GET /healthz`: needs no token, and so tells nothing.
+pub(crate) async fn is_healthy() -> Json<Value> {
+    Json(json!({ "ok": true }))
+}
+
+/// `GET /api/v1/status`
+#[tracing::instrument(name = "routes/status", skip_all)]
+pub(crate) async fn show(State(shared): State<Shared>) -> Json<Status> {
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        address: format!("http://{}", shared.address),
+        uptime_seconds: shared.running.elapsed().as_secs_f64(),
+        connections: shared.connections(),
+        main_thread: shared.main_thread.as_ref().map(Door::status),
+        workers: None,
+    })
+}

@@ -1,0 +1,82 @@
+//! What all requests of one server share.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Token;
+use crate::body;
+use crate::clock::Stopwatch;
+use crate::error::Failure;
+use crate::events::EventLog;
+use crate::gate::Gate;
+use crate::limits::Limits;
+use crate::main_thread::{Door, MainThread};
+
+/// What stands behind the server.
+#[derive(Default)]
+pub struct Parts {
+    /// The Python main thread, if the server is to offer its methods.
+    pub main_thread: Option<Arc<dyn MainThread>>,
+}
+
+/// A handle to what all requests of one server share.
+#[derive(Clone)]
+pub struct Shared(Arc<Inner>);
+
+pub struct Inner {
+    pub(crate) address: SocketAddr,
+    pub(crate) gate: Gate,
+    pub(crate) token: Token,
+    pub(crate) limits: Limits,
+    pub(crate) running: Stopwatch,
+    pub(crate) connections: AtomicU64,
+    pub(crate) events: EventLog,
+    pub(crate) main_thread: Option<Door>,
+    /// Cancelled when the server begins to stop.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Shared {
+    /// `address` is where the server listens: requests have to name it.
+    pub fn new(address: SocketAddr, token: Token, limits: Limits, parts: Parts) -> Self {
+        let stopping = CancellationToken::new();
+        let main_thread =
+            parts.main_thread.map(|thread| Door::new(thread, &limits, stopping.clone()));
+        Self(Arc::new(Inner {
+            address,
+            gate: Gate::new(address),
+            token,
+            running: Stopwatch::start(),
+            connections: AtomicU64::new(0),
+            events: EventLog::in_memory(),
+            main_thread,
+            stopping,
+            limits,
+        }))
+    }
+
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Answers with a failure, after taking the rest of the request from the wire: closing a
+    /// connection that still has bytes to read would reset it, and the answer could be lost.
+    pub(crate) async fn refuse(&self, request: Request, failure: Failure) -> Response {
+        body::discard(request, &self.limits).await;
+        failure.into_response()
+    }
+}
+
+impl Deref for Shared {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
