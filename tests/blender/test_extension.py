@@ -122,7 +122,7 @@ def discovery_of(installation: Installation) -> Any:
 def get_status(discovery: Any) -> Any:
     """Ask the server for its status, from outside."""
     request = urllib.request.Request(
-        f"{discovery['url']}/api/v1/status",
+        f"{discovery['address']}/api/v1/status",
         headers={"Authorization": f"Bearer {discovery['token']}"},
     )
     with urllib.request.urlopen(request, timeout=30) as response:

@@ -54,7 +54,7 @@ impl LoopCore {
             return Ok(Arc::clone(reactor));
         }
         let queue = Arc::clone(&self.queue);
-        let door: Door = Arc::new(move |event: Event| queue.push(Ready::Io(event)));
+        let door: Door = Arc::new(move |event: Event| queue.arrive(Ready::Io(event)));
         let started =
             Arc::new(Reactor::start(door, Arc::clone(&self.read_ahead)).map_err(os_error)?);
         *reactor = Some(Arc::clone(&started));
@@ -69,7 +69,7 @@ impl LoopCore {
     }
 
     pub(crate) fn push_handle(&self, handle: &Bound<'_, Handle>) {
-        self.queue.push(Ready::Callback(handle.clone().unbind()));
+        self.queue.schedule(Ready::Callback(handle.clone().unbind()));
     }
 
     pub(crate) fn note_cancelled_timer(&self) {
@@ -255,7 +255,7 @@ impl LoopCore {
     /// A copy of the descriptor that signals are to be written to.
     fn _signal_fd(&self) -> PyResult<i32> {
         use std::os::fd::IntoRawFd;
-        let copy = self.queue.signal_writer().try_clone_to_owned().map_err(os_error)?;
+        let copy = self.queue.signal_writer().map_err(os_error)?;
         Ok(copy.into_raw_fd())
     }
 
@@ -281,6 +281,8 @@ impl LoopCore {
         py.detach(|| drop(reactor));
         let mut waiting = VecDeque::new();
         self.queue.take_generation(&mut waiting);
+        // Now, and not when the garbage collector comes by: whoever unloads us counts descriptors.
+        self.queue.close();
     }
 
     #[getter(_thread_id)]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,14 +11,23 @@ use crate::wake::Wake;
 
 /// A queue from many threads to the main thread, first in, first out.
 ///
+/// It has two lanes, because asyncio looks for I/O only when a turn begins: what the program has
+/// scheduled by then runs before what has arrived by then, however early the latter came.
+///
 /// The first push while the main thread is parked wakes it; every other push costs no system call.
 #[derive(Debug)]
 pub struct ReadyQueue<T> {
-    items: Mutex<VecDeque<T>>,
-    /// What `items` holds, so that an idle tick is one atomic load.
+    lanes: Mutex<Lanes<T>>,
+    /// What the lanes hold, so that an idle tick is one atomic load.
     len: AtomicUsize,
     parked: AtomicBool,
     wake: Wake,
+}
+
+#[derive(Debug)]
+struct Lanes<T> {
+    scheduled: VecDeque<T>,
+    arrived: VecDeque<T>,
 }
 
 /// Why [`ReadyQueue::park`] returned.
@@ -35,22 +44,21 @@ impl<T> ReadyQueue<T> {
     /// The system's, if no socket pair can be had.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            items: Mutex::new(VecDeque::new()),
+            lanes: Mutex::new(Lanes { scheduled: VecDeque::new(), arrived: VecDeque::new() }),
             len: AtomicUsize::new(0),
             parked: AtomicBool::new(false),
             wake: Wake::new()?,
         })
     }
 
-    /// From any thread.
-    pub fn push(&self, item: T) {
-        let _room = tracing::trace_span!("reactor/ready").entered();
-        {
-            let mut items = self.lock();
-            items.push_back(item);
-            self.len.store(items.len(), Ordering::SeqCst);
-        }
-        self.wake_if_parked();
+    /// Leaves what the program wants to have run. From any thread.
+    pub fn schedule(&self, item: T) {
+        self.push(item, |lanes| &mut lanes.scheduled);
+    }
+
+    /// Leaves what has come from outside. From any thread.
+    pub fn arrive(&self, item: T) {
+        self.push(item, |lanes| &mut lanes.arrived);
     }
 
     /// Whether nothing waits: one atomic load.
@@ -64,8 +72,9 @@ impl<T> ReadyQueue<T> {
     /// itself can never freeze the host.
     pub fn take_generation(&self, generation: &mut VecDeque<T>) {
         debug_assert!(generation.is_empty(), "the last generation has not been run to its end");
-        let mut items = self.lock();
-        std::mem::swap(&mut *items, generation);
+        let mut lanes = self.lock();
+        std::mem::swap(&mut lanes.scheduled, generation);
+        generation.append(&mut lanes.arrived);
         self.len.store(0, Ordering::SeqCst);
     }
 
@@ -96,19 +105,38 @@ impl<T> ReadyQueue<T> {
         self.wake.take_signals()
     }
 
-    /// Where `signal.set_wakeup_fd` may write the numbers of signals.
-    pub fn signal_writer(&self) -> BorrowedFd<'_> {
+    /// A descriptor where `signal.set_wakeup_fd` may write the numbers of signals.
+    ///
+    /// # Errors
+    /// The system's, if it has no descriptor left; `NotConnected` after [`ReadyQueue::close`].
+    pub fn signal_writer(&self) -> io::Result<OwnedFd> {
         self.wake.writer()
+    }
+
+    /// Gives the descriptors back, once nobody parks. From then on a park returns at once; items
+    /// can still be pushed and taken.
+    pub fn close(&self) {
+        self.wake.close();
     }
 
     /// Looks at every item, if no other thread is pushing at this moment.
     ///
     /// For Python's garbage collector, which must not wait.
     pub fn try_for_each<E>(&self, visit: impl FnMut(&T) -> Result<(), E>) -> Result<(), E> {
-        match self.items.try_lock() {
-            Ok(items) => items.iter().try_for_each(visit),
+        match self.lanes.try_lock() {
+            Ok(lanes) => lanes.scheduled.iter().chain(&lanes.arrived).try_for_each(visit),
             Err(_busy) => Ok(()),
         }
+    }
+
+    fn push(&self, item: T, lane: impl FnOnce(&mut Lanes<T>) -> &mut VecDeque<T>) {
+        let _room = tracing::trace_span!("reactor/ready").entered();
+        {
+            let mut lanes = self.lock();
+            lane(&mut lanes).push_back(item);
+            self.len.store(lanes.scheduled.len() + lanes.arrived.len(), Ordering::SeqCst);
+        }
+        self.wake_if_parked();
     }
 
     fn wake_if_parked(&self) {
@@ -117,9 +145,9 @@ impl<T> ReadyQueue<T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+    fn lock(&self) -> MutexGuard<'_, Lanes<T>> {
         // Nothing that can panic runs under the lock.
-        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -139,11 +167,19 @@ mod tests {
     fn items_come_out_in_the_order_in_which_they_went_in() {
         let queue = ReadyQueue::new().unwrap();
         assert!(queue.is_empty());
-        queue.push(1);
-        queue.push(2);
+        queue.schedule(1);
+        queue.schedule(2);
         assert!(!queue.is_empty());
         assert_eq!(generation_of(&queue), [1, 2]);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn what_has_arrived_runs_after_what_was_scheduled_by_then() {
+        let queue = ReadyQueue::new().unwrap();
+        queue.arrive("bytes");
+        queue.schedule("callback");
+        assert_eq!(generation_of(&queue), ["callback", "bytes"]);
     }
 
     #[test]
@@ -151,7 +187,7 @@ mod tests {
         let queue = Arc::new(ReadyQueue::new().unwrap());
         let other = Arc::clone(&queue);
         let pusher =
-            std::thread::Builder::new().spawn(move || other.push("ready")).expect("a thread");
+            std::thread::Builder::new().spawn(move || other.arrive("ready")).expect("a thread");
         while queue.is_empty() {
             queue.park(None);
         }
@@ -162,7 +198,7 @@ mod tests {
     #[test]
     fn a_park_with_something_ready_returns_at_once() {
         let queue = ReadyQueue::new().unwrap();
-        queue.push(());
+        queue.schedule(());
         assert_eq!(queue.park(None), Parked::Woken);
     }
 
@@ -177,8 +213,17 @@ mod tests {
     fn signal_numbers_come_out_of_the_park_and_wakes_do_not() {
         let queue = ReadyQueue::<()>::new().unwrap();
         queue.wake();
-        rustix::io::write(queue.signal_writer(), &[2, 15]).unwrap();
+        rustix::io::write(queue.signal_writer().unwrap(), &[2, 15]).unwrap();
         assert_eq!(queue.park(None), Parked::Signalled(vec![2, 15]));
+    }
+
+    #[test]
+    fn a_closed_queue_has_no_descriptors_and_a_park_returns_at_once() {
+        let queue = ReadyQueue::<()>::new().unwrap();
+        queue.close();
+        queue.wake();
+        assert_eq!(queue.park(None), Parked::Woken);
+        assert!(queue.signal_writer().is_err());
     }
 
     #[test]
@@ -188,7 +233,7 @@ mod tests {
             .map(|thread| {
                 let queue = Arc::clone(&queue);
                 std::thread::Builder::new()
-                    .spawn(move || (0..1000).for_each(|count| queue.push((thread, count))))
+                    .spawn(move || (0..1000).for_each(|count| queue.schedule((thread, count))))
                     .expect("a thread")
             })
             .collect();

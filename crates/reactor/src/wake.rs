@@ -1,8 +1,9 @@
 //! How another thread, or a signal, ends the main thread's wait.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,6 +15,12 @@ use rustix::io::Errno;
 /// (`signal.set_wakeup_fd`): a signal that arrives just before the wait begins still ends it.
 #[derive(Debug)]
 pub(crate) struct Wake {
+    /// `None` once closed. Locked for writing by `close` alone.
+    pair: RwLock<Option<Pair>>,
+}
+
+#[derive(Debug)]
+struct Pair {
     reader: UnixStream,
     writer: UnixStream,
 }
@@ -23,20 +30,25 @@ impl Wake {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
-        Ok(Self { reader, writer })
+        Ok(Self { pair: RwLock::new(Some(Pair { reader, writer })) })
     }
 
     /// Makes the present or the next [`Wake::wait`] return. A full pair is awake already.
     pub(crate) fn wake(&self) {
-        let _full_or_written = (&self.writer).write(&[0]);
+        if let Some(pair) = &*self.pair() {
+            let _full_or_written = (&pair.writer).write(&[0]);
+        }
     }
 
     /// Waits for a byte, for `limit` at most (for ever if `None`), or until a signal interrupts.
+    /// Returns at once if closed.
     pub(crate) fn wait(&self, limit: Option<Duration>) {
+        let pair = self.pair();
+        let Some(pair) = &*pair else { return };
         let limit = limit.map(|limit| {
             Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
         });
-        let mut watched = [PollFd::new(&self.reader, PollFlags::IN)];
+        let mut watched = [PollFd::new(&pair.reader, PollFlags::IN)];
         match poll(&mut watched, limit.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => tracing::error!(%error, "could not wait for the next event"),
@@ -46,15 +58,29 @@ impl Wake {
     /// Takes every byte that has arrived and returns those that are signal numbers.
     pub(crate) fn take_signals(&self) -> Vec<u8> {
         let mut signals = Vec::new();
+        let pair = self.pair();
+        let Some(pair) = &*pair else { return signals };
         let mut buffer = [0; 256];
-        while let Ok(count @ 1..) = (&self.reader).read(&mut buffer) {
+        while let Ok(count @ 1..) = (&pair.reader).read(&mut buffer) {
             signals.extend(buffer[..count].iter().copied().filter(|byte| *byte != 0));
         }
         signals
     }
 
-    /// The end that a signal handler may write to.
-    pub(crate) fn writer(&self) -> BorrowedFd<'_> {
-        self.writer.as_fd()
+    /// A copy of the end that a signal handler may write to.
+    pub(crate) fn writer(&self) -> io::Result<OwnedFd> {
+        match &*self.pair() {
+            Some(pair) => pair.writer.as_fd().try_clone_to_owned(),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Closes both ends, once no wait is under way. Later calls do nothing.
+    pub(crate) fn close(&self) {
+        *self.pair.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn pair(&self) -> RwLockReadGuard<'_, Option<Pair>> {
+        self.pair.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
