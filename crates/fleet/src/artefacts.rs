@@ -50,19 +50,19 @@ impl Artefacts {
     }
 
     pub(crate) fn path(&self, artefact: &Artefact) -> PathBuf {
-        let shelf = artefact.hash.get(..2).unwrap_or_default();
-        self.folder.join(shelf).join(&artefact.hash)
+        let digits = artefact.hash.get(..2).unwrap_or_default();
+        self.folder.join(digits).join(&artefact.hash)
     }
 
     fn move_in(&self, file: &Path, place: &Path) -> io::Result<()> {
-        let shelf = place.parent().unwrap_or(&self.folder);
-        if fs::create_dir(shelf).is_ok() {
+        let folder = place.parent().unwrap_or(&self.folder);
+        if fs::create_dir(folder).is_ok() {
             File::open(&self.folder)?.sync_all()?;
         }
         File::open(file)?.sync_all()?;
         // The same bytes may be there already: the rename changes nothing then.
         fs::rename(file, place)?;
-        File::open(shelf)?.sync_all()
+        File::open(folder)?.sync_all()
     }
 
     fn failed(&self, source: io::Error) -> KeepError {

@@ -30,9 +30,16 @@ impl FleetConfig {
             workers: 1,
             launch,
             silence_limit: Duration::from_secs(15),
-            start_limit: Duration::from_secs(120),
+            start_limit: Duration::from_mins(2),
             attempts: 3,
         }
+    }
+}
+
+impl FleetConfig {
+    /// Where workers write: one folder each, removed with its worker.
+    pub(crate) fn work_dir(&self) -> PathBuf {
+        self.data_dir.join("work")
     }
 }
 

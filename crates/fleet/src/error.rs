@@ -10,6 +10,8 @@ pub enum FleetError {
     DataFolder { path: PathBuf, source: io::Error },
     #[error("could not open the queue `{}`", path.display())]
     OpenQueue { path: PathBuf, source: rusqlite::Error },
+    #[error("could not read the queue: {cause}")]
+    ReadQueue { cause: String },
     #[error("the data folder `{}` is in use by another server", path.display())]
     DataFolderInUse { path: PathBuf },
     #[error("the template `{}` does not exist", path.display())]
@@ -25,7 +27,7 @@ impl FleetError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::DataFolder { .. } => "choose a folder that you may write to with `--data`",
-            Self::OpenQueue { .. } => {
+            Self::OpenQueue { .. } | Self::ReadQueue { .. } => {
                 "choose another folder with `--data`, or move the damaged database away"
             }
             Self::DataFolderInUse { .. } => {

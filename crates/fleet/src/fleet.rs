@@ -1,15 +1,29 @@
 //! The fleet as others see it.
 
-use std::path::PathBuf;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aiobpy_wire::{
     Artefact, EventRecord, Job, JobId, JobRequest, Problem, TemplateDescription, WorkerDescription,
 };
-use tokio::sync::broadcast;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
-use crate::{FleetConfig, FleetError};
+use crate::artefacts::Artefacts;
+use crate::board::{Board, NoTemplates};
+use crate::engine::{Cancelled, Engine, EngineError};
+use crate::queue::Queue;
+use crate::slot::Slot;
+use crate::supervisor::{Order, Supervisor};
+use crate::templates::Templates;
+use crate::{FleetConfig, FleetError, clock, problems};
+
+/// How long a job waits to be taken on while the first worker starts.
+const FIRST_WORKER_LIMIT: Duration = Duration::from_mins(1);
 
 /// Warm Blenders and the queue in front of them. A clone is another handle on the same fleet.
 #[derive(Clone)]
@@ -18,73 +32,214 @@ pub struct Fleet {
 }
 
 struct Inner {
-    events: broadcast::Sender<EventRecord>,
+    queue: Arc<Queue>,
+    artefacts: Artefacts,
+    board: Arc<Board>,
+    desk: mpsc::UnboundedSender<Order>,
+    tasks: TaskTracker,
+    /// Held as long as the data folder is ours.
+    _lock: File,
 }
 
 impl Fleet {
     /// Opens the queue, takes back the jobs that were running, and starts the workers without
     /// waiting for them.
-    #[expect(clippy::unused_async, reason = "the body is on its way")]
-    pub async fn start(_config: FleetConfig) -> Result<Self, FleetError> {
-        Ok(Self { inner: Arc::new(Inner { events: broadcast::channel(1024).0 }) })
+    pub async fn start(config: FleetConfig) -> Result<Self, FleetError> {
+        let config = checked(config)?;
+        let lock = take_data_folder(&config)?;
+        let queue = Arc::new(Queue::open(&config.data_dir.join("queue.db"))?);
+        let artefacts = Artefacts::open(config.data_dir.join("objects"))
+            .map_err(|source| FleetError::DataFolder { path: config.data_dir.clone(), source })?;
+        let waiting = take_back_jobs(&queue)
+            .await
+            .map_err(|cause| FleetError::ReadQueue { cause: cause.to_string() })?;
+
+        let (desk, orders) = mpsc::unbounded_channel();
+        let (board, tasks) = (Arc::new(Board::default()), TaskTracker::new());
+        let now = clock::instant();
+        let supervisor = Supervisor {
+            engine: queue.clone(),
+            artefacts: artefacts.clone(),
+            board: board.clone(),
+            orders,
+            desk: desk.clone(),
+            tasks: tasks.clone(),
+            waiting: waiting.into_iter().collect(),
+            slots: (0..config.workers).map(|_| Slot::new(now)).collect(),
+            config,
+            started: 0,
+            stopping: false,
+        };
+        tasks.spawn(supervisor.run());
+        let inner = Inner { queue, artefacts, board, desk, tasks, _lock: lock };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Stops the workers; the jobs that they were at go back to the queue.
     pub async fn stop(&self) {
-        todo!()
+        self.order(Order::Stop);
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
     }
 
     /// Takes a job on. Once this returns, the job outlives a crash of anything but the disk.
-    pub async fn submit(&self, _request: JobRequest) -> Result<Job, Problem> {
-        todo!()
+    ///
+    /// # Errors
+    ///
+    /// 422 where the request does not fit a template, 500 where the template is broken, 503 where no
+    /// worker could be started or the queue cannot be written.
+    pub async fn submit(&self, request: JobRequest) -> Result<Job, Problem> {
+        self.loaded_templates().await?.check(&request)?;
+        let job = self.inner.queue.submit(request).await.map_err(|e| problems::queue_failed(&e))?;
+        self.order(Order::Submitted { id: job.id, template: job.request.template.clone() });
+        Ok(job)
     }
 
-    pub async fn job(&self, _id: JobId) -> Option<Job> {
-        todo!()
+    pub async fn job(&self, id: JobId) -> Option<Job> {
+        known(self.inner.queue.job(id).await).flatten()
     }
 
     /// The newest jobs, newest first.
-    pub async fn jobs(&self, _limit: usize) -> Vec<Job> {
-        todo!()
+    pub async fn jobs(&self, limit: usize) -> Vec<Job> {
+        known(self.inner.queue.jobs(limit).await).unwrap_or_default()
     }
 
-    /// Cancels a job: 404 where there is none of that id, 409 where it has ended.
-    pub async fn cancel(&self, _id: JobId) -> Result<Job, Problem> {
-        todo!()
+    /// Cancels a job. A worker that is at it is killed and replaced: Blender cannot be stopped
+    /// within a frame.
+    ///
+    /// # Errors
+    ///
+    /// 404 where there is no such job, 409 where it has ended.
+    pub async fn cancel(&self, id: JobId) -> Result<Job, Problem> {
+        match self.inner.queue.cancel(id).await.map_err(|e| problems::queue_failed(&e))? {
+            Cancelled::NoSuchJob => Err(problems::no_such_job(id)),
+            Cancelled::AlreadyEnded(job) => Err(problems::already_ended(id, job.state)),
+            Cancelled::Done(job) => {
+                self.order(Order::Cancelled(id));
+                Ok(job)
+            }
+        }
     }
 
     /// The job as soon as nothing more will happen to it, or as it is at the time-out.
-    pub async fn wait(&self, _id: JobId, _timeout: Duration) -> Option<Job> {
-        todo!()
+    pub async fn wait(&self, id: JobId, limit: Duration) -> Option<Job> {
+        // Subscribed before the first look, so that no end falls between.
+        let mut events = self.subscribe();
+        if self.job(id).await?.state.is_final() {
+            return self.job(id).await;
+        }
+        // At the time-out it is what it is.
+        let _ = timeout(limit, self.until_it_ends(id, &mut events)).await;
+        self.job(id).await
     }
 
     /// Where the bytes of an artefact are.
-    pub fn artefact_path(&self, _artefact: &Artefact) -> PathBuf {
-        todo!()
+    pub fn artefact_path(&self, artefact: &Artefact) -> PathBuf {
+        self.inner.artefacts.path(artefact)
     }
 
+    /// The workers, one for each that was asked for. One that is lost says why until its
+    /// replacement is there.
     pub fn workers(&self) -> Vec<WorkerDescription> {
-        todo!()
+        self.inner.board.notice().workers
     }
 
     /// The templates as the worker that got ready last has them; empty until one is ready.
     pub fn templates(&self) -> Vec<TemplateDescription> {
-        todo!()
+        let templates = self.inner.board.notice().templates;
+        templates.map(|templates| templates.descriptions().to_vec()).unwrap_or_default()
     }
 
     /// What happened after `sequence`, oldest first, at most `limit`; of one job, if one is named.
     pub async fn events_since(
         &self,
-        _sequence: u64,
-        _job: Option<JobId>,
-        _limit: usize,
+        sequence: u64,
+        job: Option<JobId>,
+        limit: usize,
     ) -> Vec<EventRecord> {
-        todo!()
+        known(self.inner.queue.events_since(sequence, job, limit).await).unwrap_or_default()
     }
 
     /// What happens from now on. A reader that lags finds what it missed with
     /// [`Fleet::events_since`].
     pub fn subscribe(&self) -> broadcast::Receiver<EventRecord> {
-        self.inner.events.subscribe()
+        self.inner.queue.subscribe()
     }
+
+    async fn loaded_templates(&self) -> Result<Arc<Templates>, Problem> {
+        match timeout(FIRST_WORKER_LIMIT, self.inner.board.templates()).await {
+            Ok(Ok(templates)) => Ok(templates),
+            Ok(Err(NoTemplates(reason))) => Err(problems::no_worker_ready(Some(reason))),
+            Err(_) => Err(problems::no_worker_ready(None)),
+        }
+    }
+
+    async fn until_it_ends(&self, id: JobId, events: &mut broadcast::Receiver<EventRecord>) {
+        loop {
+            match events.recv().await {
+                Ok(record) if record.event.job_id() == Some(id) && record.event.is_final() => {
+                    return;
+                }
+                Ok(_) => {}
+                Err(RecvError::Closed) => return,
+                Err(RecvError::Lagged(_)) => {
+                    if self.job(id).await.is_none_or(|job| job.state.is_final()) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn order(&self, order: Order) {
+        // A supervisor that has stopped leaves the job in the queue.
+        let _ = self.inner.desk.send(order);
+    }
+}
+
+fn checked(mut config: FleetConfig) -> Result<FleetConfig, FleetError> {
+    if config.workers == 0 {
+        return Err(FleetError::NoWorkers);
+    }
+    // A worker may have another working folder.
+    config.data_dir = std::path::absolute(&config.data_dir)
+        .map_err(|source| FleetError::DataFolder { path: config.data_dir.clone(), source })?;
+    for path in &mut config.templates {
+        *path = fs::canonicalize(&*path)
+            .map_err(|_| FleetError::NoSuchTemplate { path: path.clone() })?;
+    }
+    Ok(config)
+}
+
+/// Makes the data folder ours, and removes what workers of an earlier server left there.
+fn take_data_folder(config: &FleetConfig) -> Result<File, FleetError> {
+    let failed = |source| FleetError::DataFolder { path: config.data_dir.clone(), source };
+    fs::create_dir_all(&config.data_dir).map_err(failed)?;
+    let lock = File::create(config.data_dir.join("lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(FleetError::DataFolderInUse { path: config.data_dir.clone() });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    empty(&config.work_dir()).map_err(failed)?;
+    Ok(lock)
+}
+
+fn empty(folder: &Path) -> std::io::Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)
+}
+
+async fn take_back_jobs(queue: &Queue) -> Result<Vec<(JobId, String)>, EngineError> {
+    queue.take_back_all(problems::server_stopped()).await?;
+    queue.waiting().await
+}
+
+/// What the queue answered; a queue that cannot be read knows nothing.
+fn known<T>(answer: Result<T, EngineError>) -> Option<T> {
+    answer.inspect_err(|error| tracing::error!(%error, "could not read the queue")).ok()
 }

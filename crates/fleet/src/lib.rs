@@ -7,17 +7,26 @@
 //! **Invariant:** no Python and no HTTP. What is decided (`scheduler`, `worker`) is apart from what is
 //! done (`supervisor`), and only `worker_process` starts processes.
 
+mod artefacts;
+mod board;
+mod clock;
 mod config;
+mod engine;
 mod error;
 mod fleet;
+mod last_lines;
+mod problems;
+mod queue;
+mod scheduler;
+mod slot;
+mod supervisor;
+mod templates;
+mod worker;
+mod worker_end;
+mod worker_link;
+mod worker_process;
 
 pub use config::{FleetConfig, WorkerLaunch};
 pub use error::FleetError;
 pub use fleet::Fleet;
-
-mod artefacts;
-mod clock;
-mod engine;
-mod queue;
-mod scheduler;
-mod worker;
+pub use worker_end::WorkerEnd;

@@ -1,4 +1,4 @@
-//! The embedded engine: jobs and events in one SQLite database.
+//! The embedded engine: jobs and events in one `SQLite` database.
 //!
 //! Every change and the event that tells it are one transaction, synced to the disk before it is
 //! answered (`synchronous = FULL`); events are told after that, in the order of their numbers.

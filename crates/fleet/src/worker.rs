@@ -84,11 +84,12 @@ impl Worker {
                 (Self::Ending(Some(attempt)), vec![Kill])
             }
 
-            // What it started may outlive it: kill those, too.
-            (Self::Starting | Self::Warm, Exited) => (Self::Gone, vec![Kill, Replace]),
-            (Self::Busy(attempt), Exited) => (Self::Gone, vec![Kill, GiveBack(attempt), Replace]),
-            (Self::Ending(Some(attempt)), Exited) => (Self::Gone, vec![GiveBack(attempt), Replace]),
-            (Self::Ending(None), Exited) => (Self::Gone, vec![Replace]),
+            (Self::Busy(attempt) | Self::Ending(Some(attempt)), Exited) => {
+                (Self::Gone, vec![GiveBack(attempt), Replace])
+            }
+            (Self::Starting | Self::Warm | Self::Ending(None), Exited) => {
+                (Self::Gone, vec![Replace])
+            }
 
             // It left while the job was on its way to it.
             (_, WasGiven(attempt)) => (self, vec![GiveBack(attempt)]),
@@ -211,7 +212,7 @@ mod tests {
         }
 
         #[test]
-        fn a_worker_is_replaced_once_and_killed_first(
+        fn a_worker_is_replaced_once_when_nothing_of_it_is_left(
             story in prop::collection::vec(anything(), 0..40),
         ) {
             let mut worker = Worker::Starting;
@@ -223,8 +224,8 @@ mod tests {
             }
             let count = |wanted| seen.iter().filter(|effect| **effect == wanted).count();
             prop_assert_eq!(count(Effect::Replace), 1);
-            prop_assert_eq!(count(Effect::Kill), 1);
-            let place = |wanted| seen.iter().position(|effect| *effect == wanted);
+            prop_assert!(count(Effect::Kill) <= 1);
+            let place = |wanted| seen.iter().rposition(|effect| *effect == wanted);
             prop_assert!(place(Effect::Kill) < place(Effect::Replace));
         }
     }

@@ -51,6 +51,14 @@ impl Event {
         }
     }
 
+    /// Whether it is the last that is told of its job.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::JobFinished { .. } | Self::JobFailed { .. } | Self::JobCancelled { .. }
+        )
+    }
+
     /// The job that it is about, if it is about one.
     pub fn job_id(&self) -> Option<JobId> {
         match self {

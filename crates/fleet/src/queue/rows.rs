@@ -26,7 +26,7 @@ pub(super) fn newest_jobs(connection: &Connection, limit: usize) -> Result<Vec<J
 pub(super) fn jobs_in(connection: &Connection, state: JobState) -> Result<Vec<Job>> {
     connection
         .prepare_cached(&format!("select {COLUMNS} from job where state = ?1 order by id"))?
-        .query_map([word(&state)?], job_from_row)?
+        .query_map([word(state)?], job_from_row)?
         .collect()
 }
 
@@ -73,7 +73,7 @@ pub(super) fn insert_job(connection: &Connection, job: &Job) -> Result<()> {
             job.request.template,
             json(&job.request.params)?,
             json(&job.request.output)?,
-            word(&job.state)?,
+            word(job.state)?,
             job.created_at.to_string(),
         ])?;
     Ok(())
@@ -88,7 +88,7 @@ pub(super) fn update_job(connection: &Connection, job: &Job) -> Result<()> {
         )?
         .execute(params![
             job.id.to_string(),
-            word(&job.state)?,
+            word(job.state)?,
             job.attempt,
             job.progress,
             job.message,
@@ -184,8 +184,8 @@ fn json(value: &impl Serialize) -> Result<String> {
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
-fn word(state: &JobState) -> Result<String> {
-    json(state).map(|quoted| quoted.trim_matches('"').to_owned())
+fn word(state: JobState) -> Result<String> {
+    json(&state).map(|quoted| quoted.trim_matches('"').to_owned())
 }
 
 fn conversion_failed(

@@ -163,7 +163,7 @@ async fn what_is_told_has_the_number_that_the_database_has() {
     let mut subscription = queue.subscribe();
     let job = queue.submit(request("mug")).await.unwrap();
     let told = subscription.recv().await.unwrap();
-    assert_eq!(queue.events_since(0, None, 10).await.unwrap(), [told.clone()]);
+    assert_eq!(queue.events_since(0, None, 10).await.unwrap(), std::slice::from_ref(&told));
     assert_eq!(told.event, Event::JobQueued { job: Box::new(job) });
     assert_eq!(queue.events_since(told.sequence, None, 10).await.unwrap(), []);
 }

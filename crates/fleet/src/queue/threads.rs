@@ -1,6 +1,6 @@
 //! The two threads that touch the database: one writes, one reads.
 //!
-//! SQLite waits for the disk; no async task may. What waits to be written is written in one
+//! `SQLite` waits for the disk; no async task may. What waits to be written is written in one
 //! transaction, so that many clients share one wait for the disk.
 
 use std::sync::mpsc::{Receiver, Sender, channel};

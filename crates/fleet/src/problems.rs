@@ -1,0 +1,166 @@
+//! What can be wrong, in the words that a client reads.
+
+use aiobpy_wire::{FieldProblem, JobId, JobState, Problem};
+
+use crate::engine::EngineError;
+
+pub(crate) fn unknown_template<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Problem {
+    Problem::new(
+        422,
+        "unknown-template",
+        "No such template",
+        format!("there is no template `{name}`"),
+    )
+    .with_hint(did_you_mean(name, known))
+    .with_error("/template", "no template has this name")
+}
+
+pub(crate) fn broken_template(name: &str, reason: &str) -> Problem {
+    Problem::new(
+        500,
+        "broken-template",
+        "The template cannot be used",
+        format!("the template `{name}` could not be loaded: {reason}"),
+    )
+    .with_hint("correct the template's file and start the server again")
+}
+
+pub(crate) fn invalid_request(errors: Vec<FieldProblem>) -> Problem {
+    let fields =
+        if errors.len() == 1 { "a field".into() } else { format!("{} fields", errors.len()) };
+    let mut problem = Problem::new(
+        422,
+        "invalid-request",
+        "The request does not fit the template",
+        format!("{fields} of the request cannot be used as given"),
+    )
+    .with_hint("`GET /api/v1/templates` lists each template's parameters and their limits");
+    problem.errors = errors;
+    problem
+}
+
+pub(crate) fn no_such_job(id: JobId) -> Problem {
+    Problem::new(404, "unknown-job", "No such job", format!("there is no job `{id}`"))
+        .with_hint("`GET /api/v1/jobs` lists the newest jobs")
+}
+
+pub(crate) fn already_ended(id: JobId, state: JobState) -> Problem {
+    let state = match state {
+        JobState::Finished => "finished",
+        JobState::Failed => "failed",
+        _ => "been cancelled",
+    };
+    Problem::new(
+        409,
+        "job-ended",
+        "The job has ended",
+        format!("the job `{id}` has {state} already and cannot be cancelled"),
+    )
+}
+
+pub(crate) fn queue_failed(error: &EngineError) -> Problem {
+    Problem::new(503, "queue-unavailable", "The queue cannot be used", error.to_string())
+        .with_hint("the server's log says more; is the disk full?")
+}
+
+/// No worker has told its templates in time; `reason` is why the last one did not.
+pub(crate) fn no_worker_ready(reason: Option<Problem>) -> Problem {
+    let problem = Problem::new(
+        503,
+        "no-worker",
+        "No worker is ready",
+        match &reason {
+            Some(reason) => format!("no worker could be started: {}", reason.detail),
+            None => "the workers are still starting".into(),
+        },
+    );
+    let Some(Problem { hint, crash_text, .. }) = reason else {
+        return problem.with_hint("try again in a moment");
+    };
+    Problem {
+        hint: hint.or_else(|| Some("`GET /api/v1/workers` says what each printed last".into())),
+        crash_text,
+        ..problem
+    }
+}
+
+pub(crate) fn server_stopped() -> Problem {
+    Problem::new(
+        503,
+        "server-stopped",
+        "The server stopped",
+        "the server stopped while the job was under way; the job runs again",
+    )
+}
+
+pub(crate) fn no_image(detail: String) -> Problem {
+    Problem::new(500, "no-image", "There is no image to keep", detail)
+        .with_hint("is the disk full, or did the template change the output path?")
+}
+
+/// A worker that went before its time, and what it printed last.
+pub(crate) fn worker_lost(how: &str, last_lines: &str) -> Problem {
+    let problem = Problem::new(500, "worker-lost", "The worker was lost", how)
+        .with_hint("the crash text is what Blender printed last");
+    if last_lines.is_empty() {
+        Problem { hint: None, ..problem }
+    } else {
+        problem.with_crash_text(last_lines)
+    }
+}
+
+pub(crate) fn worker_not_started(detail: String) -> Problem {
+    Problem::new(503, "worker-not-started", "The worker could not be started", detail)
+        .with_hint("check the path given to `--python` or `--blender`")
+}
+
+/// A hint that names what is nearest to `name`, or all there is.
+pub(crate) fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let mut known: Vec<&str> = known.collect();
+    known.sort_by_cached_key(|candidate| distance(name, candidate));
+    match known.as_slice() {
+        [] => "there are none".into(),
+        [nearest, ..] if distance(name, nearest) <= name.chars().count().div_ceil(3) => {
+            format!("did you mean `{nearest}`?")
+        }
+        _ => {
+            known.sort_unstable();
+            format!("there are: `{}`", known.join("`, `"))
+        }
+    }
+}
+
+/// How many letters have to be changed, added or left out to get from one word to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, letter) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, other) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_count_changed_letters() {
+        assert_eq!(distance("mug", "mug"), 0);
+        assert_eq!(distance("mugg", "mug"), 1);
+        assert_eq!(distance("color", "colour"), 1);
+        assert_eq!(distance("", "mug"), 3);
+    }
+
+    #[test]
+    fn a_name_that_is_near_nothing_lists_all_there_is() {
+        let hint = did_you_mean("sofa", ["mug", "lamp"].into_iter());
+        assert_eq!(hint, "there are: `lamp`, `mug`");
+    }
+}

@@ -1,0 +1,172 @@
+//! A place for one worker: who sits there, and when the next one may.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aiobpy_wire::{ImageFormat, Problem, WorkerDescription, WorkerId, WorkerState};
+use tokio::time::Instant;
+
+use crate::config::FleetConfig;
+use crate::engine::Attempt;
+use crate::worker::Worker;
+use crate::worker_link::WorkerLink;
+use crate::worker_process::{Ended, WorkerProcess};
+
+/// The longest wait before a worker that cannot start is tried again.
+const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
+
+/// A place for one worker. When its occupant goes, another is started in it.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) occupant: Option<Occupant>,
+    /// When an empty slot gets its next occupant.
+    pub(crate) start_at: Instant,
+    /// Occupants in a row that went without having done a job.
+    failures: u32,
+    /// The last occupant, as others see it until the next is there.
+    pub(crate) last: Option<WorkerDescription>,
+}
+
+/// One worker process and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Occupant {
+    pub(crate) id: WorkerId,
+    pub(crate) worker: Worker,
+    pub(crate) link: WorkerLink,
+    pub(crate) process: WorkerProcess,
+    /// Its own folder, for its images under way and its temporary files.
+    pub(crate) folder: PathBuf,
+    pub(crate) started: Instant,
+    /// When it last said something; `None` before the first word.
+    pub(crate) heard: Option<Instant>,
+    /// Whose scene it has open.
+    pub(crate) template: Option<String>,
+    pub(crate) blender_version: Option<String>,
+    pub(crate) jobs_done: u64,
+    /// The image that it is at.
+    pub(crate) image: Option<ImageUnderWay>,
+    /// Why it is being killed, or what it reported.
+    pub(crate) reason: Option<Problem>,
+    /// How it ended, once it has.
+    pub(crate) ended: Option<Ended>,
+    /// Whether it is being killed for no fault of its own.
+    pub(crate) blameless: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ImageUnderWay {
+    pub(crate) attempt: Attempt,
+    pub(crate) path: PathBuf,
+    pub(crate) format: ImageFormat,
+}
+
+impl Slot {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { occupant: None, start_at: now, failures: 0, last: None }
+    }
+
+    pub(crate) fn is_of(&self, worker: &WorkerId) -> bool {
+        self.occupant.as_ref().is_some_and(|occupant| occupant.id == *worker)
+    }
+
+    /// When something has to be done about it even if nothing happens.
+    pub(crate) fn deadline(&self, config: &FleetConfig) -> Option<Instant> {
+        match &self.occupant {
+            None => Some(self.start_at),
+            Some(occupant) => occupant.deadline(config),
+        }
+    }
+
+    /// The occupant is gone; `problem` says why.
+    pub(crate) fn vacate(&mut self, now: Instant, problem: Problem) -> Option<Occupant> {
+        let occupant = self.occupant.take()?;
+        self.failures = if occupant.is_proven() { 0 } else { self.failures + 1 };
+        let wait = if occupant.is_unusable() { LONGEST_BACKOFF } else { backoff(self.failures) };
+        self.start_at = now + wait;
+        self.last = Some(WorkerDescription {
+            state: WorkerState::Lost,
+            pid: None,
+            job: None,
+            problem: Some(problem),
+            ..occupant.describe()
+        });
+        Some(occupant)
+    }
+
+    pub(crate) fn could_not_start(&mut self, now: Instant, id: WorkerId, problem: Problem) {
+        self.failures += 1;
+        // A program that is not there will not be there at once.
+        self.start_at = now + backoff(self.failures + 2);
+        self.last = Some(WorkerDescription {
+            id,
+            state: WorkerState::Lost,
+            pid: None,
+            blender_version: None,
+            job: None,
+            jobs_done: 0,
+            problem: Some(problem),
+        });
+    }
+
+    pub(crate) fn describe(&self) -> Option<WorkerDescription> {
+        self.occupant.as_ref().map(Occupant::describe).or_else(|| self.last.clone())
+    }
+}
+
+impl Occupant {
+    fn describe(&self) -> WorkerDescription {
+        let (state, job) = match self.worker {
+            Worker::Starting => (WorkerState::Starting, None),
+            Worker::Warm => (WorkerState::Warm, None),
+            Worker::Busy(attempt) => (WorkerState::Busy, Some(attempt.job)),
+            Worker::Ending(_) | Worker::Gone => (WorkerState::Lost, None),
+        };
+        WorkerDescription {
+            id: self.id.clone(),
+            state,
+            pid: Some(self.process.pid()),
+            blender_version: self.blender_version.clone(),
+            job,
+            jobs_done: self.jobs_done,
+            problem: self.reason.clone(),
+        }
+    }
+
+    pub(crate) fn deadline(&self, config: &FleetConfig) -> Option<Instant> {
+        let start = self.started + config.start_limit;
+        let silence = self.heard.map(|heard| heard + config.silence_limit);
+        match self.worker {
+            Worker::Starting => Some(silence.map_or(start, |silence| silence.min(start))),
+            Worker::Warm | Worker::Busy(_) => silence,
+            Worker::Ending(_) | Worker::Gone => None,
+        }
+    }
+
+    /// Whether it was more than a process that starts and dies.
+    fn is_proven(&self) -> bool {
+        self.jobs_done > 0 || self.blameless
+    }
+
+    fn is_unusable(&self) -> bool {
+        self.reason.as_ref().is_some_and(|reason| reason.kind == "unusable-blender")
+    }
+}
+
+/// At once after the first failure, then after 1, 2, 4 … seconds.
+fn backoff(failures: u32) -> Duration {
+    match failures {
+        0 | 1 => Duration::ZERO,
+        _ => Duration::from_secs(1 << (failures - 2).min(6)).min(LONGEST_BACKOFF),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_loop_slows_down() {
+        let waits = [0, 1, 2, 3, 4, 8, 9, 1000].map(|failures| backoff(failures).as_secs());
+        assert_eq!(waits, [0, 0, 1, 2, 4, 60, 60, 60]);
+    }
+}

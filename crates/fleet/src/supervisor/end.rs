@@ -1,0 +1,116 @@
+//! How an occupant leaves its slot.
+
+use std::time::Duration;
+
+use aiobpy_wire::{Event, Problem, ToWorker, WorkerId};
+use tokio::time::timeout_at;
+
+use crate::clock;
+use crate::config::FleetConfig;
+use crate::engine::Engine;
+use crate::problems;
+use crate::slot::Occupant;
+use crate::supervisor::{Supervisor, remove_image};
+use crate::worker::{Happened, Worker};
+use crate::worker_link::LinkEnd;
+use crate::worker_process::Ended;
+
+/// How long the link may stay open after the process has ended.
+pub(super) const LINK_LIMIT: Duration = Duration::from_secs(1);
+/// How long a worker with nothing to do may take to end by itself.
+const STOP_LIMIT: Duration = Duration::from_secs(3);
+
+impl<E: Engine> Supervisor<E> {
+    pub(super) async fn look_for_silence(&mut self) {
+        let now = clock::instant();
+        let config = self.config.clone();
+        let due = |occupant: &&Occupant| occupant.deadline(&config).is_some_and(|at| at <= now);
+        let silent: Vec<WorkerId> =
+            self.occupants().filter(due).map(|occupant| occupant.id.clone()).collect();
+        for worker in silent {
+            if let Some(occupant) = self.occupant(&worker) {
+                occupant.reason = Some(why_it_is_late(occupant, &config));
+            }
+            self.happened(&worker, Happened::WentSilent).await;
+        }
+    }
+
+    pub(super) async fn link_ended(&mut self, worker: &WorkerId, end: LinkEnd) {
+        if let (LinkEnd::Senseless(what), Some(occupant)) = (end, self.occupant(worker)) {
+            let how = format!("the worker sent what is no message: {what}");
+            occupant.reason.get_or_insert_with(|| problems::worker_lost(&how, ""));
+        }
+        self.happened(worker, Happened::WentSilent).await;
+    }
+
+    pub(super) async fn exited(&mut self, worker: &WorkerId, ended: Ended) {
+        let Some(occupant) = self.occupant(worker) else { return };
+        occupant.ended = Some(ended);
+        self.happened(worker, Happened::Exited).await;
+    }
+
+    /// Tells why the worker is gone and leaves its slot to another.
+    pub(super) fn replace(&mut self, worker: &WorkerId) {
+        let Some(slot) = self.slot(worker) else { return };
+        let Some(problem) = slot.occupant.as_ref().map(why_it_ended) else { return };
+        let Some(occupant) = slot.vacate(clock::instant(), problem.clone()) else { return };
+        remove_image(occupant.image);
+        if let Err(error) = std::fs::remove_dir_all(&occupant.folder) {
+            tracing::warn!(%error, %worker, "could not remove the worker's folder");
+        }
+        if !self.stopping {
+            tracing::warn!(%worker, detail = %problem.detail, "the worker is gone");
+            self.engine.tell(Event::WorkerLost { worker: worker.clone(), problem });
+        }
+    }
+
+    /// Ends all workers and gives their jobs back.
+    pub(super) async fn shut_down(&mut self) {
+        self.stopping = true;
+        self.ask_or_kill();
+        let deadline = clock::instant() + STOP_LIMIT;
+        while self.occupants().next().is_some() {
+            match timeout_at(deadline, self.orders.recv()).await {
+                Ok(Some(order)) => self.carry_out(order).await,
+                Ok(None) => return,
+                Err(_) => break,
+            }
+        }
+        self.occupants().for_each(|occupant| occupant.process.kill());
+        while self.occupants().next().is_some() {
+            let Some(order) = self.orders.recv().await else { return };
+            self.carry_out(order).await;
+        }
+    }
+
+    fn ask_or_kill(&self) {
+        for occupant in self.occupants() {
+            match occupant.worker {
+                Worker::Warm => occupant.link.send(ToWorker::Stop),
+                _ => occupant.process.kill(),
+            }
+        }
+    }
+}
+
+/// Why a worker ended: what it said or what was wrong with it, else how its process ended.
+pub(super) fn why_it_ended(occupant: &Occupant) -> Problem {
+    let (how, last_lines) = match &occupant.ended {
+        Some(Ended { how, last_lines }) => (how.as_str(), last_lines.as_str()),
+        None => ("the worker was lost", ""),
+    };
+    match &occupant.reason {
+        None => problems::worker_lost(how, last_lines),
+        Some(reason) if last_lines.is_empty() => reason.clone(),
+        Some(reason) => reason.clone().with_crash_text(last_lines),
+    }
+}
+
+fn why_it_is_late(occupant: &Occupant, config: &FleetConfig) -> Problem {
+    let how = if occupant.worker == Worker::Starting {
+        format!("the worker was not ready after {} s", config.start_limit.as_secs())
+    } else {
+        format!("the worker said nothing for {} s", config.silence_limit.as_secs())
+    };
+    problems::worker_lost(&how, "")
+}

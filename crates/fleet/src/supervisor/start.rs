@@ -1,0 +1,97 @@
+//! How a slot gets an occupant.
+
+use std::fs;
+use std::io;
+
+use aiobpy_wire::{ToWorker, WorkerId};
+use tokio::time::timeout;
+
+use crate::clock;
+use crate::engine::Engine;
+use crate::problems;
+use crate::slot::Occupant;
+use crate::supervisor::end::LINK_LIMIT;
+use crate::supervisor::{Order, Supervisor};
+use crate::worker::Worker;
+use crate::worker_link::{LinkHalves, WorkerLink, receive_all, send_all};
+use crate::worker_process::{Running, WorkerProcess};
+
+impl<E: Engine> Supervisor<E> {
+    /// Starts a worker in every empty slot that is due.
+    pub(super) fn fill_slots(&mut self) {
+        let now = clock::instant();
+        for place in 0..self.slots.len() {
+            if self.slots[place].occupant.is_some() || self.slots[place].start_at > now {
+                continue;
+            }
+            self.started += 1;
+            let id = WorkerId(format!("worker-{}", self.started));
+            match self.start_worker(&id) {
+                Ok(occupant) => self.slots[place].occupant = Some(occupant),
+                Err(error) => {
+                    tracing::error!(worker = %id, %error, "could not start a worker");
+                    let problem = problems::worker_not_started(self.start_failure(&error));
+                    self.slots[place].could_not_start(now, id, problem);
+                }
+            }
+        }
+    }
+
+    fn start_worker(&self, id: &WorkerId) -> io::Result<Occupant> {
+        let folder = self.config.work_dir().join(&id.0);
+        fs::create_dir_all(&folder)?;
+        let (link, halves, workers_end) = WorkerLink::open()?;
+        let (process, running) = WorkerProcess::start(&self.config.launch, workers_end, &folder)?;
+        link.send(ToWorker::Welcome { templates: self.config.templates.clone() });
+        self.serve(id, halves, running);
+        tracing::info!(worker = %id, pid = process.pid(), "a worker starts");
+        Ok(Occupant {
+            id: id.clone(),
+            worker: Worker::Starting,
+            link,
+            process,
+            folder,
+            started: clock::instant(),
+            heard: None,
+            template: None,
+            blender_version: None,
+            jobs_done: 0,
+            image: None,
+            reason: None,
+            ended: None,
+            blameless: false,
+        })
+    }
+
+    /// Drives the link of a worker and waits for its end.
+    fn serve(&self, id: &WorkerId, halves: LinkHalves, running: Running) {
+        let LinkHalves { reading, writing, sending } = halves;
+        self.tasks.spawn(send_all(writing, sending));
+        let (desk, worker) = (self.desk.clone(), id.clone());
+        let receiving = self.tasks.spawn(async move {
+            let say = |message| post(&desk, Order::Said { worker: worker.clone(), message });
+            let end = receive_all(reading, say).await;
+            post(&desk, Order::LinkEnded { worker: worker.clone(), end });
+        });
+        let (desk, worker) = (self.desk.clone(), id.clone());
+        self.tasks.spawn(async move {
+            let ended = running.ended().await;
+            // Its last words come before the news of its end.
+            let _ = timeout(LINK_LIMIT, receiving).await;
+            post(&desk, Order::Exited { worker, ended });
+        });
+    }
+
+    fn start_failure(&self, error: &io::Error) -> String {
+        let program = match &self.config.launch {
+            crate::WorkerLaunch::BpyModule { python } => python,
+            crate::WorkerLaunch::Blender { path, .. } => path,
+        };
+        format!("could not start `{}`: {error}", program.display())
+    }
+}
+
+fn post(desk: &tokio::sync::mpsc::UnboundedSender<Order>, order: Order) {
+    // A supervisor that is gone has ended its workers.
+    let _ = desk.send(order);
+}

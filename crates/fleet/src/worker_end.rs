@@ -1,0 +1,153 @@
+//! The worker's end of the link: two threads that know nothing of Python.
+//!
+//! The supervisor gives the worker one end of a socket pair as its standard input. While Blender's main
+//! thread is blocked in a render, these threads still say that the worker is there, send what
+//! Blender's own threads report, and end the process when the supervisor is gone.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group};
+
+const ALIVE: &str = r#"{"type":"alive"}"#;
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
+
+/// Lines to and from the supervisor.
+#[derive(Debug)]
+pub struct WorkerEnd {
+    // Behind a lock because Python may call from any thread; only the main thread receives.
+    received: Mutex<Receiver<String>>,
+    to_send: Sender<String>,
+}
+
+impl WorkerEnd {
+    /// Takes standard input for the link and puts `/dev/null` in its place. When the supervisor
+    /// closes its end, this process is killed, with its process group if it leads one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if standard input is no socket.
+    pub fn from_standard_input() -> io::Result<Self> {
+        let link = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+        // A plain `read` of the link by whatever Blender runs would steal a line.
+        rustix::stdio::dup2_stdin(OpenOptions::new().read(true).open("/dev/null")?)?;
+        rustix::net::getpeername(&link)?;
+        Self::new(UnixStream::from(link), kill_this_worker)
+    }
+
+    /// Speaks over `link`; calls `when_closed` once the other end is closed.
+    pub fn new(link: UnixStream, when_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let writing = link.try_clone()?;
+        let (sender, received) = channel();
+        let (to_send, sending) = channel();
+        Builder::new().name("aiobpy-link-in".into()).spawn(move || {
+            receive_all(link, &sender);
+            when_closed();
+        })?;
+        Builder::new().name("aiobpy-link-out".into()).spawn(move || send_all(writing, &sending))?;
+        Ok(Self { received: Mutex::new(received), to_send })
+    }
+
+    /// Waits for the next line; `None` once the supervisor has closed its end.
+    pub fn receive(&self) -> Option<String> {
+        let received = self.received.lock().ok()?;
+        received.recv().ok()
+    }
+
+    /// Queues a line. Never waits, so that it may be called from one of Blender's render threads.
+    pub fn send(&self, line: String) {
+        // A link that is closed has ended this process, or is about to.
+        let _ = self.to_send.send(line);
+    }
+}
+
+fn receive_all(socket: UnixStream, received: &Sender<String>) {
+    for line in BufReader::new(socket).lines() {
+        let Ok(line) = line else { return };
+        if received.send(line).is_err() {
+            return;
+        }
+    }
+}
+
+fn send_all(mut socket: UnixStream, sending: &Receiver<String>) {
+    loop {
+        let line = match sending.recv_timeout(ALIVE_EVERY) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => ALIVE.into(),
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        // Let the writer end with the link; the reader says so.
+        if socket.write_all(format!("{line}\n").as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Nobody is left to render for, and Blender cannot be asked to stop within a frame.
+fn kill_this_worker() {
+    let process = getpid();
+    let killed = if getpgrp() == process {
+        kill_process_group(process, Signal::KILL)
+    } else {
+        kill_process(process, Signal::KILL)
+    };
+    // A process may always kill itself.
+    debug_assert!(killed.is_ok());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (BufReader<UnixStream>, WorkerEnd, Receiver<()>) {
+        let (supervisor, worker) = UnixStream::pair().unwrap();
+        let (closed, was_closed) = channel();
+        let end = WorkerEnd::new(worker, move || closed.send(()).unwrap()).unwrap();
+        (BufReader::new(supervisor), end, was_closed)
+    }
+
+    fn line(supervisor: &mut BufReader<UnixStream>) -> String {
+        let mut line = String::new();
+        supervisor.read_line(&mut line).unwrap();
+        line
+    }
+
+    #[test]
+    fn lines_go_both_ways() {
+        let (mut supervisor, end, _closed) = pair();
+        supervisor.get_mut().write_all(b"hello\nworker\n").unwrap();
+        assert_eq!(end.receive().as_deref(), Some("hello"));
+        assert_eq!(end.receive().as_deref(), Some("worker"));
+        end.send("good day".into());
+        assert_eq!(line(&mut supervisor), "good day\n");
+    }
+
+    #[test]
+    fn a_worker_with_nothing_to_say_says_that_it_is_alive() {
+        let (mut supervisor, _end, _closed) = pair();
+        assert_eq!(line(&mut supervisor), "{\"type\":\"alive\"}\n");
+    }
+
+    #[test]
+    fn sending_does_not_wait_for_a_supervisor_that_does_not_read() {
+        let (_supervisor, end, _closed) = pair();
+        let line = "x".repeat(1024);
+        for _ in 0..10_000 {
+            end.send(line.clone());
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_supervisor_is_noticed_while_nobody_receives() {
+        let (supervisor, end, closed) = pair();
+        drop(supervisor);
+        closed.recv().unwrap();
+        assert_eq!(end.receive(), None);
+    }
+}
