@@ -40,7 +40,7 @@ impl MainThread for LoopMainThread {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(Refused::Closed);
         }
-        self.queue.push(Ready::Call(call));
+        self.queue.arrive(Ready::Call(call));
         Ok(())
     }
 
@@ -103,9 +103,12 @@ pub(crate) fn run_call(event_loop: &Bound<'_, LoopCore>, call: Call) -> PyResult
         .import(intern!(py, "aiobpy.rpc"))
         .and_then(|rpc| rpc.call_method1(intern!(py, "dispatch"), (&method, params, answer)));
     match dispatched {
-        Err(error) if !is_exit(py, &error) => {
-            report(event_loop, &format!("the RPC method {method:?} could not be called"), error, &[])
-        }
+        Err(error) if !is_exit(py, &error) => report(
+            event_loop,
+            &format!("the RPC method {method:?} could not be called"),
+            error,
+            &[],
+        ),
         result => result.map(drop),
     }
 }

@@ -11,6 +11,8 @@ mod handle;
 mod look_ups;
 mod loop_core;
 mod main_thread;
+mod params_check;
+mod server;
 mod serving;
 mod socket_connection;
 mod stats;
@@ -26,5 +28,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::TimerHandle>()?;
     module.add_class::<loop_core::LoopCore>()?;
     module.add_class::<socket_connection::SocketConnection>()?;
+    params_check::register(module)?;
+    server::register(module)?;
     Ok(())
 }

@@ -162,17 +162,17 @@ impl LoopCore {
         Ok(())
     }
 
-    /// Puts the timers that are due behind what is ready, and makes all of it the next generation.
+    /// Makes all that is ready the next generation, and puts the timers that are due behind it.
     fn begin_turn(&self, py: Python<'_>) {
         self.forget_cancelled_timers();
+        let mut generation = lock(&self.generation);
+        self.queue.take_generation(&mut generation);
         let now = self.clock.now() + RESOLUTION;
-        loop {
-            let due = lock(&self.timers).pop_due(now);
-            let Some(timer) = due else { break };
+        let mut timers = lock(&self.timers);
+        while let Some(timer) = timers.pop_due(now) {
             timer.get().is_scheduled.store(false, Ordering::Relaxed);
-            self.queue.push(Ready::Callback(timer.bind(py).as_super().clone().unbind()));
+            generation.push_back(Ready::Callback(timer.bind(py).as_super().clone().unbind()));
         }
-        self.queue.take_generation(&mut lock(&self.generation));
     }
 
     fn next_of_generation(&self) -> Option<Ready> {

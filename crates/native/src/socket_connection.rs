@@ -187,7 +187,7 @@ impl SocketConnection {
 
     /// Says through the door that there is something to take.
     fn announce(&self) {
-        self.event_loop.get().queue.push(Ready::Io(Event::Received(self.token)));
+        self.event_loop.get().queue.arrive(Ready::Io(Event::Received(self.token)));
     }
 
     /// What the transport's callbacks run with; `None` once the connection is closed.

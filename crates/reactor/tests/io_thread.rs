@@ -23,7 +23,7 @@ impl MainThread {
     fn new() -> Self {
         let queue = Arc::new(ReadyQueue::new().unwrap());
         let pushed = Arc::clone(&queue);
-        let door: Door = Arc::new(move |event| pushed.push(event));
+        let door: Door = Arc::new(move |event| pushed.arrive(event));
         let read_ahead = Arc::new(ReadAhead::default());
         let reactor = Reactor::start(door, Arc::clone(&read_ahead)).unwrap();
         Self { reactor, queue, generation: std::collections::VecDeque::new(), read_ahead }

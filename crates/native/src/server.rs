@@ -1,0 +1,150 @@
+//! The web server of a Python process: `_native.Server`.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use aiobpy_server::{MainThread, Parts, ServerConfig, Token, discovery};
+use aiobpy_wire::Problem;
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::prelude::*;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::handle::lock;
+use crate::loop_core::LoopCore;
+
+/// Bytes of JSON that one event may carry: a thousand events are kept in memory.
+const LARGEST_EVENT: usize = 64 << 10;
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Server>()
+}
+
+/// The web server of this process. It listens when it has been made, until `stop()`.
+///
+/// Its thread never attaches to Python. What needs Python goes through the queue of the loop.
+#[pyclass(frozen, module = "aiobpy._native")]
+pub(crate) struct Server {
+    /// As in `http://127.0.0.1:43210`.
+    #[pyo3(get)]
+    address: String,
+    #[pyo3(get)]
+    port: u16,
+    /// What clients have to send, as `Authorization: Bearer <token>`.
+    #[pyo3(get)]
+    token: String,
+    /// Where programs of this user find the address and the token.
+    #[pyo3(get)]
+    discovery_file: Option<PathBuf>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    server: aiobpy_server::Server,
+    runtime: Runtime,
+}
+
+#[pymethods]
+impl Server {
+    #[new]
+    #[pyo3(signature = (event_loop, *, port = None, token = None, blender_version = None))]
+    fn new(
+        event_loop: &Bound<'_, LoopCore>,
+        port: Option<u16>,
+        token: Option<String>,
+        blender_version: Option<String>,
+    ) -> PyResult<Self> {
+        let main_thread: Arc<dyn MainThread> =
+            Arc::new(event_loop.get().main_thread(blender_version));
+        let started = event_loop.py().detach(|| start(main_thread, port, token));
+        let (running, discovery_file) = started.map_err(|problem| raised(&problem))?;
+        let address = running.server.address();
+        Ok(Self {
+            address: format!("http://{address}"),
+            port: address.port(),
+            token: running.server.token().as_str().to_owned(),
+            discovery_file,
+            running: Mutex::new(Some(running)),
+        })
+    }
+
+    /// How many connections are open; 0 when the server has stopped.
+    #[getter]
+    fn connections(&self) -> u64 {
+        lock(&self.running).as_ref().map_or(0, |running| running.server.connections())
+    }
+
+    /// Tells those who follow the events. `data` is the text of a JSON value.
+    ///
+    /// Raises `ValueError` if it is not one, or if it is larger than 64 KiB.
+    fn publish(&self, topic: String, data: &str) -> PyResult<()> {
+        if data.len() > LARGEST_EVENT {
+            return Err(PyValueError::new_err(format!(
+                "the data of an event may have {LARGEST_EVENT} bytes as JSON, and that of \
+                 {topic:?} has {}; publish where to find it instead",
+                data.len()
+            )));
+        }
+        let data = serde_json::from_str(data)
+            .map_err(|error| PyValueError::new_err(format!("not JSON: {error}")))?;
+        if let Some(running) = &*lock(&self.running) {
+            running.server.publish(topic, data);
+        }
+        Ok(())
+    }
+
+    /// Ends all connections, listens no more and removes the discovery file; its thread has ended
+    /// when this returns. Does nothing if it has stopped.
+    fn stop(&self, py: Python<'_>) {
+        let running = lock(&self.running).take();
+        // Not under the lock, and without the interpreter: an answer under way may need either.
+        py.detach(|| {
+            if let Some(Running { server, runtime }) = running {
+                runtime.block_on(server.stop());
+                drop(runtime);
+            }
+        });
+    }
+
+    fn __repr__(&self) -> String {
+        let state = if lock(&self.running).is_some() { "at" } else { "stopped, was at" };
+        format!("<aiobpy.server.Server {state} {}>", self.address)
+    }
+}
+
+fn start(
+    main_thread: Arc<dyn MainThread>,
+    port: Option<u16>,
+    token: Option<String>,
+) -> Result<(Running, Option<PathBuf>), Problem> {
+    let token = match token {
+        Some(token) => Token::new(token)?,
+        None => Token::from_environment_or_random()?,
+    };
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("aiobpy-server")
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            let detail = format!("cannot start the server's thread: {error}");
+            Problem::new(500, "no-thread", "The server cannot start", detail)
+        })?;
+    let folder = discovery::user_folder();
+    let mut config = ServerConfig::new(token);
+    config.port = port;
+    config.remembered_port_file = folder.as_ref().map(|folder| folder.with_file_name("port"));
+    config.discovery_file =
+        folder.map(|folder| folder.join(format!("{}.json", std::process::id())));
+    let discovery_file = config.discovery_file.clone();
+    let parts = Parts { main_thread: Some(main_thread), ..Parts::default() };
+    let server = runtime.block_on(aiobpy_server::Server::start(config, parts))?;
+    Ok((Running { server, runtime }, discovery_file))
+}
+
+/// A wrong argument is a `ValueError`; what the system refuses is an `OSError`.
+fn raised(problem: &Problem) -> PyErr {
+    match problem.status {
+        400 => PyValueError::new_err(problem.to_string()),
+        _ => PyOSError::new_err(problem.to_string()),
+    }
+}
