@@ -38,7 +38,7 @@ struct Inner {
     desk: mpsc::UnboundedSender<Order>,
     tasks: TaskTracker,
     /// Held as long as the data folder is ours.
-    _lock: File,
+    lock: File,
 }
 
 impl Fleet {
@@ -71,7 +71,7 @@ impl Fleet {
             stopping: false,
         };
         tasks.spawn(supervisor.run());
-        let inner = Inner { queue, artefacts, board, desk, tasks, _lock: lock };
+        let inner = Inner { queue, artefacts, board, desk, tasks, lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -80,6 +80,9 @@ impl Fleet {
         self.order(Order::Stop);
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        if let Err(error) = self.inner.lock.unlock() {
+            tracing::warn!(%error, "could not unlock the data folder");
+        }
     }
 
     /// Takes a job on. Once this returns, the job outlives a crash of anything but the disk.

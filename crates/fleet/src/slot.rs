@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aiobpy_wire::{ImageFormat, Problem, WorkerDescription, WorkerId, WorkerState};
+use aiobpy_wire::{ImageFormat, JobId, Problem, WorkerDescription, WorkerId, WorkerState};
 use tokio::time::Instant;
 
 use crate::config::FleetConfig;
@@ -49,7 +49,7 @@ pub(crate) struct Occupant {
     pub(crate) reason: Option<Problem>,
     /// How it ended, once it has.
     pub(crate) ended: Option<Ended>,
-    /// Whether it is being killed for no fault of its own.
+    /// Whether it is killed because its job was cancelled.
     pub(crate) blameless: bool,
 }
 
@@ -139,6 +139,13 @@ impl Occupant {
             Worker::Starting => Some(silence.map_or(start, |silence| silence.min(start))),
             Worker::Warm | Worker::Busy(_) => silence,
             Worker::Ending(_) | Worker::Gone => None,
+        }
+    }
+
+    pub(crate) fn is_at(&self, id: JobId) -> bool {
+        match self.worker {
+            Worker::Busy(attempt) | Worker::Ending(Some(attempt)) => attempt.job == id,
+            _ => false,
         }
     }
 

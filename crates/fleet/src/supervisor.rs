@@ -132,14 +132,12 @@ impl<E: Engine> Supervisor<E> {
 
     async fn job_was_cancelled(&mut self, id: JobId) {
         self.waiting.remove(&id);
-        let at_it = |occupant: &&Occupant| match occupant.worker {
-            Worker::Busy(attempt) | Worker::Ending(Some(attempt)) => attempt.job == id,
-            _ => false,
+        let Some(occupant) = self.occupants_mut().find(|occupant| occupant.is_at(id)) else {
+            return;
         };
-        let worker = self.occupants().find(at_it).map(|occupant| occupant.id.clone());
-        if let Some(worker) = worker {
-            self.happened(&worker, Happened::JobCancelled(id)).await;
-        }
+        occupant.blameless = true;
+        let worker = occupant.id.clone();
+        self.happened(&worker, Happened::JobCancelled(id)).await;
     }
 
     async fn heard(&mut self, worker: &WorkerId, message: FromWorker) {
@@ -240,10 +238,7 @@ impl<E: Engine> Supervisor<E> {
     }
 
     fn kill(&mut self, worker: &WorkerId) {
-        let stopping = self.stopping;
         let Some(occupant) = self.occupant(worker) else { return };
-        occupant.blameless =
-            stopping || occupant.worker == Worker::Ending(None) && occupant.reason.is_none();
         occupant.process.kill();
     }
 
@@ -267,6 +262,10 @@ impl<E: Engine> Supervisor<E> {
 
     fn occupants(&self) -> impl Iterator<Item = &Occupant> {
         self.slots.iter().filter_map(|slot| slot.occupant.as_ref())
+    }
+
+    fn occupants_mut(&mut self) -> impl Iterator<Item = &mut Occupant> {
+        self.slots.iter_mut().filter_map(|slot| slot.occupant.as_mut())
     }
 
     fn slot(&mut self, worker: &WorkerId) -> Option<&mut Slot> {

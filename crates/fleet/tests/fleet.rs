@@ -1,0 +1,332 @@
+//! The fleet with real processes, a stand-in for Blender among them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aiobpy_fleet::{Fleet, FleetConfig, FleetError, WorkerLaunch};
+use aiobpy_wire::{Event, Job, JobId, JobRequest, JobState, WorkerState};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Longer than anything here takes; a test that waits so long has failed.
+const LONG: Duration = Duration::from_secs(30);
+
+struct Running {
+    fleet: Fleet,
+    config: FleetConfig,
+    folder: TempDir,
+}
+
+fn config(folder: &Path) -> FleetConfig {
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/stand_in_worker.py");
+    let launch = WorkerLaunch::Blender { path: program.into(), package_dir: "/".into() };
+    FleetConfig {
+        silence_limit: Duration::from_secs(2),
+        ..FleetConfig::new(folder.join("data"), Vec::new(), launch)
+    }
+}
+
+async fn running(adapt: impl FnOnce(&mut FleetConfig, &Path)) -> Running {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    adapt(&mut config, folder.path());
+    let fleet = Fleet::start(config.clone()).await.unwrap();
+    Running { fleet, config, folder }
+}
+
+/// A worker that is told `mode` when it starts.
+async fn running_in_mode(mode: &str) -> Running {
+    running(|config, folder| {
+        let marker = folder.join("mode");
+        std::fs::write(&marker, mode).unwrap();
+        config.templates.push(marker);
+    })
+    .await
+}
+
+impl Running {
+    async fn submit(&self, params: Value) -> Job {
+        self.fleet.submit(request("drawing", &params)).await.unwrap()
+    }
+
+    async fn ended(&self, id: JobId) -> Job {
+        let job = self.fleet.wait(id, LONG).await.unwrap();
+        assert!(job.state.is_final(), "{job:?}");
+        job
+    }
+
+    async fn run(&self, params: Value) -> Job {
+        let job = self.submit(params).await;
+        self.ended(job.id).await
+    }
+
+    async fn names(&self, id: JobId) -> Vec<&'static str> {
+        let events = self.fleet.events_since(0, Some(id), 1000).await;
+        events.iter().map(|record| record.event.name()).collect()
+    }
+
+    /// The first event that `wanted` holds for, from the beginning of time.
+    async fn event(&self, wanted: impl Fn(&Event) -> bool) -> Event {
+        let mut events = self.fleet.subscribe();
+        let past = self.fleet.events_since(0, None, 1000).await;
+        if let Some(record) = past.into_iter().find(|record| wanted(&record.event)) {
+            return record.event;
+        }
+        loop {
+            let record = tokio::time::timeout(LONG, events.recv()).await.unwrap().unwrap();
+            if wanted(&record.event) {
+                return record.event;
+            }
+        }
+    }
+
+    fn image(&self, job: &Job) -> String {
+        let path = self.fleet.artefact_path(job.artefact.as_ref().unwrap());
+        std::fs::read_to_string(path).unwrap()
+    }
+}
+
+fn request(template: &str, params: &Value) -> JobRequest {
+    serde_json::from_value(json!({"template": template, "params": params})).unwrap()
+}
+
+fn started(id: JobId) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::JobProgressed { id: of, .. } if *of == id)
+}
+
+#[tokio::test]
+async fn a_job_ends_with_its_image_in_the_store() {
+    let running = running(|_, _| {}).await;
+    let job = running.run(json!({"text": "a mug"})).await;
+    assert_eq!((job.state, job.attempt, job.progress), (JobState::Finished, 1, 1.0));
+    assert_eq!(running.image(&job), "a mug");
+    let story = ["job.queued", "job.started", "job.progressed", "job.finished"];
+    assert_eq!(running.names(job.id).await, story);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_within_a_job_is_replaced_and_the_job_ends_once() {
+    let running = running(|_, _| {}).await;
+    let job = running.run(json!({"do": "die", "text": "second"})).await;
+    assert_eq!((job.state, job.attempt), (JobState::Finished, 2));
+    assert_eq!((running.image(&job), job.problem.clone()), ("second".into(), None));
+    let names = running.names(job.id).await;
+    let count = |name| names.iter().filter(|known| **known == name).count();
+    assert_eq!((count("job.requeued"), count("job.finished")), (1, 1));
+
+    let requeued = running.event(|event| matches!(event, Event::JobRequeued { .. })).await;
+    let Event::JobRequeued { problem, .. } = requeued else { unreachable!() };
+    assert!(problem.detail.contains("signal 9"), "{problem}");
+    assert_eq!(problem.crash_text.unwrap(), "the stand-in has started\nabout to die");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_kills_every_worker_fails_with_the_crash_text() {
+    let running = running(|_, _| {}).await;
+    let job = running.run(json!({"do": "die", "attempts": 99})).await;
+    assert_eq!((job.state, job.attempt), (JobState::Failed, 3));
+    let problem = job.problem.unwrap();
+    assert_eq!(problem.kind, "worker-lost");
+    assert!(problem.crash_text.unwrap().ends_with("about to die"));
+    assert_eq!(running.run(json!({})).await.state, JobState::Finished);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_silent_is_lost() {
+    let running = running(|config, _| config.silence_limit = Duration::from_millis(300)).await;
+    let job = running.run(json!({"do": "stop"})).await;
+    assert_eq!((job.state, job.attempt), (JobState::Finished, 2));
+    let lost = running.event(|event| matches!(event, Event::WorkerLost { .. })).await;
+    let Event::WorkerLost { problem, .. } = lost else { unreachable!() };
+    assert!(problem.detail.starts_with("the worker said nothing for"), "{problem}");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_talks_nonsense_is_lost_and_quoted() {
+    let running = running(|_, _| {}).await;
+    let job = running.run(json!({"do": "babble"})).await;
+    assert_eq!((job.state, job.attempt), (JobState::Finished, 2));
+    let lost = running.event(|event| matches!(event, Event::WorkerLost { .. })).await;
+    let Event::WorkerLost { problem, .. } = lost else { unreachable!() };
+    assert!(problem.detail.contains("`Fra:1 Mem:12.3M`"), "{problem}");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_template_that_raises_fails_the_job_and_keeps_the_worker() {
+    let running = running(|_, _| {}).await;
+    let job = running.run(json!({"do": "raise"})).await;
+    assert_eq!(
+        (job.state, job.problem.unwrap().kind),
+        (JobState::Failed, "template-raised".into())
+    );
+    let job = running.run(json!({})).await;
+    assert_eq!(job.worker.unwrap().0, "worker-1");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_finishes_without_an_image_fails_the_job() {
+    let running = running(|_, _| {}).await;
+    let job = running.run(json!({"do": "nothing"})).await;
+    assert_eq!((job.state, job.problem.unwrap().kind), (JobState::Failed, "no-image".into()));
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_waits_can_be_cancelled() {
+    let running = running(|_, _| {}).await;
+    let busy = running.submit(json!({"do": "hang"})).await;
+    running.event(started(busy.id)).await;
+    let waiting = running.submit(json!({})).await;
+    let cancelled = running.fleet.cancel(waiting.id).await.unwrap();
+    assert_eq!(cancelled.state, JobState::Cancelled);
+    assert_eq!(running.names(waiting.id).await, ["job.queued", "job.cancelled"]);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_runs_can_be_cancelled_and_the_next_one_runs() {
+    let running = running(|_, _| {}).await;
+    let job = running.submit(json!({"do": "hang"})).await;
+    running.event(started(job.id)).await;
+    assert_eq!(running.fleet.cancel(job.id).await.unwrap().state, JobState::Cancelled);
+    let next = running.run(json!({})).await;
+    assert_eq!((next.state, next.worker.unwrap().0), (JobState::Finished, "worker-2".into()));
+    assert_eq!(running.names(job.id).await.last(), Some(&"job.cancelled"));
+
+    let again = running.fleet.cancel(job.id).await.unwrap_err();
+    assert_eq!((again.status, again.kind.as_str()), (409, "job-ended"));
+    let unknown = running.fleet.cancel(JobId::new(Uuid::from_u128(7))).await.unwrap_err();
+    assert_eq!((unknown.status, unknown.kind.as_str()), (404, "unknown-job"));
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_fit_is_refused_before_it_is_a_job() {
+    let running = running(|_, _| {}).await;
+    let problem = running.fleet.submit(request("drawin", &json!({}))).await.unwrap_err();
+    assert_eq!(problem.hint.unwrap(), "did you mean `drawing`?");
+    let problem = running.fleet.submit(request("drawing", &json!({"txt": 1}))).await.unwrap_err();
+    assert_eq!(problem.errors[0].pointer, "/params/txt");
+    assert_eq!(running.fleet.jobs(10).await, []);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn two_workers_share_the_jobs() {
+    let running = running(|config, _| config.workers = 2).await;
+    let busy = running.submit(json!({"do": "hang"})).await;
+    running.event(started(busy.id)).await;
+    assert_eq!(running.run(json!({})).await.state, JobState::Finished);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_blender_that_is_too_old_says_so() {
+    let running = running_in_mode("too old").await;
+    let problem = running.fleet.submit(request("drawing", &json!({}))).await.unwrap_err();
+    assert_eq!((problem.status, problem.kind.as_str()), (503, "no-worker"));
+    assert!(problem.detail.contains("this is Blender 3.4.1"), "{problem}");
+    let worker = &running.fleet.workers()[0];
+    assert_eq!(worker.state, WorkerState::Lost);
+    assert_eq!(worker.problem.as_ref().unwrap().kind, "unusable-blender");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_at_start_says_what_it_printed() {
+    let running = running_in_mode("dies at start").await;
+    let problem = running.fleet.submit(request("drawing", &json!({}))).await.unwrap_err();
+    assert!(problem.detail.contains("exit code 7"), "{problem}");
+    assert_eq!(problem.crash_text.unwrap(), "the stand-in has started\nno bpy here");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let missing = PathBuf::from("/nonexistent/blender");
+    let launch = WorkerLaunch::BpyModule { python: missing };
+    let running = running(|config, _| config.launch = launch).await;
+    let problem = running.fleet.submit(request("drawing", &json!({}))).await.unwrap_err();
+    assert!(problem.detail.contains("could not start `/nonexistent/blender`"), "{problem}");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_never_ready_is_lost() {
+    let running = running_in_mode("never ready").await;
+    let Running { fleet, mut config, folder } = running;
+    fleet.stop().await;
+    config.start_limit = Duration::from_millis(500);
+    let running = Running { fleet: Fleet::start(config.clone()).await.unwrap(), config, folder };
+    let lost = running.event(|event| matches!(event, Event::WorkerLost { .. })).await;
+    let Event::WorkerLost { problem, .. } = lost else { unreachable!() };
+    assert!(problem.detail.starts_with("the worker was not ready after"), "{problem}");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn jobs_under_way_are_run_by_the_next_server() {
+    let running = running(|_, _| {}).await;
+    let job = running.submit(json!({"do": "hang", "text": "later"})).await;
+    running.event(started(job.id)).await;
+    running.fleet.stop().await;
+
+    assert_eq!(running.fleet.job(job.id).await.unwrap().state, JobState::Queued);
+    let Running { config, folder, .. } = running;
+    let running = Running { fleet: Fleet::start(config.clone()).await.unwrap(), config, folder };
+    let job = running.ended(job.id).await;
+    assert_eq!((job.state, job.attempt), (JobState::Finished, 2));
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_stopped_fleet_leaves_no_process_and_no_file_under_way() {
+    let running = running(|config, _| config.workers = 2).await;
+    let job = running.submit(json!({"do": "hang"})).await;
+    running.event(started(job.id)).await;
+    let processes: Vec<u32> =
+        running.fleet.workers().iter().filter_map(|worker| worker.pid).collect();
+    assert_eq!(processes.len(), 2);
+    running.fleet.stop().await;
+    for process in processes {
+        assert!(!Path::new(&format!("/proc/{process}")).exists());
+    }
+    let work = running.config.data_dir.join("work");
+    assert_eq!(std::fs::read_dir(work).unwrap().count(), 0);
+    assert!(running.folder.path().exists());
+}
+
+#[tokio::test]
+async fn two_servers_do_not_share_a_data_folder() {
+    let running = running(|_, _| {}).await;
+    let error = Fleet::start(running.config.clone()).await.err().unwrap();
+    assert!(matches!(error, FleetError::DataFolderInUse { .. }), "{error}");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_template_that_does_not_exist_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let config =
+        FleetConfig { templates: vec!["/nonexistent/mug.py".into()], ..config(folder.path()) };
+    let error = Fleet::start(config).await.err().unwrap();
+    assert_eq!(error.to_string(), "the template `/nonexistent/mug.py` does not exist");
+    assert!(!error.hint().is_empty());
+}
+
+#[tokio::test]
+async fn the_end_of_the_wait_is_not_the_end_of_the_job() {
+    let running = running(|_, _| {}).await;
+    let job = running.submit(json!({"do": "hang"})).await;
+    running.event(started(job.id)).await;
+    let job = running.fleet.wait(job.id, Duration::ZERO).await.unwrap();
+    assert_eq!(job.state, JobState::Running);
+    running.fleet.stop().await;
+}

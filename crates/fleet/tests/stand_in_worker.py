@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Speaks a worker's side of the link without Blender: each job says what it has to do.
+
+Run in place of Blender: the arguments are ignored, standard input is the link.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+
+DRAWING = {
+    "name": "drawing",
+    "description": "Draws what it is told.",
+    "params_schema": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "do": {"enum": ["draw", "raise", "die", "hang", "stop", "babble", "nothing"]},
+            "attempts": {"type": "integer", "description": "how often to do that"},
+            "text": {"type": "string"},
+        },
+    },
+}
+
+
+def main() -> None:
+    link = socket.socket(fileno=os.dup(0))
+    received = link.makefile("r")
+
+    def say(**message: object) -> None:
+        link.sendall(json.dumps(message).encode() + b"\n")
+
+    print("the stand-in has started", flush=True)
+    for line in received:
+        message = json.loads(line)
+        if message["type"] == "welcome":
+            welcome(say, message["templates"])
+        elif message["type"] == "start":
+            start(say, message, received)
+        else:
+            print("told to stop", flush=True)
+            os._exit(0)
+
+
+def welcome(say, templates: list) -> None:
+    marker = next((path for path in templates if path.endswith("mode")), None)
+    with open(marker) if marker else open(os.devnull) as file:
+        mode = file.read()
+    if mode == "too old":
+        problem = {
+            "type": "unusable-blender",
+            "title": "Blender is too old",
+            "status": 503,
+            "detail": "this is Blender 3.4.1; aiobpy needs 4.2 or newer",
+        }
+        say(type="unusable", problem=problem)
+    elif mode == "dies at start":
+        print("no bpy here", file=sys.stderr, flush=True)
+        os._exit(7)
+    elif mode != "never ready":
+        templates = [{**DRAWING, "name": name} for name in ("drawing", "painting")]
+        say(type="ready", blender_version="5.0.1", python_version="3.11.7", templates=templates)
+
+
+def start(say, job: dict, received) -> None:
+    attempt = {"id": job["id"], "attempt": job["attempt"]}
+    what = job["params"].get("do", "draw")
+    if job["attempt"] > job["params"].get("attempts", 1):
+        what = "draw"
+    say(type="progressed", progress=0.5, message="Sample 16/32", **attempt)
+    if what == "draw":
+        with open(job["output_path"], "w") as file:
+            file.write(job["params"].get("text", "picture"))
+        say(type="finished", **attempt)
+    elif what == "raise":
+        problem = {"type": "template-raised", "title": "It raised", "status": 500, "detail": "no"}
+        say(type="failed", problem=problem, **attempt)
+    elif what == "die":
+        print("about to die", flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif what == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif what == "hang":
+        received.readline()
+    elif what == "babble":
+        link_line = b"Fra:1 Mem:12.3M\n"
+        os.write(0, link_line)
+    elif what == "nothing":
+        say(type="finished", **attempt)
+
+
+main()
