@@ -132,7 +132,9 @@ def test_a_context_variable_is_seen_by_callbacks_as_it_was_when_they_were_made(
         loop.call_later(0, lambda: seen.append(variable.get()))
         loop.call_soon(lambda: seen.append(variable.get()), context=contextvars.Context())
         variable.set("later")
-        await asyncio.sleep(0.001)
+        all_ran = loop.create_future()
+        loop.call_later(0, all_ran.set_result, None)
+        await all_ran
 
     runner.run(check())
     assert sorted(seen) == ["here", "here", "unset"]
