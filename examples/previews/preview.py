@@ -225,12 +225,20 @@ def add_modifier(thing: Any, group: Any, objects: Mapping[str, Any]) -> None:
     examples = EXAMPLE_INPUTS.get(group.name, {})
     for socket in sockets(group, 'INPUT'):
         if socket.socket_type == 'NodeSocketObject' and socket.name in objects:
-            modifier[socket.identifier] = objects[socket.name]
+            set_input(modifier, socket, objects[socket.name])
         elif socket.socket_type == 'NodeSocketMaterial':
-            modifier[socket.identifier] = plain_material("Strands", (0.42, 0.19, 0.07), 0.4)
+            set_input(modifier, socket, plain_material("Strands", (0.42, 0.19, 0.07), 0.4))
         elif socket.socket_type != 'NodeSocketGeometry' and socket.name in examples:
-            modifier[socket.identifier] = examples[socket.name]
+            set_input(modifier, socket, examples[socket.name])
     thing.update_tag()
+
+
+def set_input(modifier: Any, socket: Any, value: Any) -> None:
+    """Set an input of a node group; Blender 5.2 has another way to do it than those before."""
+    if hasattr(modifier, "properties"):
+        getattr(modifier.properties.inputs, socket.identifier).value = value
+    else:
+        modifier[socket.identifier] = value
 
 
 def sockets(group: Any, direction: str) -> list[Any]:

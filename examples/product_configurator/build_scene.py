@@ -6,7 +6,7 @@ Everything is made here, from numbers: no image, no download, no add-on. One Ble
 The mug stands on the origin, its handle points to +X and its text faces -Y, where the cameras are.
 
 What the template (`product.py`) changes has a name that it can rely on: the materials `Coat`,
-`Lid`, `Engraving` and `Backdrop`, the object `Engraved text` and the cameras.
+`Lid`, `Engraving` and `Backdrop`, the node group `Engraving` and the cameras.
 """
 
 from __future__ import annotations
@@ -327,7 +327,7 @@ def seal_profile() -> list[tuple[float, float]]:
 def build_text(into: Any) -> None:
     """The engraving: Geometry Nodes that write a string, fill it and wrap it around the wall.
 
-    A template sets the modifier's inputs; nothing has to be built again for another text.
+    A template sets the values of nodes; nothing has to be built again for another text.
     """
     engraving = add(into, bpy.data.meshes.new("Engraved text"), engraving_material())
     modifier = engraving.modifiers.new("Engraving", 'NODES')
@@ -335,23 +335,20 @@ def build_text(into: Any) -> None:
 
 
 def engraving_nodes(material: Any) -> Any:
-    """Text, Size and Height in, a mesh on the wall out."""
+    """A mesh on the wall, from the values of the nodes `Text`, `Size` and `Height`."""
     tree = bpy.data.node_groups.new("Engraving", 'GeometryNodeTree')
     tree.is_modifier = True
     tree.interface.new_socket("Geometry", in_out='OUTPUT', socket_type='NodeSocketGeometry')
-    for name, kind, default in (
-        ("Text", 'NodeSocketString', "AIOBPY"),
-        ("Size", 'NodeSocketFloat', 0.2),
-        ("Height", 'NodeSocketFloat', 0.57),
-    ):
-        tree.interface.new_socket(name, in_out='INPUT', socket_type=kind).default_value = default
+    text = named(tree.nodes.new('FunctionNodeInputString'), "Text")
+    text.string = "AIOBPY"
+    size, height = (named(tree.nodes.new('ShaderNodeValue'), name) for name in ("Size", "Height"))
+    size.outputs[0].default_value, height.outputs[0].default_value = 0.2, 0.57
 
-    inputs = tree.nodes.new('NodeGroupInput').outputs
     write = tree.nodes.new('GeometryNodeStringToCurves')
     set_choice(write, "align_x", "Align X", 'CENTER', "Center")
     set_choice(write, "align_y", "Align Y", 'MIDDLE', "Middle")
-    tree.links.new(inputs["Text"], write.inputs["String"])
-    tree.links.new(inputs["Size"], write.inputs["Size"])
+    tree.links.new(text.outputs[0], write.inputs["String"])
+    tree.links.new(size.outputs[0], write.inputs["Size"])
     write.inputs["Character Spacing"].default_value = 1.12
     geometry = write.outputs["Curve Instances"]
 
@@ -368,7 +365,7 @@ def engraving_nodes(material: Any) -> Any:
     then('GeometryNodeFillCurve', "Mesh")
     then('GeometryNodeSubdivideMesh', "Mesh", level=3)
     wrap = then('GeometryNodeSetPosition', "Geometry")
-    tree.links.new(wrapped_position(tree, inputs["Height"]), wrap.inputs["Position"])
+    tree.links.new(wrapped_position(tree, height.outputs[0]), wrap.inputs["Position"])
     then('GeometryNodeSetShadeSmooth', "Geometry")
     then('GeometryNodeSetMaterial', "Geometry", material=material)
     tree.links.new(geometry, tree.nodes.new('NodeGroupOutput').inputs[0])
@@ -401,6 +398,12 @@ def wrapped_position(tree: Any, height: Any) -> Any:
     )
     tree.links.new(z, point.inputs["Z"])
     return point.outputs[0]
+
+
+def named(node: Any, name: str) -> Any:
+    """A node by which a template can find it."""
+    node.name = node.label = name
+    return node
 
 
 def set_choice(node: Any, attribute: str, socket: str, value: str, label: str) -> None:

@@ -59,15 +59,10 @@ def mug(
 
 
 def engrave(text: str, relative_size: float) -> None:
-    """Set the inputs of the engraving's Geometry Nodes; long texts are made to fit the front."""
-    engraving = bpy.data.objects["Engraved text"]
-    modifier = engraving.modifiers["Engraving"]
-    size = min(0.2, 1.3 / max(len(text), 1)) * relative_size
-    for socket in modifier.node_group.interface.items_tree:
-        if socket.name in ("Text", "Size"):
-            modifier[socket.identifier] = text if socket.name == "Text" else size
-    # Blender does not notice that a modifier's inputs were set from Python.
-    engraving.update_tag()
+    """Set the engraving's Geometry Nodes; long texts are made to fit the front."""
+    nodes = bpy.data.node_groups["Engraving"].nodes
+    nodes["Text"].string = text
+    nodes["Size"].outputs[0].default_value = min(0.2, 1.3 / max(len(text), 1)) * relative_size
 
 
 def surface(material: str) -> Any:

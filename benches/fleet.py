@@ -1,0 +1,123 @@
+"""A running `aiobpy serve` with one warm Blender and the product's template, and a client."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benches.machine import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONFIGURATOR = ROOT / "examples" / "product_configurator"
+SCENE = CONFIGURATOR / "product.blend"
+SECONDS_TO_START = 120.0
+
+
+@dataclass
+class Fleet:
+    """Where it is, and how to ask it."""
+
+    pid: int
+    host: str
+    port: int
+    token: str
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A new connection."""
+        return http.client.HTTPConnection(self.host, self.port, timeout=120)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        on: http.client.HTTPConnection | None = None,
+        prefer: str = "",
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Send one request and return status, headers and body."""
+        connection = on or self.connect()
+        headers = {"Authorization": f"Bearer {self.token}"}
+        if prefer:
+            headers["Prefer"] = prefer
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        text = None if body is None else json.dumps(body)
+        connection.request(method, path, body=text, headers=headers)
+        response = connection.getresponse()
+        answer = response.read()
+        if on is None:
+            connection.close()
+        return response.status, {key.lower(): value for key, value in response.getheaders()}, answer
+
+    def get(self, path: str) -> Any:
+        """What the server says about something, as JSON."""
+        status, _headers, body = self.ask("GET", path)
+        if status != 200:
+            msg = f"GET {path} was answered with {status}: {body.decode()}"
+            raise RuntimeError(msg)
+        return json.loads(body)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Fleet]:
+    """Start it in a folder of its own, wait for its worker, and stop it at the end."""
+    build_scene()
+    token = secrets.token_urlsafe(24)
+    with tempfile.TemporaryDirectory(prefix="aiobpy-bench-") as folder:
+        command = [sys.executable, "-m", "aiobpy", "serve", "--workers", "1", "--port", "0"]
+        command += ["--templates", str(CONFIGURATOR / "product.py"), "--data", f"{folder}/data"]
+        environment = os.environ | {"AIOBPY_TOKEN": token, "XDG_CONFIG_HOME": folder}
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                host, port = address_of(process)
+                fleet = Fleet(process.pid, host, port, token)
+                wait_for_worker(fleet)
+                yield fleet
+            finally:
+                process.terminate()
+                process.wait(30)
+
+
+def build_scene() -> None:
+    """Build the product's scene if it is not there."""
+    if not SCENE.is_file():
+        subprocess.run([sys.executable, CONFIGURATOR / "build_scene.py"], check=True)
+
+
+def address_of(process: subprocess.Popen[str]) -> tuple[str, int]:
+    """Read where it listens from what it says."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        for word in line.split():
+            if word.startswith("http://127.0.0.1:"):
+                host, port = word.removeprefix("http://").rstrip("/.,").split(":")
+                return host, int(port)
+    msg = "`aiobpy serve` ended before it listened"
+    raise RuntimeError(msg)
+
+
+def wait_for_worker(fleet: Fleet) -> None:
+    """Return when the worker is warm."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline:
+        workers = fleet.get("/api/v1/workers")
+        listed = workers if isinstance(workers, list) else workers["workers"]
+        if any(worker["state"] == "warm" for worker in listed):
+            return
+        time.sleep(0.1)
+    msg = f"no worker was warm within {SECONDS_TO_START:.0f} s"
+    raise RuntimeError(msg)
