@@ -3,7 +3,9 @@
 from aiobpy._native import __version__
 from aiobpy.host import run, spawn
 from aiobpy.loop import EventLoop, Tick
+from aiobpy.rpc import Problem, rpc
 from aiobpy.schema import Colour, MaxLength, Pattern, Range
+from aiobpy.server import publish
 from aiobpy.templates import template
 
 __all__ = [
@@ -11,9 +13,12 @@ __all__ = [
     "EventLoop",
     "MaxLength",
     "Pattern",
+    "Problem",
     "Range",
     "Tick",
     "__version__",
+    "publish",
+    "rpc",
     "run",
     "spawn",
     "template",

@@ -98,42 +98,42 @@ impl Failure {
         match self {
             Self::NoHost => Problem::new(
                 400,
-                "host-missing",
+                "missing-host",
                 "No Host header",
                 "the request does not say which host it is for",
             )
             .with_hint("send a Host header, as HTTP/1.1 requires"),
             Self::SeveralHosts => Problem::new(
                 400,
-                "host-ambiguous",
+                "ambiguous-host",
                 "More than one Host header",
                 "the request names its host more than once",
             )
             .with_hint("send one Host header"),
             Self::ForeignHost { host, ours } => Problem::new(
                 421,
-                "host-foreign",
+                "foreign-host",
                 "Not this host",
                 format!("the request is for {}, and this server is {ours}", shown(host)),
             )
             .with_hint(format!("address the server as http://{ours}")),
             Self::ForeignOrigin { origin } => Problem::new(
                 403,
-                "origin-foreign",
+                "foreign-origin",
                 "Not from this origin",
                 format!("a page of the origin {} may not talk to this server", shown(origin)),
             )
             .with_hint("send requests from a program rather than from a web page"),
             Self::CrossSite => Problem::new(
                 403,
-                "site-foreign",
+                "foreign-site",
                 "Not from this site",
                 "the browser says that another site sent the request",
             )
             .with_hint("send requests from a program rather than from a web page"),
             Self::NoToken => Problem::new(
                 401,
-                "token-missing",
+                "missing-token",
                 "No token",
                 "the request carries no token",
             )
@@ -143,7 +143,7 @@ impl Failure {
             ),
             Self::WrongToken => Problem::new(
                 401,
-                "token-wrong",
+                "wrong-token",
                 "Wrong token",
                 "the token is not that of this server",
             )
@@ -153,14 +153,14 @@ impl Failure {
             ),
             Self::TooManyConnections => Problem::new(
                 503,
-                "connections-exhausted",
+                "too-many-connections",
                 "Too many connections",
                 "as many connections are open as the server allows",
             )
             .with_hint("close connections that you no longer need, or try again later"),
             Self::UnknownRoute { path } => Problem::new(
                 404,
-                "route-unknown",
+                "unknown-address",
                 "No such address",
                 format!("nothing is served at {}", shown(path)),
             )
@@ -173,22 +173,22 @@ impl Failure {
             )
             .with_hint("use one of the methods that the Allow header lists"),
             Self::BadPath { detail } => {
-                Problem::new(400, "path-malformed", "The path cannot be read", detail)
+                Problem::new(400, "malformed-path", "The path cannot be read", detail)
                     .with_hint("percent-encode what is not plain ASCII, as UTF-8")
             }
             Self::BadQuery { detail } => {
-                Problem::new(400, "query-malformed", "The query cannot be read", detail)
+                Problem::new(400, "malformed-query", "The query cannot be read", detail)
             }
             Self::BadEventId { given } => Problem::new(
                 400,
-                "event-id-malformed",
+                "malformed-event-id",
                 "Not an event's id",
                 format!("Last-Event-ID is {}, which is no number", shown(given)),
             )
             .with_hint("send the `id` of the last event that you have seen, or leave it out"),
             Self::WrongContentType { given } => Problem::new(
                 415,
-                "content-type-unsupported",
+                "unsupported-content-type",
                 "Not JSON",
                 match given {
                     Some(given) => format!("the body is declared to be {}", shown(given)),
@@ -213,27 +213,27 @@ impl Failure {
             }
             Self::NotJson { detail } => Problem::new(
                 400,
-                "json-malformed",
+                "malformed-json",
                 "Not JSON",
                 format!("the body is not JSON: {detail}"),
             ),
             Self::WrongShape { pointer, detail } => Problem::new(
                 422,
-                "body-invalid",
+                "invalid-body",
                 "Not what is expected here",
                 "the body is JSON, but not of the shape that is expected here",
             )
             .with_error(pointer, detail),
             Self::NoMainThread => Problem::new(
                 404,
-                "main-thread-missing",
+                "no-main-thread",
                 "No methods here",
                 "there is no Python main thread behind this server, so it has no methods to call",
             )
             .with_hint("call methods of a Blender that runs the server itself"),
             Self::TooManyCalls => Problem::new(
                 503,
-                "calls-exhausted",
+                "too-many-calls",
                 "Too many calls",
                 "as many calls wait for the main thread as the server allows",
             )
@@ -259,28 +259,28 @@ impl Failure {
             Self::Problem(problem) => (**problem).clone(),
             Self::UnknownJob { id } => Problem::new(
                 404,
-                "job-unknown",
+                "unknown-job",
                 "No such job",
                 format!("there is no job {}", shown(id)),
             )
             .with_hint("GET /api/v1/jobs lists the jobs"),
             Self::NoResultYet { id, state } => Problem::new(
                 409,
-                "result-pending",
+                "no-result-yet",
                 "No result yet",
                 format!("the job {id} is {}", named(*state)),
             )
             .with_hint(format!("follow GET /api/v1/jobs/{id}/events until it has finished")),
             Self::Cancelled { id } => Problem::new(
                 410,
-                "job-cancelled",
+                "cancelled-job",
                 "The job was cancelled",
                 format!("the job {id} was cancelled, so it has no result"),
             )
             .with_hint("submit it again if you need the result after all"),
             Self::LostResult { id, detail } => Problem::new(
                 500,
-                "result-lost",
+                "lost-result",
                 "The result cannot be read",
                 format!("the result of the job {id} cannot be read: {detail}"),
             )
@@ -343,7 +343,7 @@ impl Failure {
     pub(crate) fn no_randomness(error: &dyn fmt::Display) -> Problem {
         Problem::new(
             500,
-            "randomness-missing",
+            "no-randomness",
             "No token can be made",
             format!("the operating system gives no random numbers: {error}"),
         )
@@ -353,7 +353,7 @@ impl Failure {
     pub(crate) fn unusable_token(shortest: usize) -> Problem {
         Problem::new(
             400,
-            "token-unusable",
+            "unusable-token",
             "The token cannot be used",
             format!(
                 "a token needs {shortest} characters or more, of letters, digits and - . _ ~ + / ="
@@ -365,7 +365,7 @@ impl Failure {
     pub(crate) fn not_loopback(address: std::net::IpAddr) -> Problem {
         Problem::new(
             400,
-            "address-not-loopback",
+            "not-loopback",
             "Not a loopback address",
             format!("the server listens on this computer alone, and {address} is seen by others"),
         )
@@ -394,7 +394,7 @@ impl Failure {
     pub(crate) fn cannot_write(path: &Path, error: &dyn fmt::Display) -> Problem {
         Problem::new(
             500,
-            "discovery-file-unwritable",
+            "unwritable-discovery-file",
             "The discovery file cannot be written",
             format!("cannot write {}: {error}", path.display()),
         )
@@ -484,39 +484,39 @@ mod tests {
         let problems: Vec<String> =
             failures.iter().map(|failure| told(&failure.problem())).collect();
         insta::assert_snapshot!(problems.join("\n\n"), @"
-        400 host-missing
+        400 missing-host
         No Host header: the request does not say which host it is for
         hint: send a Host header, as HTTP/1.1 requires
 
-        400 host-ambiguous
+        400 ambiguous-host
         More than one Host header: the request names its host more than once
         hint: send one Host header
 
-        421 host-foreign
+        421 foreign-host
         Not this host: the request is for `evil.com`, and this server is 127.0.0.1:4321
         hint: address the server as http://127.0.0.1:4321
 
-        403 origin-foreign
+        403 foreign-origin
         Not from this origin: a page of the origin `null` may not talk to this server
         hint: send requests from a program rather than from a web page
 
-        403 site-foreign
+        403 foreign-site
         Not from this site: the browser says that another site sent the request
         hint: send requests from a program rather than from a web page
 
-        401 token-missing
+        401 missing-token
         No token: the request carries no token
         hint: send the header `Authorization: Bearer <token>`; the token is in the server's discovery file
 
-        401 token-wrong
+        401 wrong-token
         Wrong token: the token is not that of this server
         hint: read the token again from the server's discovery file: it changes when the server starts, unless AIOBPY_TOKEN sets it
 
-        503 connections-exhausted
+        503 too-many-connections
         Too many connections: as many connections are open as the server allows
         hint: close connections that you no longer need, or try again later
 
-        404 route-unknown
+        404 unknown-address
         No such address: nothing is served at `/x`
         hint: the API begins at /api/v1/status
 
@@ -524,22 +524,22 @@ mod tests {
         Not that method: `/healthz` does not answer PUT
         hint: use one of the methods that the Allow header lists
 
-        400 path-malformed
+        400 malformed-path
         The path cannot be read: Invalid UTF-8
         hint: percent-encode what is not plain ASCII, as UTF-8
 
-        400 query-malformed
+        400 malformed-query
         The query cannot be read: unknown field `x`
 
-        400 event-id-malformed
+        400 malformed-event-id
         Not an event's id: Last-Event-ID is `x`, which is no number
         hint: send the `id` of the last event that you have seen, or leave it out
 
-        415 content-type-unsupported
+        415 unsupported-content-type
         Not JSON: the body is declared to be `text/plain`
         hint: send JSON, with the header `Content-Type: application/json`
 
-        415 content-type-unsupported
+        415 unsupported-content-type
         Not JSON: the body is not declared to be anything
         hint: send JSON, with the header `Content-Type: application/json`
 
@@ -552,18 +552,18 @@ mod tests {
         400 body-cut-short
         The body cannot be read: the body ended before its time
 
-        400 json-malformed
+        400 malformed-json
         Not JSON: the body is not JSON: expected value at line 1 column 1
 
-        422 body-invalid
+        422 invalid-body
         Not what is expected here: the body is JSON, but not of the shape that is expected here
           /output/width: a number
 
-        404 main-thread-missing
+        404 no-main-thread
         No methods here: there is no Python main thread behind this server, so it has no methods to call
         hint: call methods of a Blender that runs the server itself
 
-        503 calls-exhausted
+        503 too-many-calls
         Too many calls: as many calls wait for the main thread as the server allows
         hint: Blender may be busy; try again later
 
@@ -575,19 +575,19 @@ mod tests {
         The main thread did not answer: the method `x` was not answered within 30 s
         hint: Blender may be blocked, as by a render; /api/v1/status says for how long
 
-        404 job-unknown
+        404 unknown-job
         No such job: there is no job `7`
         hint: GET /api/v1/jobs lists the jobs
 
-        409 result-pending
+        409 no-result-yet
         No result yet: the job 01890a5d-ac96-774b-bcce-b302099a8057 is running
         hint: follow GET /api/v1/jobs/01890a5d-ac96-774b-bcce-b302099a8057/events until it has finished
 
-        410 job-cancelled
+        410 cancelled-job
         The job was cancelled: the job 01890a5d-ac96-774b-bcce-b302099a8057 was cancelled, so it has no result
         hint: submit it again if you need the result after all
 
-        500 result-lost
+        500 lost-result
         The result cannot be read: the result of the job 01890a5d-ac96-774b-bcce-b302099a8057 cannot be read: No such file or directory
         hint: submit the job again
 
@@ -611,15 +611,15 @@ mod tests {
         ];
         let problems: Vec<String> = problems.iter().map(told).collect();
         insta::assert_snapshot!(problems.join("\n\n"), @"
-        500 randomness-missing
+        500 no-randomness
         No token can be made: the operating system gives no random numbers: it is too early
         hint: set AIOBPY_TOKEN to a secret of your own
 
-        400 token-unusable
+        400 unusable-token
         The token cannot be used: a token needs 16 characters or more, of letters, digits and - . _ ~ + / =
         hint: leave it out to get a random one
 
-        400 address-not-loopback
+        400 not-loopback
         Not a loopback address: the server listens on this computer alone, and 192.168.1.2 is seen by others
         hint: listen on 127.0.0.1
 
@@ -631,7 +631,7 @@ mod tests {
         The server cannot listen: cannot listen on 127.0.0.1:80: permission denied
         hint: choose a port from 1024 on, or leave the port out to get a free one
 
-        500 discovery-file-unwritable
+        500 unwritable-discovery-file
         The discovery file cannot be written: cannot write /root/x.json: permission denied
         hint: make its folder writable, or set XDG_CONFIG_HOME to a folder that is
         ");

@@ -35,7 +35,7 @@ mod gate {
             let answer = get_as(&[("host", host)], "/api/v1/status").await;
             assert_eq!(
                 (answer.status.as_u16(), &*answer.problem()),
-                (421, "host-foreign"),
+                (421, "foreign-host"),
                 "{host}"
             );
         }
@@ -49,15 +49,15 @@ mod gate {
 
     #[tokio::test]
     async fn one_host_is_needed() {
-        assert_eq!(get_as(&[AUTHORISED], "/api/v1/status").await.problem(), "host-missing");
+        assert_eq!(get_as(&[AUTHORISED], "/api/v1/status").await.problem(), "missing-host");
         let answer = get_as(&[OURS, OURS, AUTHORISED], "/api/v1/status").await;
-        assert_eq!((answer.status.as_u16(), &*answer.problem()), (400, "host-ambiguous"));
+        assert_eq!((answer.status.as_u16(), &*answer.problem()), (400, "ambiguous-host"));
     }
 
     #[tokio::test]
     async fn an_absolute_target_must_be_ours() {
         let foreign = get_as(&[OURS, AUTHORISED], "http://evil.com/api/v1/status").await;
-        assert_eq!(foreign.problem(), "host-foreign");
+        assert_eq!(foreign.problem(), "foreign-host");
         let ours = get_as(&[OURS, AUTHORISED], "http://127.0.0.1:4321/api/v1/status").await;
         assert_eq!(ours.status, 200);
     }
@@ -66,7 +66,7 @@ mod gate {
     async fn a_page_of_another_origin_is_refused_even_with_the_token() {
         for origin in ["null", "http://evil.com", "http://127.0.0.1:4321.evil.com", ""] {
             let answer = get_as(&[OURS, AUTHORISED, ("origin", origin)], "/api/v1/events").await;
-            assert_eq!((answer.status.as_u16(), &*answer.problem()), (403, "origin-foreign"));
+            assert_eq!((answer.status.as_u16(), &*answer.problem()), (403, "foreign-origin"));
         }
         let ours = [OURS, AUTHORISED, ("origin", "http://127.0.0.1:4321")];
         assert_eq!(get_as(&ours, "/api/v1/status").await.status, 200);
@@ -77,7 +77,7 @@ mod gate {
         for site in ["cross-site", "same-site", "odd"] {
             let answer =
                 get_as(&[OURS, AUTHORISED, ("sec-fetch-site", site)], "/api/v1/status").await;
-            assert_eq!((answer.status.as_u16(), &*answer.problem()), (403, "site-foreign"));
+            assert_eq!((answer.status.as_u16(), &*answer.problem()), (403, "foreign-site"));
         }
         for site in ["same-origin", "none"] {
             let ours = [OURS, AUTHORISED, ("sec-fetch-site", site)];
@@ -93,7 +93,7 @@ mod gate {
                 .header("content-type", content_type)
                 .body(Body::from("{}"))
                 .unwrap();
-            assert_eq!(send(&echo(), request).await.problem(), "token-missing");
+            assert_eq!(send(&echo(), request).await.problem(), "missing-token");
         }
     }
 }
@@ -107,7 +107,7 @@ mod token {
             let answer = get_as(&[("host", HOST)], path).await;
             assert_eq!(
                 (answer.status.as_u16(), &*answer.problem()),
-                (401, "token-missing"),
+                (401, "missing-token"),
                 "{path}"
             );
             assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"aiobpy\"");
@@ -118,7 +118,7 @@ mod token {
     async fn a_wrong_token_is_called_wrong() {
         let wrong = [("host", HOST), ("authorization", "Bearer 0123456789abcdef0123456789abcdeF")];
         let answer = get_as(&wrong, "/api/v1/status").await;
-        assert_eq!((answer.status.as_u16(), &*answer.problem()), (401, "token-wrong"));
+        assert_eq!((answer.status.as_u16(), &*answer.problem()), (401, "wrong-token"));
         assert!(answer.header("www-authenticate").contains("invalid_token"));
         assert!(!String::from_utf8(answer.body).unwrap().contains(TOKEN));
     }
@@ -136,7 +136,7 @@ mod routing {
     #[tokio::test]
     async fn an_unknown_address_is_a_problem() {
         let answer = send(&echo(), get("/api/v1/nothing").body(Body::empty()).unwrap()).await;
-        assert_eq!((answer.status.as_u16(), &*answer.problem()), (404, "route-unknown"));
+        assert_eq!((answer.status.as_u16(), &*answer.problem()), (404, "unknown-address"));
     }
 
     #[tokio::test]
@@ -177,7 +177,7 @@ mod routing {
     #[tokio::test]
     async fn a_path_that_is_no_text_is_a_problem() {
         let answer = send(&echo(), post("/api/v1/rpc/%ff").body(Body::from("{}")).unwrap()).await;
-        assert_eq!((answer.status.as_u16(), &*answer.problem()), (400, "path-malformed"));
+        assert_eq!((answer.status.as_u16(), &*answer.problem()), (400, "malformed-path"));
     }
 }
 
@@ -239,13 +239,13 @@ mod calls {
     #[tokio::test]
     async fn only_a_json_object_is_let_through() {
         for (body, status, problem) in [
-            ("{", 400, "json-malformed"),
-            ("nothing", 400, "json-malformed"),
-            ("{} {}", 400, "json-malformed"),
-            ("{\"x\": NaN}", 400, "json-malformed"),
-            ("\u{feff}{}", 400, "json-malformed"),
-            ("[1]", 422, "body-invalid"),
-            ("null", 422, "body-invalid"),
+            ("{", 400, "malformed-json"),
+            ("nothing", 400, "malformed-json"),
+            ("{} {}", 400, "malformed-json"),
+            ("{\"x\": NaN}", 400, "malformed-json"),
+            ("\u{feff}{}", 400, "malformed-json"),
+            ("[1]", 422, "invalid-body"),
+            ("null", 422, "invalid-body"),
         ] {
             let answer = call(&echo(), "echo", body).await;
             assert_eq!((answer.status.as_u16(), &*answer.problem()), (status, problem), "{body}");
@@ -255,13 +255,13 @@ mod calls {
     #[tokio::test]
     async fn nesting_that_would_exhaust_python_s_stack_is_refused() {
         let deep = format!("{{\"x\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(call(&echo(), "echo", &deep).await.problem(), "json-malformed");
+        assert_eq!(call(&echo(), "echo", &deep).await.problem(), "malformed-json");
     }
 
     #[tokio::test]
     async fn bytes_that_are_no_text_are_refused() {
         let request = post("/api/v1/rpc/echo").body(Body::from(&b"{\"x\": \"\xff\"}"[..])).unwrap();
-        assert_eq!(send(&echo(), request).await.problem(), "json-malformed");
+        assert_eq!(send(&echo(), request).await.problem(), "malformed-json");
     }
 
     #[tokio::test]
@@ -275,7 +275,7 @@ mod calls {
             let answer = send(&echo(), request.unwrap()).await;
             assert_eq!(
                 (answer.status.as_u16(), &*answer.problem()),
-                (415, "content-type-unsupported")
+                (415, "unsupported-content-type")
             );
         }
         let request = get("/api/v1/rpc/echo")
@@ -310,7 +310,7 @@ mod calls {
     #[tokio::test]
     async fn without_a_main_thread_there_are_no_methods() {
         let answer = call(&shared(None, Limits::default()), "echo", "{}").await;
-        assert_eq!((answer.status.as_u16(), &*answer.problem()), (404, "main-thread-missing"));
+        assert_eq!((answer.status.as_u16(), &*answer.problem()), (404, "no-main-thread"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -325,7 +325,7 @@ mod calls {
     #[tokio::test]
     async fn what_the_main_thread_refuses_is_a_503_with_retry_after() {
         for (refused, problem) in
-            [(Refused::QueueFull, "calls-exhausted"), (Refused::Closed, "closing")]
+            [(Refused::QueueFull, "too-many-calls"), (Refused::Closed, "closing")]
         {
             let (main_thread, _calls) = StandIn::new();
             main_thread.refuse(refused);
@@ -350,7 +350,7 @@ mod calls {
         let shared = shared(Some(main_thread), Limits { calls: 1, ..Limits::default() });
         assert_eq!(call(&shared, "slow", "{}").await.problem(), "call-too-slow");
         // Its client has gone, but it still waits in the main thread's queue.
-        assert_eq!(call(&shared, "next", "{}").await.problem(), "calls-exhausted");
+        assert_eq!(call(&shared, "next", "{}").await.problem(), "too-many-calls");
         drop(calls.recv().await);
         assert_eq!(call(&shared, "next", "{}").await.problem(), "call-too-slow");
     }
@@ -376,14 +376,14 @@ mod events {
     async fn a_last_event_id_that_is_no_number_is_a_problem() {
         let request = get("/api/v1/events").header("last-event-id", "x").body(Body::empty());
         let answer = send(&echo(), request.unwrap()).await;
-        assert_eq!((answer.status.as_u16(), &*answer.problem()), (400, "event-id-malformed"));
+        assert_eq!((answer.status.as_u16(), &*answer.problem()), (400, "malformed-event-id"));
     }
 
     #[tokio::test]
     async fn an_unknown_query_is_a_problem() {
         let answer =
             send(&echo(), get("/api/v1/events?topic=x").body(Body::empty()).unwrap()).await;
-        assert_eq!((answer.status.as_u16(), &*answer.problem()), (400, "query-malformed"));
+        assert_eq!((answer.status.as_u16(), &*answer.problem()), (400, "malformed-query"));
     }
 
     #[tokio::test(start_paused = true)]

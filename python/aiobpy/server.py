@@ -1,0 +1,98 @@
+"""The web server of this process: off until `start()`, on loopback alone, with a token.
+
+Status and events answer while the main thread is blocked; `aiobpy.rpc` methods are answered by the
+loop.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from aiobpy import host
+from aiobpy._native import Server
+
+if TYPE_CHECKING:
+    from aiobpy.loop import EventLoop
+
+__all__ = ["Server", "current", "publish", "start", "stop"]
+
+_LONGEST_TOPIC = 200
+_server: Server | None = None
+
+
+def start(
+    port: int | None = None, *, token: str | None = None, loop: EventLoop | None = None
+) -> Server:
+    """Start the web server of this process, and return it.
+
+    Its address and token are written to a file in the user's configuration folder that only the
+    user may read (`Server.discovery_file`), for programs to find it. The stop removes the file.
+
+    Args:
+        port: On 127.0.0.1. If left out, that of the last time if it is free, else any free one.
+        token: What clients have to send; 16 characters or more. If left out, the environment
+            variable AIOBPY_TOKEN, else a random one.
+        loop: Runs the RPC methods. If left out, the loop that all add-ons share.
+
+    Raises:
+        RuntimeError: The server runs already.
+        OSError: The port is in use, or the file cannot be written.
+        ValueError: The token cannot be used.
+    """
+    global _server
+    if _server is not None:
+        msg = f"the web server runs already, at {_server.address}; stop it first"
+        raise RuntimeError(msg)
+    if loop is None:
+        loop = host.loop()
+        if "bpy" in sys.modules and host.has_main_loop():
+            host.gui_host().start()
+    _server = Server(loop, port=port, token=token, blender_version=_blender_version())
+    atexit.register(stop)
+    return _server
+
+
+def stop() -> None:
+    """Stop the web server: its connections, its thread and its file are gone when this returns.
+
+    Does nothing if none runs.
+    """
+    global _server
+    server, _server = _server, None
+    if server is not None:
+        atexit.unregister(stop)
+        server.stop()
+
+
+def current() -> Server | None:
+    """Return the web server of this process, if it runs."""
+    return _server
+
+
+def publish(topic: str, data: Any = None) -> None:
+    """Tell those who follow `/api/v1/events`; nobody does while no server runs.
+
+    Args:
+        topic: What happened, as in `my_addon.saved`. Clients choose by the parts before a dot.
+        data: What JSON can say, up to 64 KiB of it.
+
+    Raises:
+        ValueError: The topic is empty, too long or has control characters, or JSON cannot say the
+            data.
+        TypeError: JSON cannot say the data.
+    """
+    if not topic or len(topic) > _LONGEST_TOPIC or not topic.isprintable():
+        msg = f"{topic!r} is no topic; use words with dots between them, as in 'my_addon.saved'"
+        raise ValueError(msg)
+    text = json.dumps(data, allow_nan=False)
+    if _server is not None:
+        _server.publish(topic, text)
+
+
+def _blender_version() -> str | None:
+    # Of the module that is there: loading it would make a Blender of any Python.
+    bpy = sys.modules.get("bpy")
+    return None if bpy is None else ".".join(str(part) for part in bpy.app.version)
