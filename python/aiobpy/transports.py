@@ -218,7 +218,9 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
             return
         self._closing = True
         self._connection.stop_receiving()
-        if self._connection.unsent():
+        # A paused protocol may have more to write when it is resumed, even if the I/O thread has
+        # sent all by now: TLS says goodbye then.
+        if self._connection.unsent() or self._protocol_paused:
             self._connection.flush(shut_down=False)
         else:
             self._conn_lost += 1
@@ -232,6 +234,8 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
         if self._conn_lost or self._connection.unsent():
             return
         self._maybe_resume_protocol()
+        if self._connection.unsent():
+            return
         if self._empty_waiter is not None and not self._empty_waiter.done():
             self._empty_waiter.set_result(None)
         if self._closing:
