@@ -1,10 +1,10 @@
-"""The Rust half of aiobpy; what is public is re-exported by `aiobpy`."""
+# The Rust half of aiobpy; what is public is re-exported by `aiobpy`.
 
 import asyncio
 import contextvars
 import pathlib
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, Self, final
 
 __version__: str
 
@@ -51,7 +51,7 @@ class LoopCore:
     _debug: bool
     _stopping: bool
     _thread_id: int | None
-    def __new__(cls, *_arguments: Any, **_keywords: Any) -> LoopCore: ...
+    def __new__(cls, *_arguments: Any, **_keywords: Any) -> Self: ...
     def call_soon(
         self,
         callback: Callable[..., object],

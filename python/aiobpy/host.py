@@ -30,6 +30,8 @@ class GuiHost:
         """`budget`: seconds of one tick."""
         self.loop = loop
         self.budget = budget
+        self.visits = 0
+        """How often Blender has called, whether there was anything to do or not."""
         self._tick = self._make_tick()
 
     def start(self) -> None:
@@ -56,6 +58,7 @@ class GuiHost:
         def tick() -> float | None:
             # Blender drops a timer that raises, so nothing may get out.
             try:
+                self.visits += 1
                 if not self.loop.is_closed():
                     self.loop.run_ready(self.budget)
                     return _TICK_AGAIN

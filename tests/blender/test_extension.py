@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from http.client import HTTPResponse
 
     from tests.blender.gui_blender import GuiBlender, Installation
 
@@ -38,6 +39,7 @@ def test_a_person_installs_it_serves_and_leaves_nothing_behind(
     assert status["main_thread"]["blender_version"] == installation.version()
     assert status["pid"] == blender.pid
     assert [int(discovery["address"].rpartition(":")[2])] == blender.listening_ports()
+    follower = follow_events(discovery)
     blender.ask("redrawn")
     installation.display.screenshot(ROOT / "out" / f"extension-{installation.tree.name}.png")
     assert blender.ask("clipboard_after", operator="address_copy") == discovery["address"]
@@ -50,6 +52,9 @@ def test_a_person_installs_it_serves_and_leaves_nothing_behind(
     assert blender.listening_ports() == []
     assert blender.open_things() == things_before
     assert discovery_files(installation) == []
+    with follower:
+        # Ends because the server ended the answer; a server that just forgot us would time out.
+        assert follower.read().startswith(b"retry:")
     blender.ask("quit_blender")
     assert blender.wait() == 0, blender.said()
     assert "Traceback" not in blender.said()
@@ -121,13 +126,26 @@ def discovery_of(installation: Installation) -> Any:
 
 def get_status(discovery: Any) -> Any:
     """Ask the server for its status, from outside."""
-    request = urllib.request.Request(
-        f"{discovery['address']}/api/v1/status",
-        headers={"Authorization": f"Bearer {discovery['token']}"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with get(discovery, "/api/v1/status") as response:
         assert response.status == 200
         return json.load(response)
+
+
+def follow_events(discovery: Any) -> HTTPResponse:
+    """Stay connected, as a dashboard does."""
+    response = get(discovery, "/api/v1/events")
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    return response
+
+
+def get(discovery: Any, path: str) -> HTTPResponse:
+    """Send a request with the token."""
+    request = urllib.request.Request(
+        f"{discovery['address']}{path}",
+        headers={"Authorization": f"Bearer {discovery['token']}"},
+    )
+    response: HTTPResponse = urllib.request.urlopen(request, timeout=30)
+    return response
 
 
 def ours(thread_names: list[str]) -> list[str]:

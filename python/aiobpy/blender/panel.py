@@ -40,7 +40,7 @@ class AIOBPY_PT_loop(bpy.types.Panel):
             column.label(text="Busy", icon='ERROR')
         else:
             column.label(text="Running", icon='CHECKMARK')
-        _fact(column, "Ticks with Work", f"{facts.ticks:,}")
+        _fact(column, "Ticks/Second", f"{_pace.ticks_per_second:,.0f}")
         _fact(column, "Callbacks/Second", f"{_pace.callbacks_per_second:,.0f}")
         _fact(column, "Time in Callbacks", f"{_pace.share_of_main_thread:.1%}")
         _fact(column, "Over Budget", f"{facts.overruns:,}")
@@ -80,6 +80,7 @@ class AIOBPY_PT_server(bpy.types.Panel):
 class Pace:
     """How fast the loop went between two refreshes."""
 
+    ticks_per_second: float = 0.0
     callbacks_per_second: float = 0.0
     share_of_main_thread: float = 0.0
     """From 0 to 1: the part of the time that callbacks took."""
@@ -88,6 +89,7 @@ class Pace:
 def pace_between(before: service.LoopFacts, after: service.LoopFacts, seconds: float) -> Pace:
     """The pace of a loop that counted `before` and, so many `seconds` later, `after`."""
     return Pace(
+        ticks_per_second=(after.visits - before.visits) / seconds,
         callbacks_per_second=(after.callbacks - before.callbacks) / seconds,
         share_of_main_thread=(after.seconds_in_callbacks - before.seconds_in_callbacks) / seconds,
     )

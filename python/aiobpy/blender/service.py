@@ -15,7 +15,8 @@ BUSY_SHARE: Final = 0.25
 class LoopFacts:
     """What the loop has counted since it was made. Times are in seconds."""
 
-    ticks: int
+    visits: int
+    """How often Blender has called."""
     callbacks: int
     seconds_in_callbacks: float
     overruns: int
@@ -55,7 +56,7 @@ def loop_facts() -> LoopFacts | None:
     status = json.loads(aiobpy.host.loop()._status())
     slowest = status["slowest"]
     return LoopFacts(
-        ticks=status["ticks"],
+        visits=aiobpy.host.gui_host().visits,
         callbacks=status["callbacks"],
         seconds_in_callbacks=status["seconds_in_callbacks"],
         overruns=status["overruns"],
