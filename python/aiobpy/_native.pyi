@@ -6,6 +6,8 @@ import pathlib
 from collections.abc import Callable
 from typing import Any, Self, final
 
+from typing_extensions import disjoint_base
+
 __version__: str
 
 @final
@@ -14,6 +16,7 @@ class CallAnswer:
     def is_abandoned(self) -> bool: ...
     def send(self, json: str) -> None: ...
 
+@disjoint_base
 class Handle:
     def cancel(self) -> None: ...
     def cancelled(self) -> bool: ...
@@ -46,6 +49,7 @@ class TimerHandle(Handle):
     @property
     def _when(self) -> float: ...
 
+@disjoint_base
 class LoopCore:
     _closed: bool
     _debug: bool
