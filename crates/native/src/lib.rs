@@ -17,6 +17,7 @@ mod serving;
 mod socket_connection;
 mod stats;
 mod watched_fds;
+mod worker_link;
 
 use pyo3::prelude::*;
 
@@ -30,5 +31,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<socket_connection::SocketConnection>()?;
     params_check::register(module)?;
     server::register(module)?;
+    worker_link::register(module)?;
     Ok(())
 }

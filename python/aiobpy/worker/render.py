@@ -1,0 +1,122 @@
+"""Renders the open scene into a file, as a job wants it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from aiobpy.worker import problems
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FORMATS = {"png": 'PNG', "jpeg": 'JPEG', "webp": 'WEBP'}
+_HAS_ALPHA = {'PNG', 'WEBP'}
+_TILE_SIZES = (2048, 1024, 512, 256, 128, 64)
+_FEWEST_TILES = 12
+_METADATA = ("use_stamp_date", "use_stamp_filename", "use_stamp_render_time", "use_stamp_time")
+
+
+def render(output: dict[str, Any], path: Path) -> None:
+    """Render the current scene and write it to `path`.
+
+    Args:
+        output: A `wire::OutputRequest`: what is left out stays as the template has it.
+        path: A file that does not exist yet.
+
+    Raises:
+        JobError: Blender cannot render the scene, or cannot write the image.
+    """
+    scene = bpy.context.scene
+    _set_size(scene, output.get("width"), output.get("height"))
+    _set_samples(scene, output.get("samples"))
+    _set_format(scene, _FORMATS[output["format"]])
+    _say_less_in_files(scene.render)
+    scene.render.use_persistent_data = True
+    if scene.render.engine == 'CYCLES' and scene.cycles.device == 'CPU':
+        _report_often(scene)
+    _run(scene)
+    _write(scene, path)
+
+
+def tile_size(width: int, height: int) -> int:
+    """Return the largest tile side that gives enough tiles to report by."""
+    for side in _TILE_SIZES:
+        if -(-width // side) * -(-height // side) >= _FEWEST_TILES:
+            return side
+    return _TILE_SIZES[-1]
+
+
+def _set_size(scene: Any, width: int | None, height: int | None) -> None:
+    if width is None and height is None:
+        return
+    render = scene.render
+    percentage = render.resolution_percentage / 100
+    render.resolution_x = width or max(round(render.resolution_x * percentage), 4)
+    render.resolution_y = height or max(round(render.resolution_y * percentage), 4)
+    render.resolution_percentage = 100
+
+
+def _set_samples(scene: Any, samples: int | None) -> None:
+    if samples is None:
+        return
+    if scene.render.engine == 'CYCLES':
+        scene.cycles.samples = samples
+    elif scene.render.engine.startswith('BLENDER_EEVEE'):
+        scene.eevee.taa_render_samples = samples
+
+
+def _set_format(scene: Any, file_format: str) -> None:
+    settings = scene.render.image_settings
+    if settings.file_format == file_format:
+        return
+    if hasattr(settings, "media_type"):
+        settings.media_type = 'IMAGE'
+    settings.file_format = file_format
+    transparent = scene.render.film_transparent and file_format in _HAS_ALPHA
+    settings.color_mode = 'RGBA' if transparent else 'RGB'
+    settings.color_depth = '8'
+
+
+def _say_less_in_files(render: Any) -> None:
+    """Keep the server's paths and the time of day out of the pictures' metadata.
+
+    The same settings say what is burnt into a picture, if the scene wants that: then they stay.
+    """
+    if not render.use_stamp:
+        for name in _METADATA:
+            setattr(render, name, False)
+
+
+def _report_often(scene: Any) -> None:
+    """Have Cycles say often within the frame how far it is.
+
+    On its own it says so once it has taken a batch of samples of the whole picture, and in the
+    background a batch may be all of them. It also says so after each tile; the picture is the same
+    and so is the time.
+    """
+    render = scene.render
+    percentage = render.resolution_percentage / 100
+    scene.cycles.use_auto_tile = True
+    scene.cycles.tile_size = tile_size(
+        int(render.resolution_x * percentage), int(render.resolution_y * percentage)
+    )
+
+
+def _run(scene: Any) -> None:
+    try:
+        result = bpy.ops.render.render(scene=scene.name)
+    except RuntimeError as error:
+        raise problems.render_failed(error) from None
+    if 'FINISHED' not in result:
+        raise problems.render_failed("it was cancelled")
+
+
+def _write(scene: Any, path: Path) -> None:
+    try:
+        bpy.data.images["Render Result"].save_render(str(path), scene=scene)
+    except (KeyError, RuntimeError) as error:
+        raise problems.image_unwritten(path, error) from None
+    if not path.exists():
+        raise problems.image_unwritten(path, "there is no file where it should be")
