@@ -1,1 +1,67 @@
-//! (being written)
+//! The command `aiobpy`: `serve` keeps warm Blenders, `submit` has them render.
+//!
+//! **Invariant:** reads arguments, prints, and asks the rooms below. No decision about a job is made
+//! here.
+
+mod client;
+mod failure;
+mod serve;
+mod submit;
+mod terminal;
+pub mod trace;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::terminal::Terminal;
+
+/// What the command knows of the Python that started it; nothing if none did.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// The interpreter, which is to run the workers.
+    pub python: Option<PathBuf>,
+    /// The folder that holds the package `aiobpy`, for the Python inside a real Blender.
+    pub package_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Parser)]
+#[command(name = "aiobpy", version, about = "asyncio for Blender: warm Blenders behind REST")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Keep Blenders warm and render jobs that come in over HTTP, until interrupted.
+    Serve(serve::Arguments),
+    /// Have a running `aiobpy serve` render one picture, showing its progress.
+    Submit(submit::Arguments),
+}
+
+/// Runs the command and returns its exit code: 0, 1 if it failed, 2 if the arguments make no sense.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surroundings) -> u8 {
+    let mut terminal = Terminal::new();
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors, and clap knows where each belongs.
+            let _shown_or_closed = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    trace::start();
+    let result = match arguments.command {
+        Command::Serve(arguments) => serve::run(arguments, surroundings, &mut terminal),
+        Command::Submit(arguments) => submit::run(&arguments, &mut terminal),
+    };
+    match result {
+        Ok(()) => 0,
+        Err(failure) => {
+            terminal.say_failure(&failure);
+            1
+        }
+    }
+}

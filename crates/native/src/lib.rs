@@ -5,6 +5,7 @@
 //! (`main_thread.rs`).
 
 mod calls;
+mod cli;
 mod errors;
 mod fd;
 mod handle;
@@ -29,6 +30,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::TimerHandle>()?;
     module.add_class::<loop_core::LoopCore>()?;
     module.add_class::<socket_connection::SocketConnection>()?;
+    cli::register(module)?;
     params_check::register(module)?;
     server::register(module)?;
     worker_link::register(module)?;

@@ -1,0 +1,143 @@
+//! `aiobpy serve`: a fleet behind a server, until interrupted.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use aiobpy_fleet::{Fleet, FleetConfig, FleetError, WorkerLaunch};
+use aiobpy_server::{Parts, Server, ServerConfig, Token, discovery};
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use tokio::io::AsyncReadExt;
+
+use crate::Surroundings;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// A template file, or a folder of them; may be given more than once.
+    #[arg(long, required = true, value_name = "PATH")]
+    templates: Vec<PathBuf>,
+    /// How many Blenders to keep warm.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    workers: usize,
+    /// On 127.0.0.1; any free port if left out.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Where jobs and pictures are kept; the user's data folder if left out.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// A Blender to run the workers, 4.2 or newer; the `bpy` module if left out.
+    #[arg(long, value_name = "PATH")]
+    blender: Option<PathBuf>,
+    /// A Python that has `aiobpy` and `bpy`; the one that runs this command if left out.
+    #[arg(long, value_name = "PATH", env = "AIOBPY_PYTHON", conflicts_with = "blender")]
+    python: Option<PathBuf>,
+    /// The folder that holds the Python package `aiobpy`, for `--blender`.
+    #[arg(long, value_name = "DIR", env = "AIOBPY_PACKAGE_DIR", requires = "blender")]
+    package_dir: Option<PathBuf>,
+}
+
+pub(crate) fn run(
+    arguments: Arguments,
+    surroundings: Surroundings,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let interrupted = interruptions().map_err(Failure::new)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("aiobpy-serve")
+        .enable_all()
+        .build()
+        .map_err(Failure::new)?;
+    runtime.block_on(serve(arguments, surroundings, interrupted, terminal))
+}
+
+async fn serve(
+    arguments: Arguments,
+    surroundings: Surroundings,
+    interrupted: UnixStream,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let mut interrupted = tokio::net::UnixStream::from_std(interrupted).map_err(Failure::new)?;
+    let port = arguments.port;
+    let fleet = Fleet::start(fleet_config(arguments, surroundings)?).await.map_err(from_fleet)?;
+    let parts = Parts { fleet: Some(fleet.clone()), ..Parts::default() };
+    let discovery_file = discovery::user_folder()
+        .map(|folder| folder.join(format!("serve-{}.json", std::process::id())));
+    let config = ServerConfig {
+        port,
+        discovery_file: discovery_file.clone(),
+        ..ServerConfig::new(Token::from_environment_or_random()?)
+    };
+    let server = match Server::start(config, parts).await {
+        Ok(server) => server,
+        Err(problem) => {
+            fleet.stop().await;
+            return Err(problem.into());
+        }
+    };
+    terminal.say(&format!("serving http://{}/api/v1/jobs; Ctrl-C ends it", server.address()));
+    if let Some(file) = discovery_file {
+        // The token itself is not for a terminal that others may look at.
+        terminal.say(&format!("address and token: {}", file.display()));
+    }
+    // One byte for each signal; an error would mean that no signal can come any more.
+    let _signal_or_gone = interrupted.read_u8().await;
+    terminal.say("stopping");
+    server.stop().await;
+    fleet.stop().await;
+    Ok(())
+}
+
+fn fleet_config(arguments: Arguments, surroundings: Surroundings) -> Result<FleetConfig, Failure> {
+    let data = match arguments.data {
+        Some(data) => data,
+        None => default_data_folder()?,
+    };
+    let launch = match arguments.blender {
+        Some(path) => WorkerLaunch::Blender {
+            path,
+            package_dir: arguments.package_dir.or(surroundings.package_dir).ok_or_else(|| {
+                Failure::new("where the Python package `aiobpy` is, is not known")
+                    .with_hint("name the folder that holds it: `--package-dir DIR`")
+            })?,
+        },
+        None => WorkerLaunch::BpyModule {
+            python: arguments
+                .python
+                .or(surroundings.python)
+                .unwrap_or_else(|| PathBuf::from("python3")),
+        },
+    };
+    Ok(FleetConfig {
+        workers: arguments.workers,
+        ..FleetConfig::new(data, arguments.templates, launch)
+    })
+}
+
+fn default_data_folder() -> Result<PathBuf, Failure> {
+    let home = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    home.map(|home| home.join("aiobpy")).ok_or_else(|| {
+        Failure::new("there is no home folder to keep jobs in")
+            .with_hint("name a folder: `--data DIR`")
+    })
+}
+
+fn from_fleet(error: FleetError) -> Failure {
+    let hint = error.hint();
+    Failure::new(error).with_hint(hint)
+}
+
+/// A socket that a byte comes out of for each Ctrl-C and each request to terminate.
+fn interruptions() -> io::Result<UnixStream> {
+    let (reader, writer) = UnixStream::pair()?;
+    reader.set_nonblocking(true)?;
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+    }
+    Ok(reader)
+}
