@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -102,10 +103,8 @@ def address_of(process: subprocess.Popen[str]) -> tuple[str, int]:
     """Read where it listens from what it says."""
     assert process.stdout is not None
     for line in process.stdout:
-        for word in line.split():
-            if word.startswith("http://127.0.0.1:"):
-                host, port = word.removeprefix("http://").rstrip("/.,").split(":")
-                return host, int(port)
+        if found := re.search(r"http://(127\.0\.0\.1):(\d+)", line):
+            return found[1], int(found[2])
     msg = "`aiobpy serve` ended before it listened"
     raise RuntimeError(msg)
 
