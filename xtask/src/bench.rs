@@ -11,6 +11,6 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     wheel::install()?;
     setup::product()?;
     step("benchmarks", || {
-        Run::new(workspace::venv_program("python")).arg("benches/run.py").args(arguments).check()
+        Run::new(workspace::venv_program("python")).args(["-m", "benches"]).args(arguments).check()
     })
 }

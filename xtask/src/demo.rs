@@ -1,6 +1,7 @@
 //! The main job, end to end: a configured product, rendered over REST by a warm Blender.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -49,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     wheel::install()?;
     setup::product()?;
     let server = step("start `aiobpy serve` with one warm Blender", Server::start)?;
-    step("render a mug over REST", || submit(&server.address, options))?;
+    step("render a mug over REST", || submit(&server, options))?;
     println!("\nthe picture: {}", options.out.display());
     if options.once {
         return Ok(());
@@ -61,12 +62,13 @@ pub(crate) fn run(options: &Options) -> Outcome {
 const TEMPLATE: &str = "examples/product_configurator/product.py";
 
 /// Ask for a mug, as any client would, and keep the picture.
-fn submit(address: &str, options: &Options) -> Outcome {
+fn submit(server: &Server, options: &Options) -> Outcome {
     if let Some(folder) = options.out.parent() {
         files::create_folder(folder)?;
     }
     Run::new(workspace::venv_program("aiobpy"))
-        .args(["submit", "--url", address, "--template", "mug"])
+        .env("AIOBPY_TOKEN", &server.token)
+        .args(["submit", "--url", &server.address, "--template", "mug"])
         .args(["--param", "colour=#1f6f78", "--param", "text=aiobpy"])
         .args(["--width", "960", "--height", "720", "--samples", "96", "--format", "png"])
         .arg("--out")
@@ -78,6 +80,7 @@ fn submit(address: &str, options: &Options) -> Outcome {
 struct Server {
     process: Child,
     address: String,
+    token: String,
 }
 
 impl Server {
@@ -85,9 +88,11 @@ impl Server {
         // What an interrupted demo left in its queue is not to run now.
         let data = workspace::target_dir().join("demo");
         files::remove(&data)?;
+        let token = random_token()?;
         let mut process = Command::new(workspace::venv_program("aiobpy"))
             .current_dir(workspace::root())
-            .args(["serve", "--workers", "1", "--port", "0", "--templates", TEMPLATE])
+            .env("AIOBPY_TOKEN", &token)
+            .args(["serve", "--workers", "1", "--templates", TEMPLATE])
             .arg("--data")
             .arg(&data)
             .stdin(Stdio::null())
@@ -96,7 +101,7 @@ impl Server {
             .doing(|| "could not start `aiobpy serve`".to_owned())?;
         let lines = process.stdout.take().map(show_lines);
         // From here on, dropping it stops the process.
-        let mut server = Self { process, address: String::new() };
+        let mut server = Self { process, address: String::new(), token };
         server.address = lines
             .and_then(|lines| lines.iter().find_map(|line| address_in(&line)))
             .ok_or_else(|| Failure::new("`aiobpy serve` ended before it listened"))?;
@@ -105,12 +110,21 @@ impl Server {
 
     fn explain(&self) {
         println!(
-            "\nThe server goes on, until Ctrl-C. Its token is in the discovery file:\n\n  \
-             export TOKEN=$(.venv/bin/python -m aiobpy token)\n  \
-             curl -H \"Authorization: Bearer $TOKEN\" {0}/api/v1/templates\n  \
-             curl -H \"Authorization: Bearer $TOKEN\" -H 'Prefer: wait=30' \\\n       \
-             --json '{{\"template\": \"mug\", \"params\": {{\"colour\": \"#d13b2a\"}}}}' \\\n       \
-             {0}/api/v1/jobs --output mug.png",
+            r#"
+The server goes on until Ctrl-C. The file that it named above holds its token. In another shell:
+
+  TOKEN=$(sed -n 's/.*"token": *"\([^"]*\)".*/\1/p' THAT-FILE)
+
+  # what can be ordered
+  curl -H "Authorization: Bearer $TOKEN" {0}/api/v1/templates
+
+  # order, wait, get the picture
+  curl -H "Authorization: Bearer $TOKEN" -H 'Prefer: wait=30' -H 'Content-Type: application/json' \
+       -d '{{"template": "mug", "params": {{"colour": "#d13b2a", "text": "hello"}}}}' \
+       {0}/api/v1/jobs --output mug.png
+
+  # follow everything that happens
+  curl -N -H "Authorization: Bearer $TOKEN" {0}/api/v1/events"#,
             self.address
         );
     }
@@ -147,9 +161,23 @@ fn show_lines(output: ChildStdout) -> Receiver<String> {
     lines
 }
 
+/// The scheme, host and port of the first address on loopback in a line.
 fn address_in(line: &str) -> Option<String> {
-    let address = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1:"))?;
-    Some(address.trim_end_matches(['/', '.', ',']).to_owned())
+    let start = line.find("http://127.0.0.1:")?;
+    let after_scheme = start + "http://".len();
+    let is_of_authority = |letter: char| letter.is_ascii_digit() || letter == '.' || letter == ':';
+    let length = line[after_scheme..].find(|letter| !is_of_authority(letter));
+    let end = length.map_or(line.len(), |length| after_scheme + length);
+    Some(line[start..end].to_owned())
+}
+
+/// For this demo alone, so that its two commands understand each other.
+fn random_token() -> Outcome<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .doing(|| "could not read `/dev/urandom`".to_owned())?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
 }
 
 #[cfg(test)]
@@ -171,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_address_is_found_in_what_the_server_says() {
-        let line = "listening on http://127.0.0.1:43210/, with 1 worker";
+        let line = "serving http://127.0.0.1:43210/api/v1/jobs; Ctrl-C ends it";
         assert_eq!(address_in(line).as_deref(), Some("http://127.0.0.1:43210"));
         assert_eq!(address_in("warming up"), None);
     }
