@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aiobpy_fleet::Fleet;
 use aiobpy_wire::{Event, EventRecord, JobId};
 use futures_util::stream::{self, Stream};
 use jiff::Timestamp;
@@ -15,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 pub(crate) enum EventLog {
     Memory(Arc<MemoryLog>),
+    /// The fleet keeps its own, on disk.
+    Fleet(Fleet),
 }
 
 /// Which events somebody wants to see.
@@ -40,6 +43,7 @@ impl EventLog {
     pub(crate) fn publish(&self, topic: String, data: Value) {
         match self {
             Self::Memory(log) => log.publish(Event::Message { topic, data }),
+            Self::Fleet(_) => tracing::warn!(topic, "a fleet's log holds only the fleet's events"),
         }
     }
 
@@ -52,14 +56,11 @@ impl EventLog {
     ) -> impl Stream<Item = EventRecord> + use<> {
         // Subscribed before the past is read, so that nothing falls in between.
         let live = self.subscribe();
-        let watch = match start {
-            Start::Now => {
-                Watch { log: self.clone(), live, seen: 0, is_behind: false, past: VecDeque::new() }
-            }
-            Start::After(seen) => {
-                Watch { log: self.clone(), live, seen, is_behind: true, past: VecDeque::new() }
-            }
+        let (seen, is_behind) = match start {
+            Start::Now => (self.newest(), false),
+            Start::After(sequence) => (Some(sequence), true),
         };
+        let watch = Watch { log: self.clone(), live, seen, is_behind, past: VecDeque::new() };
         stream::unfold((watch, interest, stopping), |(mut watch, interest, stopping)| async {
             let next = tokio::select! {
                 next = watch.next(&interest) => next,
@@ -72,14 +73,23 @@ impl EventLog {
     fn subscribe(&self) -> broadcast::Receiver<EventRecord> {
         match self {
             Self::Memory(log) => log.sender.subscribe(),
+            Self::Fleet(fleet) => fleet.subscribe(),
+        }
+    }
+
+    /// The number of the newest event; `None` where it would have to be waited for.
+    fn newest(&self) -> Option<u64> {
+        match self {
+            Self::Memory(log) => Some(log.lock().last),
+            Self::Fleet(_) => None,
         }
     }
 
     /// The oldest `limit` events after `sequence`.
-    #[expect(clippy::unused_async, reason = "a log on disk has to be waited for")]
-    async fn since(&self, sequence: u64, _job: Option<JobId>, limit: usize) -> Vec<EventRecord> {
+    async fn since(&self, sequence: u64, job: Option<JobId>, limit: usize) -> Vec<EventRecord> {
         match self {
             Self::Memory(log) => log.since(sequence, limit),
+            Self::Fleet(fleet) => fleet.events_since(sequence, job, limit).await,
         }
     }
 }
@@ -147,8 +157,8 @@ impl MemoryLog {
 struct Watch {
     log: EventLog,
     live: broadcast::Receiver<EventRecord>,
-    /// The number of the last event that was looked at.
-    seen: u64,
+    /// The number of the last event that was looked at; `None` while the past is of no interest.
+    seen: Option<u64>,
     /// Whether the log may hold events that were not looked at.
     is_behind: bool,
     past: VecDeque<EventRecord>,
@@ -169,17 +179,19 @@ impl Watch {
     async fn next_of_all(&mut self, job: Option<JobId>) -> Option<EventRecord> {
         loop {
             if let Some(record) = self.past.pop_front() {
-                self.seen = record.sequence;
+                self.seen = Some(record.sequence);
                 return Some(record);
             }
-            if self.is_behind {
-                self.past = self.log.since(self.seen, job, Self::PAGE).await.into();
+            if let Some(seen) = self.seen
+                && self.is_behind
+            {
+                self.past = self.log.since(seen, job, Self::PAGE).await.into();
                 self.is_behind = !self.past.is_empty();
                 continue;
             }
             match self.live.recv().await {
-                Ok(record) if record.sequence > self.seen => {
-                    self.seen = record.sequence;
+                Ok(record) if self.seen.is_none_or(|seen| record.sequence > seen) => {
+                    self.seen = Some(record.sequence);
                     return Some(record);
                 }
                 Ok(_seen_before) => {}

@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use http::header::{self, HeaderName, HeaderValue};
 
 use crate::error::Failure;
-use crate::shared::Shared;
+use crate::shared::{Shared, WithFleet};
 use crate::{auth, gate, routes};
 
 /// The whole service: what `Server` serves on a socket, and a test by `oneshot`.
@@ -19,6 +19,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/status", get(routes::status::show))
         .route("/api/v1/events", get(routes::events::follow))
         .route("/api/v1/rpc/{method}", post(routes::rpc::call))
+        .merge(of_fleet(&shared))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_route)
         .layer(authorised);
@@ -26,6 +27,22 @@ pub fn router(shared: Shared) -> Router {
         .route("/healthz", get(routes::status::is_healthy))
         .method_not_allowed_fallback(wrong_method);
     open.merge(api).layer(gated).layer(map_response(harden)).with_state(shared)
+}
+
+/// Empty where there is no fleet.
+fn of_fleet(shared: &Shared) -> Router<Shared> {
+    let Some(fleet) = shared.fleet.clone() else { return Router::new() };
+    let jobs = get(routes::jobs::list).post(routes::jobs::submit);
+    let job = get(routes::jobs::show).delete(routes::jobs::cancel);
+    Router::new()
+        .route("/api/v1/jobs", jobs)
+        .route("/api/v1/jobs/{id}", job)
+        .route("/api/v1/jobs/{id}/events", get(routes::jobs::follow))
+        .route("/api/v1/jobs/{id}/result", get(routes::jobs::result))
+        .route("/api/v1/templates", get(routes::fleet::templates))
+        .route("/api/v1/workers", get(routes::fleet::workers))
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(WithFleet { fleet, shared: shared.clone() })
 }
 
 async fn unknown_route(State(shared): State<Shared>, request: Request) -> Response {

@@ -5,7 +5,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::extract::Request;
+use aiobpy_fleet::Fleet;
+use axum::extract::{FromRef, Request};
 use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,8 @@ use crate::main_thread::{Door, MainThread};
 pub struct Parts {
     /// The Python main thread, if the server is to offer its methods.
     pub main_thread: Option<Arc<dyn MainThread>>,
+    /// The fleet, if the server is to take jobs. It is not stopped with the server.
+    pub fleet: Option<Fleet>,
 }
 
 /// A handle to what all requests of one server share.
@@ -38,6 +41,7 @@ pub struct Inner {
     pub(crate) connections: AtomicU64,
     pub(crate) events: EventLog,
     pub(crate) main_thread: Option<Door>,
+    pub(crate) fleet: Option<Fleet>,
     /// Cancelled when the server begins to stop.
     pub(crate) stopping: CancellationToken,
 }
@@ -54,8 +58,12 @@ impl Shared {
             token,
             running: Stopwatch::start(),
             connections: AtomicU64::new(0),
-            events: EventLog::in_memory(),
+            events: match &parts.fleet {
+                Some(fleet) => EventLog::Fleet(fleet.clone()),
+                None => EventLog::in_memory(),
+            },
             main_thread,
+            fleet: parts.fleet,
             stopping,
             limits,
         }))
@@ -78,5 +86,18 @@ impl Deref for Shared {
 
     fn deref(&self) -> &Inner {
         &self.0
+    }
+}
+
+/// What requests share where there is a fleet.
+#[derive(Clone)]
+pub(crate) struct WithFleet {
+    pub(crate) fleet: Fleet,
+    pub(crate) shared: Shared,
+}
+
+impl FromRef<WithFleet> for Shared {
+    fn from_ref(state: &WithFleet) -> Self {
+        state.shared.clone()
     }
 }

@@ -1,5 +1,6 @@
 //! Is it there, and how is it? Known without asking Python.
 
+use aiobpy_fleet::Fleet;
 use aiobpy_wire::Status;
 use axum::Json;
 use axum::extract::State;
@@ -23,6 +24,6 @@ pub(crate) async fn show(State(shared): State<Shared>) -> Json<Status> {
         uptime_seconds: shared.running.elapsed().as_secs_f64(),
         connections: shared.connections(),
         main_thread: shared.main_thread.as_ref().map(Door::status),
-        workers: None,
+        workers: shared.fleet.as_ref().map(Fleet::workers),
     })
 }

@@ -1,5 +1,7 @@
-//! The server as its clients meet it: by requests alone (`requests`) and on real sockets (`sockets`).
+//! The server as its clients meet it: by requests alone (`requests`, `jobs`) and on real
+//! sockets (`sockets`).
 
 mod common;
+mod jobs;
 mod requests;
 mod sockets;

@@ -1,0 +1,189 @@
+//! Jobs: taken on, looked at, followed, cancelled, and their results.
+
+use aiobpy_wire::{EventRecord, Job, JobId, JobState};
+use axum::Json;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream::{self, Stream, StreamExt};
+use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderValue};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::Failure;
+use crate::events::{EventLog, Interest, Start};
+use crate::file::{self, SentFile};
+use crate::routes::events::{last_event_id, streamed};
+use crate::shared::WithFleet;
+use crate::{body, prefer};
+
+/// A job has no more events than this, unless it is lost very often.
+const EVENTS_OF_A_JOB: usize = 10_000;
+
+/// `POST /api/v1/jobs`: 202 with the job; with `Prefer: wait=…` the image, if it is done by then.
+#[tracing::instrument(name = "routes/jobs", skip_all)]
+pub(crate) async fn submit(
+    State(WithFleet { fleet, shared }): State<WithFleet>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let wait = prefer::wait(request.headers(), shared.limits.longest_wait);
+    let job = fleet.submit(body::read_json(request, &shared.limits).await?).await?;
+    let id = job.id;
+    let mut response = match wait {
+        None => accepted(&job),
+        Some(wait) => {
+            let ended = tokio::select! {
+                ended = fleet.wait(id, wait) => ended,
+                () = shared.stopping.cancelled() => None,
+            };
+            match ended {
+                Some(job) if job.state.is_final() => {
+                    let result = result_of(&fleet, &job, &HeaderMap::new()).await;
+                    result.unwrap_or_else(Failure::into_response)
+                }
+                other => accepted(other.as_ref().unwrap_or(&job)),
+            }
+        }
+    };
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/jobs/{id}")) {
+        headers.insert(header::LOCATION, location);
+    }
+    if let Some(wait) = wait
+        && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs()))
+    {
+        headers.insert(prefer::PREFERENCE_APPLIED, applied);
+    }
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    /// At most so many; 1 to 1000.
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/jobs?limit=50`: the newest, newest first.
+#[tracing::instrument(name = "routes/jobs", skip_all)]
+pub(crate) async fn list(
+    State(WithFleet { fleet, .. }): State<WithFleet>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Value>, Failure> {
+    const USUAL: usize = 50;
+    const MOST: usize = 1000;
+    let Query(page) =
+        page.map_err(|rejection| Failure::BadQuery { detail: rejection.body_text() })?;
+    let jobs = fleet.jobs(page.limit.unwrap_or(USUAL).clamp(1, MOST)).await;
+    Ok(Json(json!({ "jobs": jobs })))
+}
+
+/// `GET /api/v1/jobs/{id}`
+#[tracing::instrument(name = "routes/jobs", skip_all)]
+pub(crate) async fn show(
+    State(state): State<WithFleet>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Job>, Failure> {
+    Ok(Json(find(&state, id).await?))
+}
+
+/// `DELETE /api/v1/jobs/{id}`: cancels it.
+#[tracing::instrument(name = "routes/jobs", skip_all)]
+pub(crate) async fn cancel(
+    State(state): State<WithFleet>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Job>, Failure> {
+    Ok(Json(state.fleet.cancel(parse_id(id)?).await?))
+}
+
+/// `GET /api/v1/jobs/{id}/result`: the image.
+#[tracing::instrument(name = "routes/jobs", skip_all)]
+pub(crate) async fn result(
+    State(state): State<WithFleet>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let job = find(&state, id).await?;
+    result_of(&state.fleet, &job, &headers).await
+}
+
+/// `GET /api/v1/jobs/{id}/events`: all that has happened to the job and all that will, to its end.
+#[tracing::instrument(name = "routes/jobs", skip_all)]
+pub(crate) async fn follow(
+    State(state): State<WithFleet>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let last_seen = last_event_id(&headers)?;
+    let job = find(&state, id).await?;
+    let WithFleet { fleet, shared } = state;
+    if !job.state.is_final() {
+        let start = Start::After(last_seen.unwrap_or(0));
+        let interest = Interest { job: Some(job.id), topics: Vec::new() };
+        let records = EventLog::Fleet(fleet).watch(start, interest, shared.stopping.clone());
+        return Ok(streamed(to_the_end(records), &shared.limits));
+    }
+    let records = fleet.events_since(last_seen.unwrap_or(0), Some(job.id), EVENTS_OF_A_JOB).await;
+    if last_seen.is_some() && records.is_empty() {
+        // Tells a browser's EventSource that it need not come back.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Ok(streamed(stream::iter(records), &shared.limits))
+}
+
+fn accepted(job: &Job) -> Response {
+    (StatusCode::ACCEPTED, Json(job)).into_response()
+}
+
+async fn result_of(
+    fleet: &aiobpy_fleet::Fleet,
+    job: &Job,
+    request_headers: &HeaderMap,
+) -> Result<Response, Failure> {
+    let id = job.id;
+    let lost = |detail: String| Failure::LostResult { id, detail };
+    match job.state {
+        JobState::Queued | JobState::Running => Err(Failure::NoResultYet { id, state: job.state }),
+        JobState::Cancelled => Err(Failure::Cancelled { id }),
+        JobState::Failed => Err(match &job.problem {
+            Some(problem) => problem.clone().into(),
+            None => lost("the job failed and does not say why".to_owned()),
+        }),
+        JobState::Finished => {
+            let Some(artefact) = &job.artefact else {
+                return Err(lost("the job has none".to_owned()));
+            };
+            let file = SentFile {
+                path: fleet.artefact_path(artefact),
+                content_type: artefact.content_type.clone(),
+                tag: artefact.hash.clone(),
+            };
+            file::send(file, request_headers).await.map_err(|error| lost(error.to_string()))?
+        }
+    }
+}
+
+async fn find(state: &WithFleet, id: Result<Path<String>, PathRejection>) -> Result<Job, Failure> {
+    let id = parse_id(id)?;
+    state.fleet.job(id).await.ok_or_else(|| Failure::UnknownJob { id: id.to_string() })
+}
+
+fn parse_id(id: Result<Path<String>, PathRejection>) -> Result<JobId, Failure> {
+    let Path(id) = id.map_err(|rejection| Failure::BadPath { detail: rejection.body_text() })?;
+    id.parse().map_err(|_| Failure::UnknownJob { id })
+}
+
+/// The records up to the one after which nothing more happens.
+fn to_the_end(
+    records: impl Stream<Item = EventRecord> + Send + 'static,
+) -> impl Stream<Item = EventRecord> + Send + 'static {
+    stream::unfold((Box::pin(records), false), |(mut records, has_ended)| async move {
+        if has_ended {
+            return None;
+        }
+        let record = records.next().await?;
+        let has_ended = record.event.is_final();
+        Some((record, (records, has_ended)))
+    })
+}
