@@ -110,7 +110,7 @@ impl Server {
 
     fn explain(&self) {
         println!(
-            r#"
+            r##"
 The server goes on until Ctrl-C. The file that it named above holds its token. In another shell:
 
   TOKEN=$(sed -n 's/.*"token": *"\([^"]*\)".*/\1/p' THAT-FILE)
@@ -124,7 +124,7 @@ The server goes on until Ctrl-C. The file that it named above holds its token. I
        {0}/api/v1/jobs --output mug.png
 
   # follow everything that happens
-  curl -N -H "Authorization: Bearer $TOKEN" {0}/api/v1/events"#,
+  curl -N -H "Authorization: Bearer $TOKEN" {0}/api/v1/events"##,
             self.address
         );
     }
