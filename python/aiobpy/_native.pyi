@@ -3,12 +3,14 @@
 import asyncio
 import contextvars
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self, final
 
 from typing_extensions import disjoint_base
 
 __version__: str
+
+def cli(argv: Sequence[str], python: str, package_dir: str) -> int: ...
 
 @final
 class CallAnswer:
