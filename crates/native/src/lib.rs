@@ -24,6 +24,7 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    aiobpy_cli::trace::start();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<calls::CallAnswer>()?;
     module.add_class::<handle::Handle>()?;

@@ -1,0 +1,148 @@
+"""Each flow is run, and the rooms that it enters are those of its page in `docs/flows`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+PAGES = HERE.parents[1] / "docs" / "flows"
+
+
+def rooms_of_page(name: str) -> list[str]:
+    listed = re.findall(r"^\d+\. `(.+)`$", (PAGES / f"{name}.md").read_text(), re.MULTILINE)
+    assert listed, "a page lists its rooms"
+    return listed
+
+
+def check(name: str, trace: Path) -> None:
+    entered = trace.read_text().split()
+    rooms = rooms_of_page(name)
+    assert sorted(set(entered)) == sorted(set(rooms))
+    rest = iter(entered)
+    assert all(room in rest for room in rooms), f"{rooms} are not entered in this order"
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "AIOBPY_TRACE": str(tmp_path / "trace"),
+        "AIOBPY_TOKEN": "a-token-for-this-test",
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+    }
+
+
+def request(url: str, body: object, **headers: str) -> urllib.request.Request:
+    return urllib.request.Request(
+        url,
+        data=json.dumps(body).encode(),
+        headers={
+            "Authorization": "Bearer a-token-for-this-test",
+            "Content-Type": "application/json",
+            **headers,
+        },
+    )
+
+
+def test_bytes_from_a_socket_reach_a_callback(tmp_path: Path) -> None:
+    program = """
+import asyncio, socket, aiobpy
+
+class Receiver(asyncio.Protocol):
+    def data_received(self, data):
+        received.set_result(data)
+
+async def main():
+    global received
+    loop = asyncio.get_running_loop()
+    received = loop.create_future()
+    ours, theirs = socket.socketpair()
+    transport, _ = await loop.create_connection(Receiver, sock=ours)
+    theirs.send(b"hello")
+    assert await received == b"hello"
+    transport.close()
+    theirs.close()
+
+aiobpy.run(main())
+aiobpy.host.shut_down()
+"""
+    subprocess.run([sys.executable, "-c", program], env=environment(tmp_path), check=True)
+    check("socket_to_callback", tmp_path / "trace")
+
+
+def test_a_request_reaches_a_method_on_the_main_thread(tmp_path: Path) -> None:
+    program = """
+import asyncio, aiobpy, aiobpy.server
+
+done = asyncio.Event()
+
+@aiobpy.rpc
+async def add(one: int, other: int) -> int:
+    aiobpy.host.loop().call_later(0.1, done.set)
+    return one + other
+
+print(aiobpy.server.start().address, flush=True)
+aiobpy.run(done.wait())
+aiobpy.server.stop()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as serving:
+        assert serving.stdout is not None
+        address = serving.stdout.readline().strip()
+        call = request(f"{address}/api/v1/rpc/add", {"one": 2, "other": 40})
+        with urllib.request.urlopen(call) as response:
+            assert json.load(response) == 42
+    assert serving.returncode == 0
+    check("http_to_main_thread", tmp_path / "trace")
+
+
+@pytest.mark.slow
+def test_a_job_becomes_an_artefact(tmp_path: Path) -> None:
+    template = tmp_path / "ball.py"
+    template.write_text(BALL)
+    command = [sys.executable, "-m", "aiobpy", "serve"]
+    with subprocess.Popen(
+        [*command, "--templates", str(template), "--data", str(tmp_path / "data")],
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as serving:
+        assert serving.stdout is not None
+        first_line = serving.stdout.readline()
+        found = re.search(r"http://[\d.]+:\d+", first_line)
+        assert found, first_line
+        job = {"template": "ball", "output": {"width": 32, "height": 32}}
+        submit = request(f"{found.group()}/api/v1/jobs", job, Prefer="wait=100")
+        with urllib.request.urlopen(submit) as response:
+            assert response.read(8) == b"\x89PNG\r\n\x1a\n"
+        serving.send_signal(signal.SIGTERM)
+    assert serving.returncode == 0
+    check("job_to_artefact", tmp_path / "trace")
+
+
+BALL = '''
+import aiobpy
+
+@aiobpy.template()
+def ball() -> None:
+    """A ball."""
+    import bpy
+    bpy.context.scene.render.engine = "BLENDER_WORKBENCH"
+    if "Ball" not in bpy.data.objects:
+        bpy.ops.mesh.primitive_uv_sphere_add()
+        bpy.context.object.name = "Ball"
+        bpy.ops.object.camera_add(location=(0, -6, 0), rotation=(1.57, 0, 0))
+        bpy.context.scene.camera = bpy.context.object
+'''
