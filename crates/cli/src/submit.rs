@@ -140,8 +140,9 @@ fn client(arguments: &Arguments) -> Result<Client, Failure> {
         return Client::new(url, token.clone());
     }
     let found = discovery::user_folder().map(|folder| Discovery::read_all(&folder));
-    let newest = found.into_iter().flatten().next().ok_or_else(|| {
-        Failure::new("no server of this user is running")
+    let mut takes_jobs = found.into_iter().flatten().filter(|server| server.takes_jobs);
+    let newest = takes_jobs.next().ok_or_else(|| {
+        Failure::new("no server of this user that takes jobs is running")
             .with_hint("start one with `aiobpy serve --templates PATH`, or name one with `--url`")
     })?;
     Client::new(&newest.address, newest.token)

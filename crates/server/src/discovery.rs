@@ -24,15 +24,19 @@ pub struct Discovery {
     pub pid: u32,
     /// Of aiobpy, as in `0.1.0`.
     pub version: String,
+    /// Whether there is a fleet behind it that takes jobs.
+    #[serde(default)]
+    pub takes_jobs: bool,
 }
 
 impl Discovery {
-    pub fn of_this_process(address: SocketAddr, token: &str) -> Self {
+    pub fn of_this_process(address: SocketAddr, token: &str, takes_jobs: bool) -> Self {
         Self {
             address: format!("http://{address}"),
             token: token.to_owned(),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            takes_jobs,
         }
     }
 
@@ -55,8 +59,8 @@ impl Discovery {
 
 impl std::fmt::Debug for Discovery {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { address, pid, version, token: _ } = self;
-        write!(formatter, "Discovery {{ {address}, pid {pid}, version {version} }}")
+        let Self { address, pid, version, takes_jobs, token: _ } = self;
+        write!(formatter, "Discovery({address}, {pid}, {version}, takes jobs: {takes_jobs})")
     }
 }
 
@@ -155,7 +159,7 @@ mod tests {
     const DEAD: u32 = 0x3fff_ffff;
 
     fn discovery() -> Discovery {
-        Discovery::of_this_process("127.0.0.1:4321".parse().unwrap(), "secret")
+        Discovery::of_this_process("127.0.0.1:4321".parse().unwrap(), "secret", false)
     }
 
     fn mode_of(path: &Path) -> u32 {

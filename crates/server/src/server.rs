@@ -69,7 +69,9 @@ impl Server {
             .map_err(|error| Failure::cannot_listen((config.listen, 0).into(), &error))?;
         let discovery_file = match &config.discovery_file {
             Some(path) => {
-                let discovery = Discovery::of_this_process(address, config.token.as_str());
+                let takes_jobs = parts.fleet.is_some();
+                let discovery =
+                    Discovery::of_this_process(address, config.token.as_str(), takes_jobs);
                 Some(DiscoveryFile::write(path, &discovery)?)
             }
             None => None,
