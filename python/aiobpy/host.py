@@ -56,18 +56,17 @@ class GuiHost:
 
     def _make_tick(self) -> Any:
         def tick() -> float | None:
-            # Blender drops a timer that raises, so nothing may get out.
+            self.visits += 1
+            if self.loop.is_closed():
+                return None
+            # Blender drops a timer that raises, and ends with one that exits: nothing may get out.
             try:
-                self.visits += 1
-                if not self.loop.is_closed():
-                    self.loop.run_ready(self.budget)
-                    return _TICK_AGAIN
-            except Exception as error:
+                self.loop.run_ready(self.budget)
+            except BaseException as error:
                 self.loop.call_exception_handler(
-                    {"message": "a tick of the loop failed", "exception": error}
+                    {"message": "a tick of the loop was cut short", "exception": error}
                 )
-                return _TICK_AGAIN
-            return None
+            return _TICK_AGAIN
 
         return tick
 
