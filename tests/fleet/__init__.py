@@ -1,0 +1,1 @@
+"""The fleet with real Blenders: workers by themselves, and `aiobpy serve` over HTTP."""
