@@ -73,7 +73,7 @@ def current() -> Server | None:
 
 
 def publish(topic: str, data: Any = None) -> None:
-    """Tell those who follow `/api/v1/events`; nobody does while no server runs.
+    """Tell those who follow `/api/v1/events`, from any thread; nobody does while no server runs.
 
     Args:
         topic: What happened, as in `my_addon.saved`. Clients choose by the parts before a dot.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aiobpy_server::{MainThread, Parts, ServerConfig, Token, discovery};
 use aiobpy_wire::Problem;
@@ -12,6 +13,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::handle::lock;
 use crate::loop_core::LoopCore;
 
+/// How long the main thread waits, when it stops the server, for answers under way to end.
+const FAREWELL: Duration = Duration::from_millis(200);
 /// Bytes of JSON that one event may carry: a thousand events are kept in memory.
 const LARGEST_EVENT: usize = 64 << 10;
 
@@ -132,6 +135,7 @@ fn start(
     let folder = discovery::user_folder();
     let mut config = ServerConfig::new(token);
     config.port = port;
+    config.limits.farewell = FAREWELL;
     config.remembered_port_file = folder.as_ref().map(|folder| folder.with_file_name("port"));
     config.discovery_file =
         folder.map(|folder| folder.join(format!("{}.json", std::process::id())));
