@@ -18,6 +18,8 @@ pub(crate) fn file_name() -> String {
 const SOURCES: &[&str] = &[
     "Cargo.lock",
     "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
     "README.md",
     "crates",
     "pyproject.toml",
