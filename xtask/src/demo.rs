@@ -70,7 +70,7 @@ fn submit(server: &Server, options: &Options) -> Outcome {
         .env("AIOBPY_TOKEN", &server.token)
         .args(["submit", "--url", &server.address, "--template", "mug"])
         .args(["--param", "colour=#1f6f78", "--param", "text=aiobpy"])
-        .args(["--width", "960", "--height", "720", "--samples", "96", "--format", "png"])
+        .args(["--width", "800", "--height", "800", "--samples", "96", "--format", "png"])
         .arg("--out")
         .arg(&options.out)
         .check()

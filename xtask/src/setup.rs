@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::failure::{Failure, Outcome};
 use crate::run::{Run, find_on_path};
+use crate::stamp::{Inputs, Stamp};
 use crate::step::{already_done, step};
 use crate::{blender_tree, cache, extension, python, system, wheel, workspace};
 
@@ -52,6 +53,7 @@ pub(crate) fn prepare_to_test() -> Outcome<TestBed> {
     python::prepare(python::TO_TEST)?;
     let blender_trees = blender_tree::prepare()?;
     wheel::install()?;
+    product()?;
     let extension = extension::build()?;
     Ok(TestBed { blender_trees, extension })
 }
@@ -61,15 +63,21 @@ pub(crate) fn product() -> Outcome {
     let name = "product scene";
     let folder = workspace::root().join("examples/product_configurator");
     let scene = folder.join("product.blend");
-    if scene.is_file() {
+    let script = folder.join("build_scene.py");
+    let stamp = Stamp::at(workspace::venv().join("built-product-scene"));
+    let inputs = Inputs::of_paths(&folder, &["build_scene.py"])?;
+    if stamp.matches(&inputs) && scene.is_file() {
         already_done(name);
         return Ok(());
     }
     step(name, || {
         Run::new(workspace::venv_program("python"))
-            .arg(folder.join("build_scene.py"))
+            // It works from Blender 4.2 on, and that is what the warnings are about.
+            .args(["-W", "ignore::DeprecationWarning"])
+            .arg(script)
             .arg(scene)
-            .check()
+            .check()?;
+        stamp.set(&inputs)
     })
 }
 
