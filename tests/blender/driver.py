@@ -96,6 +96,39 @@ def loop_is_alive() -> Step:
     return task.result()
 
 
+def offer_methods() -> Step:
+    """Offer two methods, as an add-on does: one sync, one that awaits."""
+    import asyncio
+
+    import aiobpy
+
+    @aiobpy.rpc(name="tests.move_cube")
+    def move_cube(x: float) -> list[float]:
+        """Move the cube and say where it is."""
+        cube = bpy.data.objects["Cube"]
+        cube.location.x = x
+        return list(cube.location)
+
+    @aiobpy.rpc(name="tests.file_name")
+    async def file_name() -> str:
+        """The open file, a moment later."""
+        await asyncio.sleep(0)
+        return str(bpy.data.filepath)
+
+    yield passes(1)
+
+
+def load_a_file(path: str) -> Step:
+    """Save a file, and open it."""
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.wm.save_as_mainfile(filepath=path)
+    yield passes(1)
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.wm.open_mainfile(filepath=path)
+    yield passes(10)
+    return bpy.data.filepath
+
+
 def redrawn() -> Step:
     """Everything has been drawn anew."""
     for window in bpy.context.window_manager.windows:

@@ -76,6 +76,26 @@ def test_quitting_with_the_server_on_ends_cleanly(
     assert discovery_files(installation) == []
 
 
+def test_methods_of_an_add_on_answer_over_http_also_after_a_file_load(
+    installation: Installation, extension_zip: Path, start: Start
+) -> None:
+    install(installation, extension_zip, "--enable")
+    blender = start()
+    blender.ask("offer_methods")
+    switch_on_by_hand(installation, blender)
+    discovery = discovery_of(installation)
+    assert call(discovery, "tests.move_cube", x=1.5) == [1.5, 0.0, 0.0]
+    assert call(discovery, "tests.file_name") == ""
+
+    file = str(installation.inside(installation.home / "saved.blend"))
+    assert blender.ask("load_a_file", path=file) == file
+
+    assert call(discovery, "tests.file_name") == file
+    assert call(discovery, "tests.move_cube", x=2.5) == [2.5, 0.0, 0.0]
+    blender.ask("quit_blender")
+    assert blender.wait() == 0, blender.said()
+
+
 def test_blender_itself_accepts_the_zip(installation: Installation, extension_zip: Path) -> None:
     zip_inside = installation.bring(extension_zip)
     installation.run("--command", "extension", "validate", str(zip_inside))
@@ -138,11 +158,21 @@ def follow_events(discovery: Any) -> HTTPResponse:
     return response
 
 
-def get(discovery: Any, path: str) -> HTTPResponse:
-    """Send a request with the token."""
+def call(discovery: Any, method: str, **params: Any) -> Any:
+    """Call a method that an add-on offers."""
+    with get(discovery, f"/api/v1/rpc/{method}", json.dumps(params).encode()) as response:
+        return json.load(response)
+
+
+def get(discovery: Any, path: str, body: bytes | None = None) -> HTTPResponse:
+    """Send a request with the token, and with a body if there is one."""
     request = urllib.request.Request(
         f"{discovery['address']}{path}",
-        headers={"Authorization": f"Bearer {discovery['token']}"},
+        data=body,
+        headers={
+            "Authorization": f"Bearer {discovery['token']}",
+            "Content-Type": "application/json",
+        },
     )
     response: HTTPResponse = urllib.request.urlopen(request, timeout=30)
     return response

@@ -22,6 +22,8 @@ def register(package: str) -> None:
 
 def unregister() -> None:
     """Stop what runs, then unregister in the opposite order. Nothing of aiobpy is left behind."""
-    service.stop()
-    for module in reversed(_modules):
-        module.unregister()
+    try:
+        service.stop()
+    finally:
+        for module in reversed(_modules):
+            module.unregister()
