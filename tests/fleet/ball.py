@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Annotated, Any, Literal
 
 import bpy
@@ -14,6 +15,7 @@ def ball(
     colour: aiobpy.Colour = "#ffffff",
     size: Annotated[float, aiobpy.Range(0.1, 2.0)] = 1.0,
     misbehave: Literal["no", "raise", "exit", "crash", "no camera", "big picture"] = "no",
+    gate: str = "",
 ) -> None:
     """A ball that glows.
 
@@ -21,6 +23,7 @@ def ball(
         colour: What it glows in.
         size: Its radius in metres.
         misbehave: What a template should not do.
+        gate: A pipe to read a byte from, with all of Python blocked.
     """
     scene = bpy.context.scene
     # Each job starts with the scene's own settings, so each has to set what it wants otherwise.
@@ -43,6 +46,9 @@ def ball(
         del bpy.data.objects["no such ball"]["anything"]
     if misbehave == "exit":
         raise SystemExit(3)
+    if gate:
+        with open(gate, "rb") as opened:
+            ctypes.PyDLL(None).read(opened.fileno(), ctypes.create_string_buffer(1), 1)
     if misbehave == "crash":
         import faulthandler
 
