@@ -24,7 +24,8 @@ Json = Any
 _TIMEOUT = 30.0
 
 _PROGRAM = """
-import asyncio, ctypes, sys, threading
+import asyncio, ctypes
+from pathlib import Path
 import aiobpy, aiobpy.server
 
 @aiobpy.rpc
@@ -60,8 +61,8 @@ async def main() -> None:
     await stopped.wait()
     aiobpy.server.stop()
     print(sorted(path.name for path in server.discovery_file.parent.iterdir()), flush=True)
-    print(sorted(open(f"/proc/self/task/{task}/comm").read().strip()
-                 for task in __import__("os").listdir("/proc/self/task")), flush=True)
+    threads = Path("/proc/self/task").glob("*/comm")
+    print(sorted(path.read_text().strip() for path in threads), flush=True)
 
 aiobpy.run(main())
 """

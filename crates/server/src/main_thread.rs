@@ -99,6 +99,8 @@ impl Door {
             },
         )?;
         tokio::select! {
+            // An answer that is there counts, though the server stops at the same moment.
+            biased;
             answer = tokio::time::timeout(self.limit, receiver) => match answer {
                 Ok(Ok(answer)) => Ok(answer?),
                 Ok(Err(_dropped)) => Err(Failure::Closing),

@@ -34,6 +34,7 @@ pub(crate) async fn submit(
         None => accepted(&job),
         Some(wait) => {
             let ended = tokio::select! {
+                biased;
                 ended = fleet.wait(id, wait) => ended,
                 () = shared.stopping.cancelled() => None,
             };

@@ -387,6 +387,24 @@ mod stopping {
     }
 
     #[tokio::test]
+    async fn an_answer_that_is_there_counts_though_the_server_stops() {
+        for _ in 0..20 {
+            let (main_thread, mut calls) = StandIn::new();
+            let server = start_with(Limits::default(), main_thread).await;
+            let mut client = Client::connect(&server).await;
+            let head = format!(
+                "POST /api/v1/rpc/x HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n",
+                server.address()
+            );
+            client.write(&head).await;
+            calls.recv().await.unwrap().answer.send(Ok("42".to_owned()));
+            server.stop().await;
+            let answer = client.read_to_end().await;
+            assert!(answer.ends_with("\r\n\r\n42"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_client_that_reads_nothing_does_not_hold_up_the_stop() {
         let limits = Limits { farewell: Duration::from_millis(100), ..Limits::default() };
         let server = start(limits).await;
