@@ -33,7 +33,7 @@ COLOURS = ("#d13b2a", "#1f6f78", "#e3b23c", "#22262e", "#3b5d3a", "#7a4fa3", "#f
 TREE = Path.home() / ".cache" / "aiobpy" / "blender" / "sid"
 SIZES = (
     # name, pixels, samples, rounds
-    ("preview", 192, 4, 9),
+    ("preview", 160, 4, 9),
     ("shop", 640, 32, 3),
 )
 

@@ -46,6 +46,9 @@ EXAMPLE_INPUTS: dict[str, dict[str, Any]] = {
 }
 
 
+USES = {'ShaderNodeTree': "values for materials", 'CompositorNodeTree': "values for the compositor"}
+
+
 class NothingToDrawError(Exception):
     """The library or the data-block has no picture; the text says what there is instead."""
 
@@ -159,7 +162,7 @@ def show(things: Iterable[Any]) -> None:
     low, high = bounds(drawn)
     if (high - low).length == 0.0:
         names = ", ".join(thing.name for thing in drawn)
-        msg = f"{names}: no geometry"
+        msg = f"{names}: there is no geometry in it"
         raise NothingToDrawError(msg)
     middle, size = (low + high) / 2, (high - low).length
     scale = 2.3 / size
@@ -200,10 +203,10 @@ def apply_node_group(path: Path, group: Any) -> list[Any]:
     """
     outputs = {socket.socket_type for socket in sockets(group, 'OUTPUT')}
     if group.bl_idname != 'GeometryNodeTree' or 'NodeSocketGeometry' not in outputs:
-        kind = group.bl_idname.removesuffix("NodeTree").lower()
-        msg = f"the node group {group.name!r} ({kind}) makes values, not geometry"
+        made = USES.get(group.bl_idname, "values")
+        msg = f"the node group {group.name!r} makes {made}, not geometry"
         raise NothingToDrawError(msg)
-    if "Hair" in group.name or "Curves" in group.name:
+    if "hair" in path.stem:
         ball = sample_mesh("Ball", ball=True)
         sample = link(bpy.data.objects.new("Hair", bpy.data.hair_curves.new("Hair")))
         sample.data.surface, sample.data.surface_uv_map = ball, "UVMap"
