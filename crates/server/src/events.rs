@@ -63,6 +63,8 @@ impl EventLog {
         let watch = Watch { log: self.clone(), live, seen, is_behind, past: VecDeque::new() };
         stream::unfold((watch, interest, stopping), |(mut watch, interest, stopping)| async {
             let next = tokio::select! {
+                // What has happened by then is still told.
+                biased;
                 next = watch.next(&interest) => next,
                 () = stopping.cancelled() => None,
             };
@@ -299,6 +301,18 @@ mod tests {
         let stream = log.watch(Start::Now, Interest::default(), stopping.clone());
         stopping.cancel();
         assert_eq!(stream.count().await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_has_happened_before_the_stop_is_still_told() {
+        let log = log_of(&[]);
+        let stopping = CancellationToken::new();
+        let stream = log.watch(Start::Now, Interest::default(), stopping.clone());
+        for _ in 0..10 {
+            log.publish("last".to_owned(), json!(null));
+        }
+        stopping.cancel();
+        assert_eq!(stream.count().await, 10);
     }
 
     #[tokio::test]
