@@ -51,11 +51,15 @@ type Answer<T> = Result<T, EngineError>;
 
 /// Keeps jobs, and says what happens to them.
 ///
-/// What a method has answered survives a crash; what it tells is told after that, in one order.
+/// What a method has answered survives a crash, a start apart; what it tells is told after that, in
+/// one order.
 pub(crate) trait Engine: Send + Sync + 'static {
     fn submit(&self, request: JobRequest) -> impl Future<Output = Answer<Job>> + Send;
 
     /// Starts the next attempt of a job that waits; `None` if it waits no more.
+    ///
+    /// This alone may be undone by a crash: the worker does not outlive that either, and the job waits
+    /// still.
     fn start(
         &self,
         id: JobId,

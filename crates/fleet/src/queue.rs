@@ -62,6 +62,20 @@ impl Queue {
         answered.await.map_err(lost)
     }
 
+    /// A change that is answered before it is on the disk, for what a crash may undo.
+    async fn change_unsynced<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Ledger<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let (answer, answered) = oneshot::channel();
+        self.note(move |ledger| {
+            let _ = answer.send(change(ledger)?);
+            Ok(())
+        });
+        let lost = |_| EngineError::Storage { cause: "the change could not be made".into() };
+        answered.await.map_err(lost)
+    }
+
     /// A change that nobody waits for.
     fn note(&self, change: impl FnOnce(&mut Ledger<'_>) -> rusqlite::Result<()> + Send + 'static) {
         let given = self.writer.give(Box::new(move |ledger| {
@@ -97,7 +111,7 @@ impl Engine for Queue {
 
     #[instrument(name = "queue", skip_all, fields(job = %id))]
     async fn start(&self, id: JobId, worker: WorkerId) -> Result<Option<Job>, EngineError> {
-        self.change(move |ledger| ledger.start(id, worker)).await
+        self.change_unsynced(move |ledger| ledger.start(id, worker)).await
     }
 
     fn progress(&self, attempt: Attempt, progress: f64, message: String) {
