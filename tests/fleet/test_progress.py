@@ -6,6 +6,12 @@ import pytest
 
 from aiobpy.worker.progress import SAMPLING, Progress, fraction, message
 
+FOUR_TWO = (
+    "Fra:1 Mem:11.55M (Peak 11.64M) | Time:00:00.29 | Remaining:00:00.11 | Mem:0.61M, Peak:0.71M "
+    "| Scene, ViewLayer | "
+)
+"""As Blender 4.2 begins what it says."""
+
 
 @pytest.mark.parametrize(
     ("info", "expected"),
@@ -21,6 +27,9 @@ from aiobpy.worker.progress import SAMPLING, Progress, fraction, message
         ("Rendering 16 / 64 samples", SAMPLING / 4),
         ("Mem: 8M | Finished", SAMPLING),
         ("Time: 00:00.92 (Saving: 00:00.08)", SAMPLING),
+        (FOUR_TWO + "Rendered 3/6 Tiles, Sample 8/16", SAMPLING * 3.5 / 6),
+        (FOUR_TWO + "Updating Shaders", None),
+        (FOUR_TWO + "Finished", SAMPLING),
         ("Sample 0/0", 0.0),
         ("", None),
     ],
@@ -40,6 +49,10 @@ def test_a_message_leaves_out_memory_and_times() -> None:
     assert message(said) == "Rendered 3/4 Tiles, Sample 5/32"
     assert message("Mem: 1M | Updating Scene BVH | Building") == "Updating Scene BVH | Building"
     assert message("Mem: 1M") == "Mem: 1M"
+    assert message(FOUR_TWO + "Sample 5/32") == "Sample 5/32"
+    assert message(FOUR_TWO + "Updating Mesh | Computing normals") == (
+        "Updating Mesh | Computing normals"
+    )
 
 
 def test_progress_never_goes_back() -> None:

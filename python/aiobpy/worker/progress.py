@@ -9,7 +9,8 @@ SAMPLING = 0.95
 
 _TILES = re.compile(r"Rendered (\d+)/(\d+) Tiles")
 _SAMPLES = re.compile(r"Sample (\d+)/(\d+)|Rendering (\d+) / (\d+) samples")
-_AFTER_SAMPLING = re.compile(r"\b(?:Finished|Denois\w+|Compositing|Saving|Sce: .* Done)\b")
+_MEASUREMENT = re.compile(r"(?:Mem|Peak|Time|Remaining|Fra)\b")
+_AFTER_SAMPLING = re.compile(r"\b(?:Finish|Denois|Compositing|Saving|Reading full buffer)")
 
 
 def fraction(info: str) -> float | None:
@@ -33,9 +34,14 @@ def fraction(info: str) -> float | None:
 
 
 def message(info: str) -> str:
-    """Return what a person wants to read of an info string: no memory, no times."""
+    """Return what a person wants to read of what Blender said: no memory, no times.
+
+    Blender 4 puts the frame before all that, and the names of scene and view layer after it.
+    """
     parts = [part.strip() for part in info.split("|")]
-    kept = [part for part in parts if not re.match(r"(?:Mem|Peak|Time|Remaining|Fra|Sce)\b", part)]
+    kept = [part for part in parts if not _MEASUREMENT.match(part)]
+    if info.startswith("Fra:") and len(kept) > 1:
+        del kept[0]
     return " | ".join(kept) or info.strip()
 
 

@@ -62,7 +62,7 @@ class Worker:
         self._catalogue = Catalogue(paths)
         self._say(
             "ready",
-            blender_version=bpy.app.version_string,
+            blender_version=".".join(str(part) for part in bpy.app.version),
             python_version=platform.python_version(),
             templates=self._catalogue.describe(),
         )
@@ -105,8 +105,8 @@ class Worker:
     def _on_stats(self, *arguments: object) -> None:
         """Called by Blender, on a render thread of Cycles: nothing of `bpy` may be touched.
 
-        Blender 5 passes what it says as a text; older ones pass nothing, and the supervisor reads
-        it from their output.
+        Args:
+            arguments: What Blender says, as a text, and nothing.
         """
         info = arguments[0] if arguments else None
         if isinstance(info, str) and (told := self._progress.take(info, time.monotonic())):
