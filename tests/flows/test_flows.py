@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import first_line, running
+
 HERE = Path(__file__).parent
 PAGES = HERE.parents[1] / "docs" / "flows"
 
@@ -93,14 +95,8 @@ print(aiobpy.server.start().address, flush=True)
 aiobpy.run(done.wait())
 aiobpy.server.stop()
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", program],
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as serving:
-        assert serving.stdout is not None
-        address = serving.stdout.readline().strip()
+    with running([sys.executable, "-c", program], environment(tmp_path)) as serving:
+        address = first_line(serving)
         call = request(f"{address}/api/v1/rpc/add", {"one": 2, "other": 40})
         with urllib.request.urlopen(call) as response:
             assert json.load(response) == 42
@@ -113,16 +109,10 @@ def test_a_job_becomes_an_artefact(tmp_path: Path) -> None:
     template = tmp_path / "ball.py"
     template.write_text(BALL)
     command = [sys.executable, "-m", "aiobpy", "serve"]
-    with subprocess.Popen(
-        [*command, "--templates", str(template), "--data", str(tmp_path / "data")],
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as serving:
-        assert serving.stdout is not None
-        first_line = serving.stdout.readline()
-        found = re.search(r"http://[\d.]+:\d+", first_line)
-        assert found, first_line
+    command += ["--templates", str(template), "--data", str(tmp_path / "data")]
+    with running(command, environment(tmp_path)) as serving:
+        found = re.search(r"http://[\d.]+:\d+", first_line(serving))
+        assert found
         job = {"template": "ball", "output": {"width": 32, "height": 32}}
         submit = request(f"{found.group()}/api/v1/jobs", job, Prefer="wait=100")
         with urllib.request.urlopen(submit) as response:
