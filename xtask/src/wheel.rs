@@ -89,7 +89,12 @@ fn maturin() -> Run {
         path.push(":");
         path.push(rest);
     }
-    Run::new(bin.join("maturin")).env("PATH", path).env("VIRTUAL_ENV", workspace::venv())
+    Run::new(bin.join("maturin"))
+        .env("PATH", path)
+        .env("VIRTUAL_ENV", workspace::venv())
+        // Their places in the home folder are not always writable.
+        .env("CARGO_ZIGBUILD_CACHE_DIR", workspace::target_dir().join("zigbuild"))
+        .env("ZIG_GLOBAL_CACHE_DIR", workspace::target_dir().join("zig"))
 }
 
 pub(crate) fn site_packages() -> Outcome<PathBuf> {
