@@ -2,38 +2,40 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::run::Run;
-use crate::step::step;
+use crate::step::Checks;
 use crate::{doors, setup, wheel, workspace};
 
 pub(crate) fn run() -> Outcome {
     setup::prepare_to_test()?;
-    check()
+    let mut checks = Checks::default();
+    check(&mut checks);
+    checks.outcome()
 }
 
 /// All checks, on a set-up that is done.
-pub(crate) fn check() -> Outcome {
-    step("rustfmt", || {
+pub(crate) fn check(checks: &mut Checks) {
+    checks.run("rustfmt", || {
         Run::new("cargo")
             .args(["fmt", "--all", "--check"])
             .check()
             .map_err(|failure| failure.hint("`cargo fmt --all` puts it right"))
-    })?;
-    step("clippy", || {
+    });
+    checks.run("clippy", || {
         Run::new("cargo")
             .args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
             .check()
-    })?;
-    step("doors: what the sources may not contain", doors::check)?;
-    step("ruff", || {
+    });
+    checks.run("doors: what the sources may not contain", doors::check);
+    checks.run("ruff", || {
         let ruff = || Run::new(workspace::venv_program("ruff"));
         ruff().args(["check", "."]).check()?;
         ruff()
             .args(["format", "--check", "."])
             .check()
             .map_err(|failure| failure.hint("`.venv/bin/ruff format .` puts it right"))
-    })?;
-    step("mypy", || Run::new(workspace::venv_program("mypy")).check())?;
-    step("stubtest", stubtest)
+    });
+    checks.run("mypy", || Run::new(workspace::venv_program("mypy")).check());
+    checks.run("stubtest", stubtest);
 }
 
 /// Compare `_native.pyi` with the module that is installed.

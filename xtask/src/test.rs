@@ -2,46 +2,44 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::run::Run;
-use crate::step::step;
+use crate::step::Checks;
 use crate::{lint, setup, workspace};
 
 pub(crate) fn run() -> Outcome {
     let bed = setup::prepare_to_test()?;
-    lint::check()?;
-    let mut summaries = Summaries::default();
     let trees = std::env::join_paths(&bed.blender_trees).map_err(|error| {
         Failure::new("the folders of the Blenders cannot be handed on").cause(error)
     })?;
-    let results = [
-        step("nextest: the crates", || {
-            let nextest = Run::new(setup::nextest()?).args([
-                "nextest",
-                "run",
-                "--workspace",
-                "--exclude",
-                "aiobpy-native",
-                "--locked",
-            ]);
-            summaries.of(nextest, is_summary_of_nextest)
-        }),
-        step("pytest: without windows", || {
-            summaries.of(pytest("not blender").args(["-n", "2"]), is_summary_of_pytest)
-        }),
-        step("pytest: in real Blenders with windows", || {
-            let pytest = pytest("blender")
-                .env("AIOBPY_BLENDER_TREES", &trees)
-                .env("AIOBPY_EXTENSION", &bed.extension);
-            summaries.of(pytest, is_summary_of_pytest)
-        }),
-    ];
+    let mut checks = Checks::default();
+    let mut summaries = Summaries::default();
+    lint::check(&mut checks);
+    checks.run("nextest: the crates", || {
+        let nextest = Run::new(setup::nextest()?).args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--exclude",
+            "aiobpy-native",
+            "--locked",
+        ]);
+        summaries.of(nextest, is_summary_of_nextest)
+    });
+    checks.run("pytest: without windows", || {
+        summaries.of(pytest("not blender").args(["-n", "2"]), is_summary_of_pytest)
+    });
+    checks.run("pytest: in real Blenders", || {
+        let pytest = pytest("blender")
+            .env("AIOBPY_BLENDER_TREES", &trees)
+            .env("AIOBPY_EXTENSION", &bed.extension);
+        summaries.of(pytest, is_summary_of_pytest)
+    });
     println!();
     summaries.print();
-    // All three ran, so that one run shows all that is wrong.
-    results.into_iter().collect()
+    checks.outcome()
 }
 
 fn pytest(marker: &str) -> Run {
-    Run::new(workspace::venv_program("pytest")).args(["-m", marker, "--color=no", "-q", "-rfE"])
+    Run::new(workspace::venv_program("pytest")).args(["-m", marker, "--color=no", "-rfEs"])
 }
 
 /// What each runner said at its end.

@@ -15,7 +15,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// `python` is to run the workers; `package_dir` holds the package `aiobpy`.
 #[pyfunction]
 fn cli(py: Python<'_>, argv: Vec<OsString>, python: PathBuf, package_dir: PathBuf) -> u8 {
-    let surroundings =
-        Surroundings { python: Some(python), package_dir: Some(package_dir) };
+    let surroundings = Surroundings { python: Some(python), package_dir: Some(package_dir) };
     py.detach(|| aiobpy_cli::run(argv, surroundings))
 }
