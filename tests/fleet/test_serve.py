@@ -66,7 +66,7 @@ def test_a_client_that_waits_gets_the_picture_as_the_answer(service: Service) ->
 
 
 def test_progress_arrives_while_blender_is_blocked_in_the_frame(service: Service) -> None:
-    job = service.submit("ball", {"size": 2}, width=640, height=480, samples=128)
+    job = service.submit("ball", {"size": 2}, width=480, height=360, samples=64)
     progressed = service.until(job, "job.progressed")
     # The frame is not done, and the server answers.
     assert service.job(job)["state"] == "running"
@@ -81,7 +81,7 @@ def test_progress_arrives_while_blender_is_blocked_in_the_frame(service: Service
 
 
 def test_a_worker_killed_within_a_job_is_replaced_and_the_job_ends_once(service: Service) -> None:
-    job = service.submit("ball", {"size": 2}, width=640, height=480, samples=256)
+    job = service.submit("ball", {"size": 2}, width=480, height=360, samples=96)
     service.until(job, "job.progressed")
     (worker,) = service.workers()
     assert (worker["state"], worker["job"]) == ("busy", job["id"])
@@ -191,7 +191,7 @@ def test_a_server_that_is_interrupted_leaves_its_jobs_to_the_next(
     serve: Callable[..., Service], templates: Path
 ) -> None:
     first = serve("--templates", templates)
-    job = first.submit("ball", {"size": 2}, width=640, height=480, samples=512)
+    job = first.submit("ball", {"size": 2}, width=480, height=360, samples=192)
     first.until(job, "job.progressed")
     (worker,) = first.workers()
     assert first.end() == 0

@@ -70,7 +70,10 @@ def template_raised(name: str, error: BaseException) -> JobError:
 def render_failed(error: Exception | str) -> JobError:
     """Return the problem of a render that Blender refused or broke off."""
     return JobError(
-        "render-failed", "Blender could not render", f"the render failed: {_one_line(error)}"
+        "render-failed",
+        "Blender could not render",
+        f"the render failed: {_one_line(error)}",
+        hint="open the template's scene in Blender, set it up as the job does, and render it there",
     )
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _FORMATS = {"png": 'PNG', "jpeg": 'JPEG', "webp": 'WEBP'}
 _HAS_ALPHA = {'PNG', 'WEBP'}
-_TILE_SIZES = (2048, 1024, 512, 256, 128, 64)
-_FEWEST_TILES = 12
+_TILE_SIZES = (2048, 1024, 512, 256, 128)
+_FEWEST_TILES = 6
 _METADATA = ("use_stamp_date", "use_stamp_filename", "use_stamp_render_time", "use_stamp_time")
 
 
@@ -93,8 +93,8 @@ def _report_often(scene: Any) -> None:
     """Have Cycles say often within the frame how far it is.
 
     On its own it says so once it has taken a batch of samples of the whole picture, and in the
-    background a batch may be all of them. It also says so after each tile; the picture is the same
-    and so is the time.
+    background a batch may be all of them. It also says so after each tile. The picture is the same,
+    to the bit; so is the time at 32 samples, and at 8 it is 1 to 5 % more (with smaller tiles 20 %).
     """
     render = scene.render
     percentage = render.resolution_percentage / 100
