@@ -114,7 +114,8 @@ def choice_of(index: int, pixels: int, samples: int) -> dict[str, Any]:
 def cold_job(command: list[str], scene: str, out: str, choice: dict[str, Any]) -> float:
     """Seconds from starting a process to its end."""
     began = time.perf_counter()
-    arguments = [*command, scene, f"{out}/cold.png", json.dumps(choice)]
+    # As nice to others as the fleet's workers are, or a busy machine would favour this one.
+    arguments = ["nice", "-n", "5", *command, scene, f"{out}/cold.png", json.dumps(choice)]
     subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - began
 

@@ -81,10 +81,10 @@ def main(path: Path) -> None:
 def build_mug(into: Any) -> None:
     """Body, lip, foot, handle, lid with its slider, seal and drinking slot, and the engraving."""
     coat, steel = coat_material(), steel_material()
-    subdivide(add(into, lathe("Body", coat_profile()), coat), 3)
-    subdivide(add(into, lathe("Lip", lip_profile()), steel), 3)
-    subdivide(add(into, lathe("Foot", foot_profile()), rubber_material()), 3)
-    subdivide(add(into, handle_mesh(), coat), 3)
+    subdivide(add(into, lathe("Body", coat_profile()), coat), 2)
+    subdivide(add(into, lathe("Lip", lip_profile()), steel), 2)
+    subdivide(add(into, lathe("Foot", foot_profile()), rubber_material()), 1)
+    subdivide(add(into, handle_mesh(), coat), 2)
     build_lid(into, steel)
     build_text(into)
 
@@ -99,7 +99,7 @@ def build_coaster(into: Any) -> None:
     """Three strands twisted around one another along a flat spiral, as real geometry."""
     rope = bpy.data.curves.new("Coaster", 'CURVE')
     rope.dimensions = '3D'
-    rope.bevel_depth, rope.bevel_resolution, rope.use_fill_caps = COASTER_ROPE * 0.27, 4, True
+    rope.bevel_depth, rope.bevel_resolution, rope.use_fill_caps = COASTER_ROPE * 0.27, 2, True
     for strand in range(3):
         points = rope_points(strand)
         spline = rope.splines.new('POLY')
@@ -123,7 +123,7 @@ def rope_points(strand: int) -> list[tuple[float, float, float]]:
                 COASTER_ROPE * (0.5 + 0.27 * math.sin(twist)),
             )
         )
-        step = COASTER_ROPE * 0.07
+        step = COASTER_ROPE * 0.1
         angle += step / radius
         twist += math.tau * step / (COASTER_ROPE * 2.4)
     return points
@@ -136,7 +136,7 @@ def build_beans(into: Any) -> None:
         thing = add(into, bean, roast if index == 0 else None)
         thing.location = (x, y, -COASTER_ROPE + 0.032)
         thing.rotation_euler = (math.radians(tilt), 0.0, math.radians(turn))
-        subdivide(thing, 3)
+        subdivide(thing, 1)
 
 
 def bean_mesh() -> Any:
@@ -270,8 +270,11 @@ def build_lid(into: Any, steel: Any) -> None:
     lid_material = plastic_material("Lid", (0.012, 0.012, 0.014))
     lid = add(into, lathe("Lid", lid_profile()), lid_material)
     subdivide(lid, 2)
-    cut(lid, rounded_box("Slot cutter", (0.0, -0.245, 1.12), (0.17, 0.062, 0.4), 0.03))
-    cut(lid, rounded_box("Track cutter", (0.0, 0.03, 1.157), (0.15, 0.42, 0.06), 0.05))
+    cut(lid, rounded_box("Slot", (0.0, -0.245, 1.12), (0.17, 0.062, 0.4), 0.03))
+    cut(lid, rounded_box("Track", (0.0, 0.03, 1.157), (0.15, 0.42, 0.06), 0.05))
+    cut(lid, rounded_box("Vent", (0.0, 0.285, 1.12), (0.022, 0.022, 0.4), 0.0109))
+    cut(lid, moulded_text("Left of the track", "HOT", (-0.2, 0.03, 1.1385), 90.0))
+    cut(lid, moulded_text("Right of the track", "350 ML", (0.2, 0.03, 1.1385), -90.0))
     shade_by_angle(lid)
     slider = add(
         into, rounded_box("Slider", (0.0, 0.075, 1.147), (0.128, 0.21, 0.05), 0.03), lid_material
@@ -279,8 +282,24 @@ def build_lid(into: Any, steel: Any) -> None:
     bevel = slider.modifiers.new("Bevel", 'BEVEL')
     bevel.width, bevel.segments = 0.008, 3
     shade_by_angle(slider)
-    subdivide(add(into, lathe("Slider pin", pin_profile(), centre=(0.0, 0.075)), steel), 3)
-    subdivide(add(into, lathe("Seal", seal_profile()), rubber_material()), 3)
+    subdivide(add(into, lathe("Slider pin", pin_profile(), centre=(0.0, 0.075)), steel), 1)
+    subdivide(add(into, lathe("Seal", seal_profile()), rubber_material()), 1)
+
+
+def moulded_text(name: str, text: str, place: tuple[float, float, float], turn: float) -> Any:
+    """Letters as a shape to cut with, lying flat."""
+    curve = bpy.data.curves.new(name, 'FONT')
+    curve.body, curve.size, curve.extrude = text, 0.075, 0.012
+    curve.align_x, curve.align_y, curve.resolution_u = 'CENTER', 'CENTER', 3
+    writing = bpy.data.objects.new(name, curve)
+    writing.matrix_world = Matrix.Translation(place) @ Matrix.Rotation(math.radians(turn), 4, 'Z')
+    made = bpy.data.meshes.new_from_object(writing)
+    made.transform(writing.matrix_world)
+    made.materials.clear()
+    made.name = name
+    bpy.data.objects.remove(writing)
+    bpy.data.curves.remove(curve)
+    return made
 
 
 def lid_profile() -> list[tuple[float, float]]:
