@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -47,6 +49,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 
 def kinds(events: list[dict[str, Any]]) -> list[str]:
     return [event["type"] for event in events]
+
+
+def wait_for_end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process = os.pidfd_open(pid)
+        ended, _, _ = select.select([process], [], [], SECONDS)
+        os.close(process)
+        assert ended, f"process {pid} is still there"
 
 
 def test_a_client_that_waits_gets_the_picture_as_the_answer(service: Service) -> None:
@@ -187,15 +197,19 @@ def test_a_blender_that_is_too_old_is_refused_and_the_server_goes_on(
     assert service.ask("GET", "/healthz").status == 200
 
 
-def test_a_server_that_is_interrupted_leaves_its_jobs_to_the_next(
-    serve: Callable[..., Service], templates: Path
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_server_that_ends_leaves_its_jobs_to_the_next(
+    serve: Callable[..., Service], templates: Path, how: signal.Signals
 ) -> None:
     first = serve("--templates", templates)
     job = first.submit("ball", {"size": 2}, width=480, height=360, samples=192)
     first.until(job, "job.progressed")
     (worker,) = first.workers()
-    assert first.end() == 0
-    assert not Path(f"/proc/{worker['pid']}").exists()
+    if how == signal.SIGKILL:
+        first.process.kill()
+    first.end()
+    # A worker ends with its server, whatever that dies of.
+    wait_for_end(worker["pid"])
     second = serve("--templates", templates)
     assert kinds(second.story(job))[-1] == "job.finished"
     assert second.job(job)["attempt"] == 2

@@ -74,6 +74,19 @@ def test_no_setting_leaks_into_the_next_job(worker: Supervisor) -> None:
         assert image.mode == other.mode
 
 
+def test_a_warm_picture_is_the_cold_one(
+    supervise: Callable[..., Supervisor], worker: Supervisor, templates: Path
+) -> None:
+    wanted = {"colour": "#2080c0", "size": 0.7}
+    worker.render("ball", {"colour": "#ff0000", "size": 2}, **SMALL)
+    worker.fail("ball", {"misbehave": "raise", "size": 0.1})
+    worker.render("ball", {"misbehave": "big picture"})
+    warm = worker.render("ball", wanted, **SMALL)
+    cold = supervise(templates / "ball.py").render("ball", wanted, **SMALL)
+    with Image.open(warm) as image, Image.open(cold) as other:
+        assert image.tobytes() == other.tobytes()
+
+
 def test_what_a_job_leaves_out_the_template_decides(worker: Supervisor) -> None:
     path = worker.render("ball", {"misbehave": "big picture"})
     with Image.open(path) as image:
