@@ -16,6 +16,10 @@ pub enum FleetError {
     DataFolderInUse { path: PathBuf },
     #[error("the template `{}` does not exist", path.display())]
     NoSuchTemplate { path: PathBuf },
+    #[error("there is no Blender `{}`", path.display())]
+    NoSuchBlender { path: PathBuf },
+    #[error("there is no Python `{}`", path.display())]
+    NoSuchPython { path: PathBuf },
     #[error("a fleet of no workers cannot render")]
     NoWorkers,
     #[error("could not start a thread for the queue")]
@@ -34,6 +38,12 @@ impl FleetError {
                 "stop that server, or choose another folder with `--data`"
             }
             Self::NoSuchTemplate { .. } => "check the path given to `--templates`",
+            Self::NoSuchBlender { .. } => {
+                "give `--blender` the path of the program, as in `/opt/blender/blender`"
+            }
+            Self::NoSuchPython { .. } => {
+                "give `--python` a Python that has `aiobpy` and `bpy` installed"
+            }
             Self::NoWorkers => "give `--workers` at least 1",
             Self::StartThread { .. } => "the machine is out of threads or memory",
         }

@@ -20,7 +20,7 @@ use crate::queue::Queue;
 use crate::slot::Slot;
 use crate::supervisor::{Order, Supervisor};
 use crate::templates::Templates;
-use crate::{FleetConfig, FleetError, clock, problems};
+use crate::{FleetConfig, FleetError, WorkerLaunch, clock, problems};
 
 /// How long a job waits to be taken on while the first worker starts.
 const FIRST_WORKER_LIMIT: Duration = Duration::from_mins(1);
@@ -211,7 +211,20 @@ fn checked(mut config: FleetConfig) -> Result<FleetConfig, FleetError> {
         *path = fs::canonicalize(&*path)
             .map_err(|_| FleetError::NoSuchTemplate { path: path.clone() })?;
     }
-    Ok(config)
+    match &config.launch {
+        WorkerLaunch::Blender { path, .. } if !is_program(path) => {
+            Err(FleetError::NoSuchBlender { path: path.clone() })
+        }
+        WorkerLaunch::BpyModule { python } if !is_program(python) => {
+            Err(FleetError::NoSuchPython { path: python.clone() })
+        }
+        _ => Ok(config),
+    }
+}
+
+/// A name without a folder is looked for by the system.
+fn is_program(path: &Path) -> bool {
+    path.components().count() == 1 || path.is_file()
 }
 
 /// Makes the data folder ours, and removes what workers of an earlier server left there.

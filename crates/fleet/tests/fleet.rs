@@ -250,11 +250,24 @@ async fn a_worker_that_dies_at_start_says_what_it_printed() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_named() {
-    let missing = PathBuf::from("/nonexistent/blender");
-    let launch = WorkerLaunch::BpyModule { python: missing };
-    let running = running(|config, _| config.launch = launch).await;
+    let folder = tempfile::tempdir().unwrap();
+    let launch = WorkerLaunch::BpyModule { python: PathBuf::from("/nonexistent/python") };
+    let error = Fleet::start(FleetConfig { launch, ..config(folder.path()) }).await.err().unwrap();
+    assert_eq!(error.to_string(), "there is no Python `/nonexistent/python`");
+    assert!(error.hint().contains("--python"));
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_started_is_named_and_the_fleet_goes_on() {
+    let running = running(|config, folder| {
+        let python = folder.join("python");
+        std::fs::write(&python, "not a program").unwrap();
+        config.launch = WorkerLaunch::BpyModule { python };
+    })
+    .await;
     let problem = running.fleet.submit(request("drawing", &json!({}))).await.unwrap_err();
-    assert!(problem.detail.contains("could not start `/nonexistent/blender`"), "{problem}");
+    assert!(problem.detail.contains("could not start `"), "{problem}");
+    assert!(problem.detail.contains("Permission denied"), "{problem}");
     running.fleet.stop().await;
 }
 

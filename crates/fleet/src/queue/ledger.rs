@@ -162,3 +162,168 @@ impl<'transaction> Ledger<'transaction> {
         Ok(job)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use aiobpy_wire::OutputRequest;
+    use proptest::prelude::*;
+    use serde_json::Map;
+
+    use super::*;
+
+    const ATTEMPTS: u32 = 3;
+
+    /// What a client, a worker or a crash can do to one of a few jobs.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Submit,
+        Start { job: usize },
+        Progress { job: usize, number: u32, progress: f64 },
+        Finish { job: usize, number: u32 },
+        Fail { job: usize, number: u32 },
+        GiveBack { job: usize, number: u32 },
+        Cancel { job: usize },
+        Crash,
+    }
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        let job = 0..3_usize;
+        let report = (0..3_usize, 1..5_u32);
+        prop_oneof![
+            2 => Just(Step::Submit),
+            6 => job.clone().prop_map(|job| Step::Start { job }),
+            2 => (report.clone(), 0.0..1.0_f64)
+                .prop_map(|((job, number), progress)| Step::Progress { job, number, progress }),
+            2 => report.clone().prop_map(|(job, number)| Step::Finish { job, number }),
+            1 => report.clone().prop_map(|(job, number)| Step::Fail { job, number }),
+            4 => report.prop_map(|(job, number)| Step::GiveBack { job, number }),
+            1 => job.prop_map(|job| Step::Cancel { job }),
+            1 => Just(Step::Crash),
+        ]
+    }
+
+    fn problem() -> Problem {
+        Problem::new(500, "worker-lost", "The worker was lost", "it was")
+    }
+
+    fn picture() -> Artefact {
+        Artefact { hash: "00".repeat(32), content_type: "image/png".into(), bytes: 1 }
+    }
+
+    fn request() -> JobRequest {
+        JobRequest { template: "mug".into(), params: Map::new(), output: OutputRequest::default() }
+    }
+
+    fn take(ledger: &mut Ledger<'_>, jobs: &mut Vec<JobId>, step: Step) -> Result<()> {
+        let attempt =
+            |jobs: &[JobId], job: usize, number| jobs.get(job).map(|&job| Attempt { job, number });
+        match step {
+            Step::Submit => jobs.push(ledger.submit(request())?.id),
+            Step::Crash => ledger.take_back_all(&problem())?,
+            Step::Start { job } => {
+                if let Some(&id) = jobs.get(job) {
+                    ledger.start(id, WorkerId("worker-1".into()))?;
+                }
+            }
+            Step::Cancel { job } => {
+                if let Some(&id) = jobs.get(job) {
+                    ledger.cancel(id)?;
+                }
+            }
+            Step::Progress { job, number, progress } => {
+                if let Some(attempt) = attempt(jobs, job, number) {
+                    ledger.progress(attempt, progress, "Sample 1/2".into())?;
+                }
+            }
+            Step::Finish { job, number } => {
+                if let Some(attempt) = attempt(jobs, job, number) {
+                    ledger.finish(attempt, picture())?;
+                }
+            }
+            Step::Fail { job, number } => {
+                if let Some(attempt) = attempt(jobs, job, number) {
+                    ledger.fail(attempt, problem())?;
+                }
+            }
+            Step::GiveBack { job, number } => {
+                if let Some(attempt) = attempt(jobs, job, number) {
+                    ledger.give_back(attempt, problem(), ATTEMPTS)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a client that has seen all events up to here believes of a job.
+    #[derive(Debug, Default)]
+    struct Believed {
+        state: Option<JobState>,
+        attempt: u32,
+        progress: f64,
+    }
+
+    impl Believed {
+        fn hear(&mut self, event: &Event) {
+            assert!(!self.state.is_some_and(JobState::is_final), "told after its end: {event:?}");
+            match event {
+                Event::JobQueued { .. } => self.state = Some(JobState::Queued),
+                Event::JobStarted { attempt, .. } => {
+                    assert_eq!((self.state, *attempt), (Some(JobState::Queued), self.attempt + 1));
+                    (self.attempt, self.progress) = (*attempt, 0.0);
+                    self.state = Some(JobState::Running);
+                }
+                Event::JobProgressed { attempt, progress, .. } => {
+                    assert_eq!((self.state, *attempt), (Some(JobState::Running), self.attempt));
+                    assert!(*progress >= self.progress, "progress went back");
+                    self.progress = *progress;
+                }
+                Event::JobRequeued { attempt, .. } => {
+                    assert_eq!((self.state, *attempt), (Some(JobState::Running), self.attempt));
+                    (self.state, self.progress) = (Some(JobState::Queued), 0.0);
+                }
+                Event::JobFinished { attempt, .. } => {
+                    assert_eq!((self.state, *attempt), (Some(JobState::Running), self.attempt));
+                    (self.state, self.progress) = (Some(JobState::Finished), 1.0);
+                }
+                Event::JobFailed { attempt, .. } => {
+                    assert_eq!((self.state, *attempt), (Some(JobState::Running), self.attempt));
+                    self.state = Some(JobState::Failed);
+                }
+                Event::JobCancelled { .. } => self.state = Some(JobState::Cancelled),
+                other => panic!("no step tells {other:?}"),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn who_hears_every_event_knows_every_job(
+            steps in prop::collection::vec(any_step(), 0..80),
+        ) {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch(include_str!("schema.sql")).unwrap();
+            let (mut told, mut jobs) = (Vec::new(), Vec::new());
+            let mut ledger = Ledger::new(&connection, &mut told);
+            for step in steps {
+                take(&mut ledger, &mut jobs, step).unwrap();
+            }
+
+            let mut believed: HashMap<JobId, Believed> = HashMap::new();
+            for record in &told {
+                believed.entry(record.event.job_id().unwrap()).or_default().hear(&record.event);
+            }
+            for id in jobs {
+                let job = rows::job(&connection, id).unwrap().unwrap();
+                let known = &believed[&id];
+                prop_assert_eq!(Some(job.state), known.state);
+                prop_assert_eq!(job.attempt, known.attempt);
+                prop_assert!((job.progress - known.progress).abs() < f64::EPSILON);
+                prop_assert_eq!(job.artefact.is_some(), job.state == JobState::Finished);
+                prop_assert_eq!(job.ended_at.is_some(), job.state.is_final());
+            }
+            prop_assert_eq!(rows::events_since(&connection, 0, None, 10_000).unwrap(), told);
+        }
+    }
+}

@@ -59,7 +59,7 @@ impl<E: Engine> Supervisor<E> {
             tracing::warn!(%error, %worker, "could not remove the worker's folder");
         }
         if !self.stopping {
-            tracing::warn!(%worker, detail = %problem.detail, "the worker is gone");
+            tracing::warn!(%worker, %problem, "the worker is gone");
             self.engine.tell(Event::WorkerLost { worker: worker.clone(), problem });
         }
     }
