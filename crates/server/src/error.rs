@@ -223,7 +223,8 @@ impl Failure {
                 "Not what is expected here",
                 "the body is JSON, but not of the shape that is expected here",
             )
-            .with_error(pointer, detail),
+            .with_error(pointer, detail)
+            .with_hint("mend what `errors` points at, and send it again"),
             Self::NoMainThread => Problem::new(
                 404,
                 "no-main-thread",
@@ -558,6 +559,7 @@ mod tests {
         422 invalid-body
         Not what is expected here: the body is JSON, but not of the shape that is expected here
           /output/width: a number
+        hint: mend what `errors` points at, and send it again
 
         404 no-main-thread
         No methods here: there is no Python main thread behind this server, so it has no methods to call
