@@ -8,6 +8,8 @@ import gc
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import weakref
 from typing import Any
@@ -212,6 +214,24 @@ def test_the_thread_of_a_closed_loop_is_gone() -> None:
         assert count() == before + 1
         server.close()
     assert count() == before
+
+
+def test_a_forked_child_ends_without_our_threads() -> None:
+    program = """
+import asyncio, os, signal, aiobpy
+loop = aiobpy.EventLoop()
+server = loop.run_until_complete(asyncio.start_server(print, "127.0.0.1", 0))
+if child := os.fork():
+    _, status = os.waitpid(child, 0)
+    server.close()
+    loop.run_until_complete(server.wait_closed())
+    loop.close()
+    raise SystemExit(os.waitstatus_to_exitcode(status))
+signal.alarm(20)
+server.close()
+loop.close()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_a_loop_with_all_that_hangs_on_it_is_collected() -> None:

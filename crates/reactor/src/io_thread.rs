@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
+use crate::birthplace::Birthplace;
 use crate::inbox::ReadAhead;
 use crate::resolver::{AddressInfo, LookupFailed};
 
@@ -48,6 +49,7 @@ pub struct Reactor {
     pub(crate) read_ahead: Arc<ReadAhead>,
     next_token: AtomicU64,
     thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    birthplace: Birthplace,
 }
 
 /// How long a name look-up under way may delay the end: the system's resolver cannot be stopped.
@@ -76,6 +78,7 @@ impl Reactor {
             read_ahead,
             next_token: AtomicU64::new(1),
             thread: Some((stop, thread)),
+            birthplace: Birthplace::here(),
         })
     }
 
@@ -95,6 +98,9 @@ impl Drop for Reactor {
     fn drop(&mut self) {
         let Some((stop, thread)) = self.thread.take() else { return };
         drop(stop);
+        if !self.birthplace.is_here() {
+            return;
+        }
         if thread.join().is_err() {
             tracing::error!("the I/O thread panicked");
         }

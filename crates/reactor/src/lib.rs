@@ -6,6 +6,7 @@
 //!
 //! Reading order: `ready.rs`, `io_thread.rs`, `connection.rs`; the rest as needed.
 
+mod birthplace;
 mod clock;
 mod connection;
 mod inbox;
