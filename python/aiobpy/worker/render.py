@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from aiobpy.worker import problems
+from aiobpy.worker.tiles import tile_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMATS = {"png": 'PNG', "jpeg": 'JPEG', "webp": 'WEBP'}
 _HAS_ALPHA = {'PNG', 'WEBP'}
-_TILE_SIZES = (2048, 1024, 512, 256, 128)
-_FEWEST_TILES = 6
 _METADATA = ("use_stamp_date", "use_stamp_filename", "use_stamp_render_time", "use_stamp_time")
 
 
@@ -38,14 +37,6 @@ def render(output: dict[str, Any], path: Path) -> None:
         _report_often(scene)
     _run(scene)
     _write(scene, path)
-
-
-def tile_size(width: int, height: int) -> int:
-    """Return the largest tile side that gives enough tiles to report by."""
-    for side in _TILE_SIZES:
-        if -(-width // side) * -(-height // side) >= _FEWEST_TILES:
-            return side
-    return _TILE_SIZES[-1]
 
 
 def _set_size(scene: Any, width: int | None, height: int | None) -> None:
@@ -98,10 +89,10 @@ def _report_often(scene: Any) -> None:
     """
     render = scene.render
     percentage = render.resolution_percentage / 100
-    scene.cycles.use_auto_tile = True
-    scene.cycles.tile_size = tile_size(
-        int(render.resolution_x * percentage), int(render.resolution_y * percentage)
-    )
+    width, height = int(render.resolution_x * percentage), int(render.resolution_y * percentage)
+    if side := tile_size(width, height, scene.cycles.samples):
+        scene.cycles.use_auto_tile = True
+        scene.cycles.tile_size = side
 
 
 def _run(scene: Any) -> None:
