@@ -9,10 +9,11 @@ use bytes::Bytes;
 /// How far the I/O thread reads ahead of the main thread.
 ///
 /// Beyond that the bytes stay in the kernel, and TCP stops the peer: a slow consumer costs no
-/// memory.
+/// memory. A connection starts with a small share, which doubles each time that the main thread
+/// empties an inbox that was full: who is read as fast as it comes may fill a whole frame's worth.
 #[derive(Debug)]
 pub struct ReadAhead {
-    /// Bytes, per connection.
+    /// Bytes, per connection, at the most.
     per_connection: AtomicUsize,
     /// Bytes, over all connections of one loop.
     in_all: AtomicUsize,
@@ -20,7 +21,7 @@ pub struct ReadAhead {
 }
 
 impl ReadAhead {
-    pub const DEFAULT_PER_CONNECTION: usize = 4 << 20;
+    pub const DEFAULT_PER_CONNECTION: usize = 16 << 20;
     pub const DEFAULT_IN_ALL: usize = 64 << 20;
 
     /// Sets both bounds, in bytes. A connection that holds nothing may always read once.
@@ -34,12 +35,15 @@ impl ReadAhead {
         self.held.load(Ordering::Relaxed)
     }
 
-    fn has_room(&self, held_by_connection: usize) -> bool {
+    fn has_room(&self, held_by_connection: usize, share: usize) -> bool {
+        let share = share.min(self.per_connection.load(Ordering::Relaxed));
         held_by_connection == 0
-            || (held_by_connection < self.per_connection.load(Ordering::Relaxed)
-                && self.held() < self.in_all.load(Ordering::Relaxed))
+            || (held_by_connection < share && self.held() < self.in_all.load(Ordering::Relaxed))
     }
 }
+
+/// What a connection may hold at first, in bytes.
+const FIRST_SHARE: usize = 1 << 20;
 
 impl Default for ReadAhead {
     fn default() -> Self {
@@ -60,15 +64,33 @@ pub enum End {
 }
 
 /// What one connection has received and the main thread has not yet taken.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inbox {
     chunks: VecDeque<Bytes>,
     held: usize,
+    /// What it may hold, in bytes, as long as the bounds allow it.
+    share: usize,
+    /// It has been full since it was last empty.
+    was_full: bool,
     end: Option<End>,
     /// An event that tells of it is on its way to the main thread.
     pub(crate) announced: bool,
     /// The reader waits for room.
     pub(crate) is_reader_waiting: bool,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            held: 0,
+            share: FIRST_SHARE,
+            was_full: false,
+            end: None,
+            announced: false,
+            is_reader_waiting: false,
+        }
+    }
 }
 
 impl Inbox {
@@ -82,8 +104,10 @@ impl Inbox {
         self.end = Some(end);
     }
 
-    pub(crate) fn has_room(&self, read_ahead: &ReadAhead) -> bool {
-        read_ahead.has_room(self.held)
+    pub(crate) fn has_room(&mut self, read_ahead: &ReadAhead) -> bool {
+        let has_room = read_ahead.has_room(self.held, self.share);
+        self.was_full |= !has_room;
+        has_room
     }
 
     pub(crate) fn has_something(&self) -> bool {
@@ -106,6 +130,10 @@ impl Inbox {
         let count = limit - left;
         self.held -= count;
         read_ahead.held.fetch_sub(count, Ordering::Relaxed);
+        if self.held == 0 && std::mem::take(&mut self.was_full) {
+            let most = read_ahead.per_connection.load(Ordering::Relaxed);
+            self.share = (self.share * 2).min(most.max(FIRST_SHARE));
+        }
         taken
     }
 
@@ -155,5 +183,20 @@ mod tests {
         assert!(Inbox::default().has_room(&read_ahead), "who holds nothing may always read once");
         first.clear(&read_ahead);
         assert!(second.has_room(&read_ahead));
+    }
+
+    #[test]
+    fn the_share_of_a_connection_that_is_emptied_grows_up_to_the_bound() {
+        let read_ahead = ReadAhead::default();
+        let mut inbox = Inbox::default();
+        let mut shares = Vec::new();
+        for _ in 0..6 {
+            while inbox.has_room(&read_ahead) {
+                inbox.push(vec![0; 1 << 18].into(), &read_ahead);
+            }
+            shares.push(read_ahead.held() >> 20);
+            inbox.take(usize::MAX, &read_ahead);
+        }
+        assert_eq!(shares, [1, 2, 4, 8, 16, 16]);
     }
 }
