@@ -93,9 +93,10 @@ fn sleep_in_a_python_test(file: &str, lines: &[&str], number: usize) -> Option<&
     let code = lines[number].split('#').next().unwrap_or_default();
     // `asyncio.sleep(0)` lets others run, and a loop under test may be asked to sleep on its own
     // timers: those lines say so.
+    let yields = ["asyncio.sleep(0)", "asyncio.sleep(0,"];
     let says_why = lines[number].contains("# under test:");
     let sleeps = code.contains("time.sleep(")
-        || code.contains("asyncio.sleep(") && !code.contains("asyncio.sleep(0)");
+        || code.contains("asyncio.sleep(") && !yields.iter().any(|call| code.contains(call));
     (file.starts_with("tests/") && sleeps && !says_why)
         .then_some("a test sleeps; wait on an event, or drive a clock")
 }
@@ -147,6 +148,7 @@ mod tests {
         assert_eq!(findings_in("tests/a.py", "    time.sleep(1)").len(), 1);
         assert_eq!(findings_in("tests/a.py", "    await asyncio.sleep(0.1)").len(), 1);
         assert!(findings_in("tests/a.py", "    await asyncio.sleep(0)").is_empty());
+        assert!(findings_in("tests/a.py", "    asyncio.sleep(0, result)").is_empty());
         let timer = "    await asyncio.sleep(0.01)  # under test: the loop's own timers";
         assert!(findings_in("tests/a.py", timer).is_empty());
         assert!(findings_in("examples/a.py", "time.sleep(1)").is_empty());

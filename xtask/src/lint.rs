@@ -44,8 +44,8 @@ fn stubtest() -> Outcome {
         return Err(Failure::new("the wheel is not installed").hint("cargo xtask setup"));
     }
     Run::new(workspace::venv_program("python"))
-        .args(["-m", "mypy.stubtest", "--allowlist", ".config/stubtest-allowlist"])
-        .arg("aiobpy._native")
+        .args(["-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml"])
+        .args(["--allowlist", ".config/stubtest-allowlist", "aiobpy._native"])
         .env("MYPYPATH", workspace::root().join("python"))
         .check()
 }
