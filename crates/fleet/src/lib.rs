@@ -1,6 +1,6 @@
 //! Jobs, warm workers and the images they leave behind.
 //!
-//! The rooms, in the order in which a job passes them: [`queue`](engine) keeps it, `scheduler` pairs it
+//! The rooms, in the order in which a job passes them: `queue` keeps it, `scheduler` pairs it
 //! with a worker, `supervisor` applies that and watches over the worker, `worker_link` carries the words,
 //! `artefacts` keeps the image.
 //!
