@@ -327,7 +327,7 @@ def draw_environment(path: Path) -> None:
 
 
 def draw_matcap(path: Path) -> None:
-    """Suzanne, coloured by where her surface points to, as the viewport does with a matcap."""
+    """Suzanne, coloured by where her surface points to, with the diffuse layer of a matcap."""
     head = sample_mesh("Head")
     material = bpy.data.materials.new("Matcap")
     nodes, links = fresh_nodes(material)
