@@ -61,8 +61,11 @@ async def main():
     server.close()
     return [name for name in bpy.data.objects.keys() if name == "Suzanne"]
 
+async def tell():
+    return "spawned before the loop ran"
+
 assert not host.has_main_loop()
-task = aiobpy.spawn(asyncio.sleep(0, "spawned before the loop ran"))
+task = aiobpy.spawn(tell())
 print(aiobpy.run(main()), task.result())
 leave()
 ''')
