@@ -118,7 +118,9 @@ def _seconds_of_tree(pid: int) -> float:
     """What a process, its children that run and those that ended have used."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        # Any thread may have started a process.
+        threads = Path(f"/proc/{pid}/task").glob("*/children")
+        children = [child for thread in threads for child in thread.read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     ticks = sum(int(field) for field in fields[11:15])
