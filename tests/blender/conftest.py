@@ -73,8 +73,10 @@ def start(
         return blender
 
     yield start_one
-    if any(blender.is_running() for blender in started):
-        name = re.sub(r"\W+", "-", request.node.name)
-        installation.display.screenshot(ROOT / "out" / f"still-running-{name}.png")
-    for blender in started:
-        blender.close()
+    try:
+        if any(blender.is_running() for blender in started):
+            name = re.sub(r"\W+", "-", request.node.name)
+            installation.display.screenshot(ROOT / "out" / f"still-running-{name}.png")
+    finally:
+        for blender in started:
+            blender.close()

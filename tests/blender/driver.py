@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import socket
 import sys
 import traceback
@@ -193,9 +194,13 @@ def next_step() -> Step | None:
     """The step that the test asks for, if it asks for one."""
     global received
     try:
-        received += wire.recv(65536)
+        more = wire.recv(65536)
     except BlockingIOError:
         return None
+    if not more:
+        # The test has gone, and nobody else would end this Blender.
+        os._exit(1)
+    received += more
     line, newline, rest = received.partition(b"\n")
     if not newline:
         return None
