@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
 use crate::failure::{Doing, Failure, Outcome};
 use crate::run::Run;
@@ -81,6 +82,8 @@ struct Server {
     process: Child,
     address: String,
     token: String,
+    /// The file that tells its user's programs the token.
+    discovery_file: String,
 }
 
 impl Server {
@@ -99,21 +102,27 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .doing(|| "could not start `aiobpy serve`".to_owned())?;
-        let lines = process.stdout.take().map(show_lines);
+        let lines = show_lines(process.stdout.take());
         // From here on, dropping it stops the process.
-        let mut server = Self { process, address: String::new(), token };
+        let mut server =
+            Self { process, address: String::new(), token, discovery_file: String::new() };
         server.address = lines
-            .and_then(|lines| lines.iter().find_map(|line| address_in(&line)))
+            .iter()
+            .find_map(|line| address_in(&line))
             .ok_or_else(|| Failure::new("`aiobpy serve` ended before it listened"))?;
+        // The next line names the file, unless its user has no home folder.
+        let next = lines.recv_timeout(Duration::from_secs(2)).unwrap_or_default();
+        let file = next.strip_prefix("address and token: ").unwrap_or("THAT-FILE");
+        file.clone_into(&mut server.discovery_file);
         Ok(server)
     }
 
     fn explain(&self) {
         println!(
             r##"
-The server goes on until Ctrl-C. The file that it named above holds its token. In another shell:
+The server goes on until Ctrl-C. In another shell:
 
-  TOKEN=$(sed -n 's/.*"token": *"\([^"]*\)".*/\1/p' THAT-FILE)
+  TOKEN=$(sed -n 's/.*"token": *"\([^"]*\)".*/\1/p' {1})
 
   # what can be ordered
   curl -H "Authorization: Bearer $TOKEN" {0}/api/v1/templates
@@ -125,7 +134,7 @@ The server goes on until Ctrl-C. The file that it named above holds its token. I
 
   # follow everything that happens
   curl -N -H "Authorization: Bearer $TOKEN" {0}/api/v1/events"##,
-            self.address
+            self.address, self.discovery_file
         );
     }
 
@@ -149,10 +158,14 @@ impl Drop for Server {
 }
 
 /// Print what a program says as it says it, and hand it on.
-fn show_lines(output: ChildStdout) -> Receiver<String> {
+fn show_lines(output: Option<ChildStdout>) -> Receiver<String> {
     let (sender, lines) = channel();
     thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
+        for line in output
+            .into_iter()
+            .flat_map(|output| BufReader::new(output).lines())
+            .map_while(Result::ok)
+        {
             println!("  serve │ {line}");
             // Nobody listens once the address is known.
             let _ = sender.send(line);
