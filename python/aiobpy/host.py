@@ -6,6 +6,7 @@ The only module that decides how Blender comes back to us.
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobpy.loop import DEFAULT_BUDGET, EventLoop
@@ -111,11 +112,9 @@ def gui_host() -> GuiHost:
 
 def has_main_loop() -> bool:
     """Return whether this is a Blender with windows, and so with a main loop of its own."""
-    try:
-        import bpy
-    except ImportError:
-        return False
-    return not bpy.app.background
+    # In Blender the module is there from the start; elsewhere, loading it would make a Blender.
+    bpy = sys.modules.get("bpy")
+    return bpy is not None and not bpy.app.background
 
 
 def spawn(coroutine: Coroutine[Any, Any, _T], *, name: str | None = None) -> asyncio.Task[_T]:

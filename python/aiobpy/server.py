@@ -48,7 +48,7 @@ def start(
         raise RuntimeError(msg)
     if loop is None:
         loop = host.loop()
-        if "bpy" in sys.modules and host.has_main_loop():
+        if host.has_main_loop():
             host.gui_host().start()
     _server = Server(loop, port=port, token=token, blender_version=_blender_version())
     atexit.register(stop)
