@@ -92,14 +92,18 @@ _tasks: set[asyncio.Task[Any]] = set()
 
 
 def loop() -> EventLoop:
-    """Return the loop that all add-ons of this process share; the first call makes it.
-
-    In a Blender with windows the first call also has Blender tick it.
-    """
+    """Return the loop that all add-ons of this process share; the first call makes it."""
     global _loop
     if _loop is None or _loop.is_closed():
         _loop = EventLoop()
     return _loop
+
+
+def ticked_loop() -> EventLoop:
+    """Return the shared loop; in a Blender with windows, have Blender tick it from now on."""
+    if has_main_loop():
+        gui_host().start()
+    return loop()
 
 
 def gui_host() -> GuiHost:
@@ -123,10 +127,7 @@ def spawn(coroutine: Coroutine[Any, Any, _T], *, name: str | None = None) -> asy
     In a Blender with windows it runs from the next tick on; elsewhere when the loop runs
     (`aiobpy.run`). The task is kept alive until it ends.
     """
-    shared = loop()
-    if has_main_loop():
-        gui_host().start()
-    task = shared.create_task(coroutine, name=name)
+    task = ticked_loop().create_task(coroutine, name=name)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
     return task

@@ -47,9 +47,7 @@ def start(
         msg = f"the web server runs already, at {_server.address}; stop it first"
         raise RuntimeError(msg)
     if loop is None:
-        loop = host.loop()
-        if host.has_main_loop():
-            host.gui_host().start()
+        loop = host.ticked_loop()
     _server = Server(loop, port=port, token=token, blender_version=_blender_version())
     atexit.register(stop)
     return _server

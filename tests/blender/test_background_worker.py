@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import shutil
-import signal
-import sys
-import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import aiobpy
-from tests.processes import first_line, running
+from tests.fleet.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +18,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.blender
 
-TOKEN = "a-token-for-this-test"
 BALL = Path(__file__).parents[1] / "fleet" / "ball.py"
 
 
@@ -46,21 +39,22 @@ def test_a_real_blender_in_the_background_renders_what_is_asked_over_rest(
     blender = shared / "blender"
     blender.write_text(_script(installation, shared))
     blender.chmod(0o755)
-    arguments: list[str | Path] = ["--templates", shared / "ball.py", "--data", shared / "data"]
-    arguments += ["--blender", blender, "--package-dir", package_dir]
-    environment = {**os.environ, "AIOBPY_TOKEN": TOKEN, "XDG_CONFIG_HOME": str(shared)}
-    command = [sys.executable, "-m", "aiobpy", "serve", *arguments]
-    with running(command, environment) as serving:
-        address = re.search(r"http://[\d.]+:\d+", first_line(serving))
-        assert address
-        url = f"{address.group()}/api/v1"
+    service = Service(
+        shared,
+        *("--templates", shared / "ball.py"),
+        *("--blender", blender),
+        *("--package-dir", package_dir),
+    )
+    try:
         job = {"template": "ball", "output": {"width": 48, "height": 32}}
-        image = _ask(f"{url}/jobs", job, Prefer="wait=100")
-        assert image.startswith(b"\x89PNG")
-        workers = json.loads(_ask(f"{url}/workers"))["workers"]
-        assert [worker["blender_version"] for worker in workers] == [installation.version()]
-        serving.send_signal(signal.SIGTERM)
-    assert serving.returncode == 0
+        answer = service.ask("POST", "/api/v1/jobs", job, Prefer="wait=50")
+        assert answer.status == 200, answer.body
+        assert answer.body.startswith(b"\x89PNG")
+        versions = [worker["blender_version"] for worker in service.workers()]
+        assert versions == [installation.version()]
+    finally:
+        code = service.end()
+    assert code == 0, service.errors()
 
 
 def _script(installation: Installation, shared: Path) -> str:
@@ -70,18 +64,3 @@ def _script(installation: Installation, shared: Path) -> str:
     return f"""#!/bin/sh
 exec unshare --mount sh -c '{mount} && exec {command} "$@"' blender "$@"
 """
-
-
-def _ask(url: str, body: Any = None, **headers: str) -> bytes:
-    request = urllib.request.Request(
-        url,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={
-            "Authorization": f"Bearer {TOKEN}",
-            "Content-Type": "application/json",
-            **headers,
-        },
-    )
-    with urllib.request.urlopen(request, timeout=110) as response:
-        answer: bytes = response.read()
-        return answer

@@ -62,15 +62,14 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut interrupted = tokio::net::UnixStream::from_std(interrupted).map_err(Failure::new)?;
     let port = arguments.port;
+    // Before the fleet starts: a token that cannot be used must not leave workers behind.
+    let token = Token::from_environment_or_random()?;
     let fleet = Fleet::start(fleet_config(arguments, surroundings)?).await.map_err(from_fleet)?;
     let parts = Parts { fleet: Some(fleet.clone()), ..Parts::default() };
-    let discovery_file = discovery::user_folder()
-        .map(|folder| folder.join(format!("serve-{}.json", std::process::id())));
-    let config = ServerConfig {
-        port,
-        discovery_file: discovery_file.clone(),
-        ..ServerConfig::new(Token::from_environment_or_random()?)
-    };
+    let discovery_file =
+        discovery::user_folder().map(|folder| discovery::file_of_this_process(&folder));
+    let config =
+        ServerConfig { port, discovery_file: discovery_file.clone(), ..ServerConfig::new(token) };
     let server = match Server::start(config, parts).await {
         Ok(server) => server,
         Err(problem) => {

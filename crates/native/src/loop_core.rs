@@ -68,10 +68,6 @@ impl LoopCore {
         Ok(())
     }
 
-    pub(crate) fn push_handle(&self, handle: &Bound<'_, Handle>) {
-        self.queue.schedule(Ready::Callback(handle.clone().unbind()));
-    }
-
     pub(crate) fn note_cancelled_timer(&self) {
         let gone = lock(&self.timers).note_cancelled(crate::main_thread::is_cancelled_timer);
         for timer in &gone {
@@ -94,6 +90,20 @@ impl LoopCore {
             let traceback = slf.call_method0(intern!(slf.py(), "_extract_stack"))?;
             handle.set_source_traceback(traceback.unbind());
         }
+        Ok(handle)
+    }
+
+    /// Makes a handle and leaves it for the next turn. A push wakes a parked loop whoever pushes.
+    fn schedule<'py>(
+        slf: &Bound<'py, Self>,
+        callback: &Bound<'py, PyAny>,
+        arguments: &Bound<'py, PyTuple>,
+        context: Option<Bound<'py, PyAny>>,
+        method: &str,
+    ) -> PyResult<Bound<'py, Handle>> {
+        Self::check_call(slf, callback, method)?;
+        let handle = Bound::new(slf.py(), Self::new_handle(slf, callback, arguments, context)?)?;
+        slf.get().queue.schedule(Ready::Callback(handle.clone().unbind()));
         Ok(handle)
     }
 
@@ -148,10 +158,7 @@ impl LoopCore {
         args: &Bound<'py, PyTuple>,
         context: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Handle>> {
-        Self::check_call(slf, callback, "call_soon")?;
-        let handle = Bound::new(slf.py(), Self::new_handle(slf, callback, args, context)?)?;
-        slf.get().push_handle(&handle);
-        Ok(handle)
+        Self::schedule(slf, callback, args, context, "call_soon")
     }
 
     #[pyo3(signature = (callback, *args, context = None))]
@@ -161,10 +168,7 @@ impl LoopCore {
         args: &Bound<'py, PyTuple>,
         context: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, Handle>> {
-        Self::check_call(slf, callback, "call_soon_threadsafe")?;
-        let handle = Bound::new(slf.py(), Self::new_handle(slf, callback, args, context)?)?;
-        slf.get().push_handle(&handle);
-        Ok(handle)
+        Self::schedule(slf, callback, args, context, "call_soon_threadsafe")
     }
 
     #[pyo3(signature = (delay, callback, *args, context = None))]
@@ -257,10 +261,6 @@ impl LoopCore {
         use std::os::fd::IntoRawFd;
         let copy = self.queue.signal_writer().map_err(os_error)?;
         Ok(copy.into_raw_fd())
-    }
-
-    fn _take_signals(&self) -> Vec<u8> {
-        self.queue.take_signals()
     }
 
     /// Drops all that waits and ends the I/O thread.

@@ -137,8 +137,7 @@ fn start(
     config.port = port;
     config.limits.farewell = FAREWELL;
     config.remembered_port_file = folder.as_ref().map(|folder| folder.with_file_name("port"));
-    config.discovery_file =
-        folder.map(|folder| folder.join(format!("{}.json", std::process::id())));
+    config.discovery_file = folder.map(|folder| discovery::file_of_this_process(&folder));
     let discovery_file = config.discovery_file.clone();
     let parts = Parts { main_thread: Some(main_thread), ..Parts::default() };
     let server = runtime.block_on(aiobpy_server::Server::start(config, parts))?;

@@ -101,7 +101,7 @@ impl<T> ReadyQueue<T> {
     }
 
     /// The signals that have come in, without waiting.
-    pub fn take_signals(&self) -> Vec<u8> {
+    fn take_signals(&self) -> Vec<u8> {
         self.wake.take_signals()
     }
 

@@ -74,6 +74,11 @@ pub fn user_folder() -> Option<PathBuf> {
     Some(config.join("aiobpy").join("servers"))
 }
 
+/// The discovery file of this process in `folder`: several servers of one user do not meet.
+pub fn file_of_this_process(folder: &Path) -> PathBuf {
+    folder.join(format!("{}.json", std::process::id()))
+}
+
 /// A discovery file of ours.
 #[derive(Debug)]
 pub(crate) struct DiscoveryFile {
