@@ -11,8 +11,12 @@ use crate::{cache, download, system, workspace};
 
 /// What a chore needs in `.venv`.
 pub(crate) const TO_RUN: &[&str] = &["requirements/build.txt", "requirements/worker.txt"];
-pub(crate) const TO_TEST: &[&str] =
-    &["requirements/build.txt", "requirements/worker.txt", "requirements/test.txt"];
+pub(crate) const TO_TEST: &[&str] = &[
+    "requirements/build.txt",
+    "requirements/worker.txt",
+    "requirements/jupyter.txt",
+    "requirements/test.txt",
+];
 
 /// Make `.venv` hold what the requirement files pin.
 pub(crate) fn prepare(requirements: &[&str]) -> Outcome {
