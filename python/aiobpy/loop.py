@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 from asyncio import base_events, constants, events, format_helpers, sslproto, trsock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aiobpy import _native
 from aiobpy.transports import SocketTransport
@@ -193,6 +193,17 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
             for family, kind, *rest in answers
         ]
 
+    async def getnameinfo(
+        self, sockaddr: tuple[str, int] | tuple[str, int, int, int], flags: int = 0
+    ) -> tuple[str, str]:
+        """Ask what an address is called, as `socket.getnameinfo` does, without a Python thread.
+
+        Raises:
+            socket.gaierror: The address is not one, or has no name and `flags` demand it.
+            TypeError: `sockaddr` is not the tuple that the `socket` module uses.
+        """
+        return await self._look_up_name(*_numeric_address(sockaddr), flags)
+
     # Streams.
 
     def _make_socket_transport(
@@ -333,6 +344,25 @@ def _service_text(port: bytes | str | int | None) -> str | None:
     if port is None or isinstance(port, str):
         return port
     return port.decode("ascii") if isinstance(port, bytes) else str(int(port))
+
+
+def _numeric_address(sockaddr: Any) -> tuple[str, int, int, int]:
+    """Return address, port, flow information and scope of an address; asks nobody."""
+    if not isinstance(sockaddr, tuple) or not 2 <= len(sockaddr) <= 4:
+        msg = f"a socket address is a tuple of 2 to 4 values, not {sockaddr!r}"
+        raise TypeError(msg)
+    host, port, *rest = sockaddr
+    if not isinstance(host, str) or not isinstance(port, int):
+        msg = f"a socket address begins with a str and an int, not {sockaddr!r}"
+        raise TypeError(msg)
+    answers = socket.getaddrinfo(host, port, 0, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST)
+    ip, port, *parts_of_v6 = cast("tuple[Any, ...]", answers[0][4])
+    if rest and not parts_of_v6:
+        msg = f"an IPv4 address has 2 parts, not those of {sockaddr!r}"
+        raise OSError(msg)
+    # A scope may stand in the address itself, as in `fe80::1%eth0`.
+    flow_info, scope_id = (*rest, *parts_of_v6[len(rest) :]) or (0, 0)
+    return ip, port, flow_info, scope_id
 
 
 def _enum(kind: Any, value: int) -> Any:

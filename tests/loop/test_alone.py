@@ -192,6 +192,46 @@ def test_a_name_is_looked_up_without_a_python_thread(runner: asyncio.Runner) -> 
     runner.run(check())
 
 
+def test_an_address_is_named_without_a_python_thread_as_the_socket_module_names_it(
+    runner: asyncio.Runner,
+) -> None:
+    numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        threads = threading.active_count()
+        cases: list[tuple[Any, int]] = [
+            (("127.0.0.1", 80), 0),
+            (("127.0.0.1", 80), numeric),
+            (("::1", 80), numeric),
+            (("fe80::1", 80, 0, 1), numeric),
+        ]
+        for address, flags in cases:
+            assert await loop.getnameinfo(address, flags) == socket.getnameinfo(address, flags)
+        assert threading.active_count() == threads
+        with pytest.raises(socket.gaierror, match="not known"):
+            await loop.getnameinfo(("localhost", 80))
+        with pytest.raises(OSError, match="2 parts"):
+            await loop.getnameinfo(("127.0.0.1", 80, 0, 0))
+        with pytest.raises(TypeError, match="begins with"):
+            await loop.getnameinfo(("127.0.0.1", "80"))  # type: ignore[arg-type]
+
+    runner.run(check())
+
+
+def test_a_scope_in_an_ipv6_address_is_kept(runner: asyncio.Runner) -> None:
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        loopback = socket.if_nametoindex("lo")
+        [answer] = await loop.getaddrinfo("fe80::1%lo", 80, type=socket.SOCK_STREAM)
+        assert answer == socket.getaddrinfo("fe80::1%lo", 80, type=socket.SOCK_STREAM)[0]
+        assert answer[4] == ("fe80::1", 80, 0, loopback)
+        named = await loop.getnameinfo(("fe80::1%lo", 80), socket.NI_NUMERICSERV)
+        assert named == ("fe80::1%lo", "80")
+
+    runner.run(check())
+
+
 def test_a_closed_server_refuses_connections_at_once(runner: asyncio.Runner) -> None:
     async def check() -> None:
         server = await asyncio.start_server(_echo, "127.0.0.1", 0)

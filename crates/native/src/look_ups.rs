@@ -1,8 +1,8 @@
 //! Name look-ups: a future for each, resolved when the answer comes through the door.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
-use aiobpy_reactor::{AddressInfo, LookupFailed, Query, Token};
+use aiobpy_reactor::{AddressInfo, LookupFailed, NameInfo, Query, Reactor, Token};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyList};
@@ -23,12 +23,38 @@ impl LoopCore {
         protocol: i32,
         flags: i32,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let query = Query { host, service, family, kind, protocol, flags };
+        Self::ask(slf, |reactor, token| reactor.look_up(token, query))
+    }
+
+    /// Returns a future of `(host, service)`.
+    fn _look_up_name<'py>(
+        slf: &Bound<'py, Self>,
+        ip: IpAddr,
+        port: u16,
+        flow_info: u32,
+        scope_id: u32,
+        flags: i32,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let address = match ip {
+            IpAddr::V4(ip) => SocketAddr::from((ip, port)),
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, port, flow_info, scope_id).into(),
+        };
+        Self::ask(slf, |reactor, token| reactor.look_up_name(token, address, flags))
+    }
+}
+
+impl LoopCore {
+    fn ask<'py>(
+        slf: &Bound<'py, Self>,
+        send: impl FnOnce(&Reactor, Token),
+    ) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         let reactor = this.reactor()?;
         let future = slf.call_method0("create_future")?;
         let token = reactor.new_token();
         lock(&this.look_ups).insert(token, future.clone().unbind());
-        reactor.look_up(token, Query { host, service, family, kind, protocol, flags });
+        send(&reactor, token);
         Ok(future)
     }
 }
@@ -38,6 +64,30 @@ pub(crate) fn run_resolved(
     token: Token,
     result: Result<Vec<AddressInfo>, LookupFailed>,
 ) -> PyResult<()> {
+    answer(event_loop, token, result, |py, answers| {
+        let answers =
+            answers.iter().map(|answer| to_python(py, answer)).collect::<PyResult<Vec<_>>>()?;
+        Ok(PyList::new(py, answers)?.into_any())
+    })
+}
+
+pub(crate) fn run_named(
+    event_loop: &Bound<'_, LoopCore>,
+    token: Token,
+    result: Result<NameInfo, LookupFailed>,
+) -> PyResult<()> {
+    answer(event_loop, token, result, |py, NameInfo { host, service }| {
+        Ok((host, service).into_pyobject(py)?.into_any())
+    })
+}
+
+/// Sets the future that waits for `token`, unless nobody waits any more.
+fn answer<T>(
+    event_loop: &Bound<'_, LoopCore>,
+    token: Token,
+    result: Result<T, LookupFailed>,
+    to_python: impl for<'py> FnOnce(Python<'py>, T) -> PyResult<Bound<'py, PyAny>>,
+) -> PyResult<()> {
     let py = event_loop.py();
     let Some(future) = lock(&event_loop.get().look_ups).remove(&token) else { return Ok(()) };
     let future = future.bind(py);
@@ -45,16 +95,12 @@ pub(crate) fn run_resolved(
         return Ok(());
     }
     match result {
-        Ok(answers) => {
-            let answers =
-                answers.iter().map(|answer| to_python(py, answer)).collect::<PyResult<Vec<_>>>()?;
-            future.call_method1("set_result", (PyList::new(py, answers)?,))?;
-        }
+        Ok(found) => future.call_method1("set_result", (to_python(py, found)?,))?,
         Err(LookupFailed { code, message }) => {
             let error = py.import("socket")?.getattr("gaierror")?.call1((code, message))?;
-            future.call_method1("set_exception", (error,))?;
+            future.call_method1("set_exception", (error,))?
         }
-    }
+    };
     Ok(())
 }
 

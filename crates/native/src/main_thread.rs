@@ -215,6 +215,7 @@ fn run_event(event_loop: &Bound<'_, LoopCore>, event: Event) -> PyResult<()> {
         }
         Event::Accepted(token) => crate::serving::run_accepted(event_loop, token),
         Event::Resolved(token, result) => crate::look_ups::run_resolved(event_loop, token, result),
+        Event::Named(token, result) => crate::look_ups::run_named(event_loop, token, result),
         Event::Ready { token, readable, writable } => {
             crate::watched_fds::run_ready(event_loop, token, readable, writable)
         }

@@ -244,7 +244,7 @@ pub(crate) fn run_event(
         Event::SendFailed(_, error) => {
             receiver.fail(os_error(error), "Fatal write error on socket transport")
         }
-        Event::Accepted(_) | Event::Resolved(..) | Event::Ready { .. } => Ok(()),
+        Event::Accepted(_) | Event::Resolved(..) | Event::Named(..) | Event::Ready { .. } => Ok(()),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::birthplace::Birthplace;
 use crate::inbox::ReadAhead;
-use crate::resolver::{AddressInfo, LookupFailed};
+use crate::resolver::{AddressInfo, LookupFailed, NameInfo};
 
 /// Names a connection, a listener, a look-up or a watched file descriptor, for good.
 ///
@@ -35,6 +35,8 @@ pub enum Event {
     Accepted(Token),
     /// The answer to a look-up.
     Resolved(Token, Result<Vec<AddressInfo>, LookupFailed>),
+    /// What an address is called.
+    Named(Token, Result<NameInfo, LookupFailed>),
     /// A watched file descriptor is ready. It is not watched any more until it is watched again.
     Ready { token: Token, readable: bool, writable: bool },
 }

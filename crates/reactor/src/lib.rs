@@ -27,5 +27,5 @@ pub use io_thread::{Door, Event, Reactor, Token};
 pub use listener::{Accepted, Listener};
 pub use readiness::{Interest, Readiness};
 pub use ready::{Parked, ReadyQueue};
-pub use resolver::{AddressInfo, LookupFailed, Query};
+pub use resolver::{AddressInfo, LookupFailed, NameInfo, Query};
 pub use timers::Timers;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use dns_lookup::{AddrInfoHints, getaddrinfo};
+use dns_lookup::{AddrInfoHints, LookupError, getaddrinfo, getnameinfo};
 
 use crate::io_thread::{Event, Reactor, Token};
 
@@ -27,6 +27,13 @@ pub struct AddressInfo {
     pub address: SocketAddr,
 }
 
+/// What an address is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameInfo {
+    pub host: String,
+    pub service: String,
+}
+
 /// Why a name could not be looked up.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
@@ -42,6 +49,19 @@ impl Reactor {
         let door = self.door.clone();
         drop(self.handle.spawn_blocking(move || door(Event::Resolved(token, look_up(&query)))));
     }
+
+    /// Asks what `address` is called; the answer comes as [`Event::Named`] with `token`.
+    ///
+    /// `flags` are those of `getnameinfo(3)`.
+    pub fn look_up_name(&self, token: Token, address: SocketAddr, flags: i32) {
+        let door = self.door.clone();
+        drop(self.handle.spawn_blocking(move || door(Event::Named(token, name(address, flags)))));
+    }
+}
+
+fn name(address: SocketAddr, flags: i32) -> Result<NameInfo, LookupFailed> {
+    let (host, service) = getnameinfo(&address, flags)?;
+    Ok(NameInfo { host, service })
 }
 
 fn look_up(query: &Query) -> Result<Vec<AddressInfo>, LookupFailed> {
@@ -51,11 +71,7 @@ fn look_up(query: &Query) -> Result<Vec<AddressInfo>, LookupFailed> {
         socktype: query.kind,
         protocol: query.protocol,
     };
-    let answers = getaddrinfo(query.host.as_deref(), query.service.as_deref(), Some(hints))
-        .map_err(|error| LookupFailed {
-            code: error.error_num(),
-            message: without_prefix(&std::io::Error::from(error).to_string()),
-        })?;
+    let answers = getaddrinfo(query.host.as_deref(), query.service.as_deref(), Some(hints))?;
     Ok(answers
         // A family that has no IP address, which nobody has asked for.
         .filter_map(Result::ok)
@@ -67,6 +83,13 @@ fn look_up(query: &Query) -> Result<Vec<AddressInfo>, LookupFailed> {
             address: answer.sockaddr,
         })
         .collect())
+}
+
+impl From<LookupError> for LookupFailed {
+    fn from(error: LookupError) -> Self {
+        let code = error.error_num();
+        Self { code, message: without_prefix(&std::io::Error::from(error).to_string()) }
+    }
 }
 
 /// The resolver's own words, as in "Name or service not known".
