@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiobpy.loop import DEFAULT_BUDGET, EventLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Coroutine
 
 _T = TypeVar("_T")
 
@@ -81,9 +81,9 @@ class BackgroundHost:
     def __init__(self, loop: EventLoop) -> None:
         self.loop = loop
 
-    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """Run until `coroutine` ends and return its result."""
-        return self.loop.run_until_complete(coroutine)
+    def run(self, awaitable: Awaitable[_T]) -> _T:
+        """Run until a coroutine or a task ends and return its result."""
+        return self.loop.run_until_complete(awaitable)
 
 
 _loop: EventLoop | None = None
@@ -133,8 +133,8 @@ def spawn(coroutine: Coroutine[Any, Any, _T], *, name: str | None = None) -> asy
     return task
 
 
-def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """Run the shared loop until `coroutine` ends and return its result.
+def run(awaitable: Awaitable[_T]) -> _T:
+    """Run the shared loop until a coroutine or a task ends and return its result.
 
     For `blender -b`, the `bpy` module and plain Python. In a Blender with windows it blocks the
     interface meanwhile: use `spawn` there.
@@ -142,7 +142,7 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
     Raises:
         RuntimeError: The loop runs already, as inside a task: `await` the coroutine instead.
     """
-    return BackgroundHost(loop()).run(coroutine)
+    return BackgroundHost(loop()).run(awaitable)
 
 
 def shut_down() -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from tests.blender.wire import PATIENCE, Wire
 
 if TYPE_CHECKING:
     from tests.blender.display import Display
 
 _DRIVER: Final = Path(__file__).with_name("driver.py")
-_PATIENCE: Final = 90.0
-"""Seconds that a step inside Blender may take; software GL on a busy machine is slow."""
 
 
 class Installation:
@@ -66,7 +64,7 @@ class Installation:
             self.command_line(*arguments),
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
             stdin=subprocess.DEVNULL,
         )
         printed = f"{result.stdout}\n{result.stderr}"
@@ -75,47 +73,31 @@ class Installation:
 
 
 class GuiBlender:
-    """A running Blender with a window. Its driver does what it is asked, one thing at a time."""
+    """A running Blender with a window. Its driver does what it is asked, one thing at a time.
 
-    def __init__(self, installation: Installation) -> None:
-        self._installation = installation
-        ours, theirs = socket.socketpair()
-        ours.settimeout(_PATIENCE)
+    Args:
+        driver: The script that answers at Blender's end of the wire.
+    """
+
+    def __init__(self, installation: Installation, driver: Path = _DRIVER) -> None:
         width, height = installation.display.WIDTH, installation.display.HEIGHT
         self.log = installation.home / "blender.log"
-        driver = installation.bring(_DRIVER)
+        self._wire = Wire(self.said)
+        script = installation.bring(driver)
         geometry = ["--window-geometry", "0", "0", str(width), str(height)]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 installation.command_line(
-                    *geometry, "--python", str(driver), "--", str(theirs.fileno())
+                    *geometry, "--python", str(script), "--", str(self._wire.fileno())
                 ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[self._wire.fileno()],
             )
-        theirs.close()
-        self._wire = ours
-        self._answers = ours.makefile("r", encoding="utf-8")
+        self._wire.handed_over()
+        self.ask = self._wire.ask
         self.pid = self._process.pid
-
-    def ask(self, step: str, **arguments: Any) -> Any:
-        """Have the driver do a step and return what the step returned.
-
-        Raises:
-            AssertionError: The step failed, or Blender did not answer.
-        """
-        question = json.dumps({"step": step, "arguments": arguments})
-        try:
-            self._wire.sendall(question.encode() + b"\n")
-            line = self._answers.readline()
-        except OSError as error:
-            raise AssertionError(f"no answer to {question}: {error}\n{self.said()}") from error
-        assert line, f"Blender went away at {question}:\n{self.said()}"
-        answer = json.loads(line)
-        assert "error" not in answer, f"{question} failed:\n{answer['error']}\n{self.said()}"
-        return answer["result"]
 
     def said(self) -> str:
         """What Blender has printed so far."""
@@ -123,7 +105,11 @@ class GuiBlender:
 
     def wait(self) -> int:
         """Wait for Blender's end and return its exit code."""
-        return self._process.wait(timeout=_PATIENCE)
+        return self._process.wait(timeout=PATIENCE)
+
+    def hang_up(self) -> None:
+        """Close the wire: a driver may leave Blender then."""
+        self._wire.close()
 
     def is_running(self) -> bool:
         """Whether it has not ended yet."""
@@ -134,7 +120,6 @@ class GuiBlender:
         if self.is_running():
             self._process.kill()
             self._process.wait()
-        self._answers.close()
         self._wire.close()
 
     def thread_names(self) -> list[str]:

@@ -10,8 +10,9 @@ use crate::{files, workspace};
 /// From this version on pip can print its progress as plain lines.
 const PIP: &str = "pip==26.3";
 
-/// Have a wheel for every pin of the requirement files in `folder`.
-pub(crate) fn wheels(requirements: &[&str], folder: &Path) -> Outcome {
+/// Have a wheel for every pin of the requirement files in `folder`; `target` is pip's options for
+/// a Python that is not its own.
+pub(crate) fn wheels(requirements: &[&str], target: &[&str], folder: &Path) -> Outcome {
     files::create_folder(folder)?;
     let missing = missing_pins(requirements, folder)?;
     if missing.is_empty() {
@@ -23,6 +24,7 @@ pub(crate) fn wheels(requirements: &[&str], folder: &Path) -> Outcome {
     let mut progress = Progress::default();
     pip()
         .args(["download", "--no-deps", "--only-binary", ":all:", "--progress-bar", "raw"])
+        .args(target)
         .arg("--dest")
         .arg(folder)
         .args(&missing)

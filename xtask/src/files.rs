@@ -1,6 +1,7 @@
 //! Small things about files.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::failure::{Doing, Outcome};
@@ -17,4 +18,11 @@ pub(crate) fn remove(path: &Path) -> Outcome {
 /// Create a folder, and those above it, if it is not there.
 pub(crate) fn create_folder(path: &Path) -> Outcome {
     fs::create_dir_all(path).doing(|| format!("could not create the folder `{}`", path.display()))
+}
+
+/// Write a file that can be run.
+pub(crate) fn write_program(path: &Path, text: &str) -> Outcome {
+    fs::write(path, text)
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)))
+        .doing(|| format!("could not write `{}`", path.display()))
 }

@@ -1,13 +1,14 @@
-//! The virtual environment `.venv`: Python 3.11 with the pinned requirements.
+//! The virtual environment `.venv`: Python 3.11 with the pinned requirements; and `.venv-4.5`: the same
+//! with an older Blender.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Doing, Failure, Outcome};
 use crate::run::{Run, find_on_path};
 use crate::stamp::{Inputs, Stamp};
 use crate::step::{already_done, step};
-use crate::{cache, download, system, workspace};
+use crate::{cache, download, files, system, wheel, workspace};
 
 /// What a chore needs in `.venv`.
 pub(crate) const TO_RUN: &[&str] = &["requirements/build.txt", "requirements/worker.txt"];
@@ -15,8 +16,11 @@ pub(crate) const TO_TEST: &[&str] = &[
     "requirements/build.txt",
     "requirements/worker.txt",
     "requirements/jupyter.txt",
+    "requirements/libraries.txt",
     "requirements/test.txt",
 ];
+const LIBRARIES: &[&str] = &["requirements/libraries.txt"];
+const OLDER_BLENDER: &[&str] = &["requirements/blender-4.5.txt"];
 
 /// Make `.venv` hold what the requirement files pin.
 pub(crate) fn prepare(requirements: &[&str]) -> Outcome {
@@ -48,19 +52,96 @@ fn install(requirements: &[&str]) -> Outcome {
         return Ok(());
     }
     step(name, || {
-        let wheels = cache::folder().join("wheels");
-        {
-            let _lock = cache::lock("wheels")?;
-            download::wheels(requirements, &wheels)?;
-        }
-        let files = requirements.iter().flat_map(|file| ["-r", file]);
-        pip()
-            .args(["install", "--quiet", "--no-index", "--find-links"])
-            .arg(&wheels)
-            .args(files)
-            .check()?;
+        let wheels = download_wheels("wheels", requirements, &[])?;
+        install_wheels(requirements, &wheels).check()?;
         stamp.set(&inputs)
     })
+}
+
+/// Make `.venv-4.5` an environment that sees the packages of `.venv`, but for Blender, which is
+/// older there.
+pub(crate) fn prepare_older_blender() -> Outcome {
+    let name = "virtual environment with Blender 4.5";
+    let venv = workspace::older_blender_venv();
+    let site_packages = wheel::site_packages()?;
+    let inputs = Inputs::of_paths(&workspace::root(), OLDER_BLENDER)?
+        .and(&workspace::venv().to_string_lossy());
+    let stamp = Stamp::at(venv.join("installed"));
+    if stamp.matches(&inputs) {
+        already_done(name);
+        return Ok(());
+    }
+    step(name, || {
+        let wheels = download_wheels("wheels", OLDER_BLENDER, &[])?;
+        Run::new(workspace::venv_program("python"))
+            .args(["-m", "venv", "--clear", "--without-pip"])
+            .arg(&venv)
+            .check()?;
+        let own = venv.join("lib/python3.11/site-packages");
+        install_wheels(OLDER_BLENDER, &wheels).args(["--no-deps", "--target"]).arg(&own).check()?;
+        let line = format!("import site; site.addsitedir({:?})\n", site_packages.to_string_lossy());
+        let file = own.join("packages-of-venv.pth");
+        fs::write(&file, line).doing(|| format!("could not write `{}`", file.display()))?;
+        stamp.set(&inputs)
+    })
+}
+
+/// Have the libraries for the Python of each Debian tree in `.venv/blender-libraries/3.x`.
+pub(crate) fn prepare_blender_libraries(trees: &[PathBuf]) -> Outcome {
+    for tree in trees {
+        let version = version_in_tree(tree)?;
+        let name = format!("the libraries for Blenders with Python {version}");
+        let folder = workspace::venv().join("blender-libraries").join(&version);
+        let inputs = Inputs::of_paths(&workspace::root(), LIBRARIES)?;
+        let stamp = Stamp::at(folder.with_extension(format!("{version}-installed")));
+        if stamp.matches(&inputs) {
+            already_done(&name);
+            continue;
+        }
+        step(&name, || {
+            let target = ["--python-version", &version, "--platform", PLATFORMS[0]];
+            let target = [&target[..], &["--platform", PLATFORMS[1]]].concat();
+            let wheels = download_wheels(&format!("wheels-{version}"), LIBRARIES, &target)?;
+            files::remove(&folder)?;
+            install_wheels(LIBRARIES, &wheels)
+                .args(&target)
+                .args(["--no-deps", "--only-binary", ":all:", "--target"])
+                .arg(&folder)
+                .check()?;
+            stamp.set(&inputs)
+        })?;
+    }
+    Ok(())
+}
+
+/// What wheels for Linux are named that Debian's Pythons take.
+const PLATFORMS: [&str; 2] = ["manylinux2014_x86_64", "manylinux_2_28_x86_64"];
+
+/// As in `3.13`, by what `python3` is a link to.
+fn version_in_tree(tree: &Path) -> Outcome<String> {
+    let link = tree.join("usr/bin/python3");
+    let target =
+        fs::read_link(&link).doing(|| format!("could not read the link `{}`", link.display()))?;
+    let version = target.to_string_lossy().strip_prefix("python").map(str::to_owned);
+    version.ok_or_else(|| {
+        Failure::new(format!("`{}` leads to `{}`", link.display(), target.display()))
+            .hint("a link to `python3.x` was expected: remove the tree, and it is made anew")
+    })
+}
+
+/// Have the wheels in a folder of the cache, and return the folder.
+fn download_wheels(folder: &str, requirements: &[&str], target: &[&str]) -> Outcome<PathBuf> {
+    let wheels = cache::folder().join(folder);
+    let _lock = cache::lock(folder)?;
+    download::wheels(requirements, target, &wheels)?;
+    Ok(wheels)
+}
+
+fn install_wheels(requirements: &[&str], wheels: &Path) -> Run {
+    pip()
+        .args(["install", "--quiet", "--no-index", "--find-links"])
+        .arg(wheels)
+        .args(requirements.iter().flat_map(|file| ["-r", file]))
 }
 
 /// pip of the virtual environment.

@@ -49,9 +49,12 @@ pub(crate) fn prepare_to_test() -> Outcome<TestBed> {
     println!("cache: {}", cache::folder().display());
     system::install("Blender", system::BLENDER_LIBRARIES)?;
     system::install("the tests with windows", system::DISPLAY_TOOLS)?;
+    system::install("the tests of libraries", system::SERVERS)?;
     nextest()?;
     python::prepare(python::TO_TEST)?;
+    python::prepare_older_blender()?;
     let blender_trees = blender_tree::prepare()?;
+    python::prepare_blender_libraries(&blender_trees)?;
     wheel::install()?;
     product()?;
     let extension = extension::build()?;

@@ -1,8 +1,11 @@
 //! Debian's packages: installed as root, or the exact command to run.
 
+use std::path::PathBuf;
+
 use crate::failure::{Failure, Outcome};
+use crate::files;
 use crate::run::{Run, find_on_path};
-use crate::step::{already_done, step};
+use crate::step::{already_done, step, warn};
 
 /// What the `bpy` module links to and draws with.
 pub(crate) const BLENDER_LIBRARIES: &[&str] = &[
@@ -21,6 +24,10 @@ pub(crate) const BLENDER_LIBRARIES: &[&str] = &[
 
 /// What the tests with windows need: a display, hands, eyes, and a way to install Blenders.
 pub(crate) const DISPLAY_TOOLS: &[&str] = &["imagemagick", "mmdebstrap", "xdotool", "xvfb"];
+
+/// The servers that the tests of libraries start, each on a port of its own.
+pub(crate) const SERVERS: &[&str] =
+    &["mosquitto", "nats-server", "ngircd", "postgresql", "rabbitmq-server", "redis-server"];
 
 /// Install those of the packages that are missing.
 pub(crate) fn install(purpose: &str, packages: &[&str]) -> Outcome {
@@ -49,6 +56,7 @@ pub(crate) fn install(purpose: &str, packages: &[&str]) -> Outcome {
         .hint(format!("run this, then try again:\n\n  sudo sh -c '{command}'")));
     }
     step(&name, || {
+        let _services_stay_off = ServicesStayOff::begin()?;
         Run::new("apt-get").args(["update", "-q"]).check()?;
         Run::new("apt-get")
             .env("DEBIAN_FRONTEND", "noninteractive")
@@ -56,6 +64,32 @@ pub(crate) fn install(purpose: &str, packages: &[&str]) -> Outcome {
             .args(missing)
             .check()
     })
+}
+
+/// While it lives, the packages that are installed start none of their services: Debian's own way,
+/// which is a program that refuses.
+struct ServicesStayOff {
+    /// The program, if it is ours and not the machine's.
+    ours: Option<PathBuf>,
+}
+
+impl ServicesStayOff {
+    fn begin() -> Outcome<Self> {
+        let policy = PathBuf::from("/usr/sbin/policy-rc.d");
+        if policy.exists() {
+            return Ok(Self { ours: None });
+        }
+        files::write_program(&policy, "#!/bin/sh\nexit 101\n")?;
+        Ok(Self { ours: Some(policy) })
+    }
+}
+
+impl Drop for ServicesStayOff {
+    fn drop(&mut self) {
+        if let Some(Err(failure)) = self.ours.as_deref().map(files::remove) {
+            warn(&format!("no service will start when its package is installed.\n{failure}"));
+        }
+    }
 }
 
 pub(crate) fn is_root() -> Outcome<bool> {

@@ -25,6 +25,11 @@ pub(crate) fn venv() -> PathBuf {
     root().join(".venv")
 }
 
+/// Like `.venv`, with Blender 4.5.
+pub(crate) fn older_blender_venv() -> PathBuf {
+    root().join(".venv-4.5")
+}
+
 /// A program of the virtual environment, as in `pytest`.
 pub(crate) fn venv_program(name: &str) -> PathBuf {
     venv().join("bin").join(name)

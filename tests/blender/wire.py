@@ -1,0 +1,58 @@
+"""A wire to a driver inside Blender: the test asks for a step, the driver answers."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE: Final = 90.0
+"""Seconds that a step inside Blender may take; software GL on a busy machine is slow."""
+
+
+class Wire:
+    """The test's end of a socket whose other end Blender inherits.
+
+    Args:
+        said: Returns what Blender has printed so far, for the message when something fails.
+    """
+
+    def __init__(self, said: Callable[[], str]) -> None:
+        self._said = said
+        self._ours, self._theirs = socket.socketpair()
+        self._ours.settimeout(PATIENCE)
+        self._answers = self._ours.makefile("r", encoding="utf-8")
+
+    def fileno(self) -> int:
+        """Return the descriptor for Blender, to be passed on when its process is started."""
+        return self._theirs.fileno()
+
+    def handed_over(self) -> None:
+        """Drop our copy of Blender's end, once Blender has its own."""
+        self._theirs.close()
+
+    def ask(self, step: str, **arguments: Any) -> Any:
+        """Have the driver do a step and return what the step returned.
+
+        Raises:
+            AssertionError: The step failed, or Blender did not answer.
+        """
+        question = json.dumps({"step": step, "arguments": arguments})
+        try:
+            self._ours.sendall(question.encode() + b"\n")
+            line = self._answers.readline()
+        except OSError as error:
+            raise AssertionError(f"no answer to {question}: {error}\n{self._said()}") from error
+        assert line, f"Blender went away at {question}:\n{self._said()}"
+        answer = json.loads(line)
+        assert "error" not in answer, f"{question} failed:\n{answer['error']}\n{self._said()}"
+        return answer["result"]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._answers.close()
+        self._ours.close()
+        self._theirs.close()

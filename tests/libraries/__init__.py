@@ -1,0 +1,1 @@
+"""The guides of `docs/guides`, run inside real Blenders against real servers."""

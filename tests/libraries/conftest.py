@@ -1,0 +1,112 @@
+"""Each test of a guide runs in every Blender that there is, without windows and with."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aiobpy
+from tests.blender.conftest import trees
+from tests.blender.display import Display
+from tests.blender.gui_blender import GuiBlender, Installation
+from tests.libraries.blenders import DRIVER, Blender, BlenderModule
+from tests.libraries.peers import Peers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+_MODULES = {"bpy-4.5": ROOT / ".venv-4.5", "bpy-5.0": ROOT / ".venv"}
+
+
+@pytest.fixture(scope="session")
+def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
+    """Servers that are started when they are asked for."""
+    peers = Peers(tmp_path_factory.mktemp("peers"))
+    yield peers
+    peers.stop()
+
+
+@pytest.fixture(
+    params=[
+        *(pytest.param(venv, id=name) for name, venv in _MODULES.items()),
+        *(pytest.param(tree, id=tree.name, marks=pytest.mark.blender) for tree in trees()),
+    ]
+)
+def blender(
+    request: pytest.FixtureRequest, tmp_path: Path, windowed: WindowedBlenders
+) -> Iterator[Blender]:
+    """Each Blender in turn."""
+    if request.param not in _MODULES.values():
+        yield Blender(windowed.of(request.param))
+        return
+    python = request.param / "bin" / "python"
+    if not python.exists():
+        pytest.fail(f"`{python}` is missing; `cargo xtask setup` makes it")
+    module = BlenderModule(python, tmp_path / "blender.log")
+    yield Blender(module)
+    module.close()
+
+
+@pytest.fixture(scope="session")
+def windowed() -> Iterator[WindowedBlenders]:
+    """One Blender of each kind, with windows, for all tests: it takes long to start."""
+    blenders = WindowedBlenders()
+    yield blenders
+    blenders.close()
+
+
+class WindowedBlenders:
+    """Blenders with windows, started when they are asked for."""
+
+    def __init__(self) -> None:
+        self._started: dict[Path, GuiBlender] = {}
+        self._display: Display | None = None
+        self._resources = ExitStack()
+
+    def of(self, tree: Path) -> GuiBlender:
+        """Return a Blender that runs, that of the tests before if it still does."""
+        blender = self._started.get(tree)
+        if blender is None or not blender.is_running():
+            blender = self._started[tree] = self._start(tree)
+        return blender
+
+    def close(self) -> None:
+        """Leave them, as a person would; end those that do not go.
+
+        Raises:
+            AssertionError: One did not leave cleanly.
+        """
+        with self._resources:
+            for blender in self._started.values():
+                if blender.is_running():
+                    blender.hang_up()
+                    assert blender.wait() == 0, blender.said()
+                    assert "Traceback" not in blender.said(), blender.said()
+
+    def _start(self, tree: Path) -> GuiBlender:
+        if self._display is None:
+            self._display = Display.start()
+            self._resources.callback(self._display.stop)
+        installation = Installation(tree, self._display)
+        self._resources.callback(installation.remove)
+        _install_libraries(installation)
+        blender = GuiBlender(installation, DRIVER)
+        self._resources.callback(blender.close)
+        return blender
+
+
+def _install_libraries(installation: Installation) -> None:
+    """Put the libraries, and us, where the guides say: into the user's folder of modules."""
+    python = (installation.tree / "usr/bin/python3").readlink().name.removeprefix("python")
+    libraries = ROOT / ".venv" / "blender-libraries" / python
+    if not libraries.is_dir():
+        pytest.fail(f"`{libraries}` is missing; `cargo xtask setup` makes it")
+    version = installation.version().rpartition(".")[0]
+    modules = installation.home / ".config" / "blender" / version / "scripts" / "modules"
+    shutil.copytree(libraries, modules)
+    shutil.copytree(Path(aiobpy.__file__).parent, modules / "aiobpy")
