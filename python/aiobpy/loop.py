@@ -273,6 +273,7 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         def accepted(result: int | OSError, address: Any) -> None:
             if isinstance(result, OSError):
                 self._report_accept_failed(result, sock)
+                self.call_later(constants.ACCEPT_RETRY_DELAY, self._go_on_accepting, sock.fileno())
                 return
             connection = socket.socket(sock.family, sock.type, sock.proto, fileno=result)
             connection.setblocking(False)

@@ -17,6 +17,7 @@ mod server;
 mod serving;
 mod socket_connection;
 mod stats;
+mod waiting;
 mod watched_fds;
 mod worker_link;
 

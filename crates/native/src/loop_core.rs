@@ -20,6 +20,7 @@ use crate::main_thread::Ready;
 use crate::serving::Serving;
 use crate::socket_connection::SocketConnection;
 use crate::stats::Stats;
+use crate::waiting::Waiting;
 use crate::watched_fds::WatchedFds;
 
 /// The Rust half of `aiobpy.EventLoop`.
@@ -41,6 +42,9 @@ pub(crate) struct LoopCore {
     pub(crate) is_closed: Arc<AtomicBool>,
     pub(crate) is_debug: AtomicBool,
     pub(crate) is_stopping: AtomicBool,
+    /// Room for one read on the main thread.
+    pub(crate) read_buffer: Mutex<Vec<u8>>,
+    pub(crate) waiting: Waiting,
     /// The thread that runs the loop; 0 while nobody does.
     thread_id: AtomicU64,
 }
@@ -57,8 +61,16 @@ impl LoopCore {
         let door: Door = Arc::new(move |event: Event| queue.arrive(Ready::Io(event)));
         let started =
             Arc::new(Reactor::start(door, Arc::clone(&self.read_ahead)).map_err(os_error)?);
+        if self.waiting.is_alone() {
+            self.take_over(&started)?;
+        }
         *reactor = Some(Arc::clone(&started));
         Ok(started)
+    }
+
+    /// The I/O thread, if somebody has needed it.
+    pub(crate) fn started_reactor(&self) -> Option<Arc<Reactor>> {
+        lock(&self.reactor).clone()
     }
 
     pub(crate) fn check_open(&self) -> PyResult<()> {
@@ -147,6 +159,8 @@ impl LoopCore {
             is_closed: Arc::default(),
             is_debug: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
+            read_buffer: Mutex::default(),
+            waiting: Waiting::default(),
             thread_id: AtomicU64::new(0),
         })
     }

@@ -1,9 +1,8 @@
 //! Turns of the loop on the main thread: the only place where the ready queue reaches Python.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use aiobpy_reactor::{Event, Parked, monotonic_seconds};
+use aiobpy_reactor::{Event, monotonic_seconds};
 use aiobpy_server::Call;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -13,6 +12,7 @@ use pyo3::types::PyDict;
 
 use crate::handle::{Handle, TimerHandle, lock};
 use crate::loop_core::LoopCore;
+use crate::waiting::Tick;
 
 /// What goes through the one door.
 pub(crate) enum Ready {
@@ -33,69 +33,25 @@ impl Ready {
 
 /// The clock's grain, in seconds: a timer that is due within it is due.
 const RESOLUTION: f64 = 1e-9;
-/// The longest wait in one go, in seconds, as asyncio has it.
-const LONGEST_WAIT: f64 = 24.0 * 3600.0;
 
 #[pymethods]
 impl LoopCore {
     /// Runs turns, parking in between, until the loop is stopped.
     fn _run_until_stopped(event_loop: &Bound<'_, Self>) -> PyResult<()> {
         let this = event_loop.get();
-        loop {
-            if lock(&this.generation).is_empty() {
-                this.park(event_loop)?;
-                this.begin_turn(event_loop.py());
-            }
-            let began = monotonic_seconds();
-            let mut count = 0;
-            while let Some(item) = this.next_of_generation() {
-                count += 1;
-                item.run(event_loop)?;
-            }
-            this.stats.note_tick(count, monotonic_seconds() - began, false);
-            if this.is_stopping.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-        }
+        this.begin_alone()?;
+        let result = this.run_alone(event_loop);
+        this.end_alone();
+        result
     }
 
     /// Runs turns until nothing is ready or `budget` seconds are spent; looks at the time after
     /// each callback. Returns whether something is left.
     fn _run_turns(event_loop: &Bound<'_, Self>, budget: f64) -> PyResult<bool> {
         let this = event_loop.get();
-        let began = monotonic_seconds();
-        let mut now = began;
-        let mut count = 0;
-        let mut result = Ok(false);
-        'turns: loop {
-            if lock(&this.generation).is_empty() {
-                this.begin_turn(event_loop.py());
-            }
-            let Some(mut next) = this.next_of_generation() else { break };
-            loop {
-                let handle = next.handle(event_loop.py());
-                result = next.run(event_loop).map(|()| false);
-                count += 1;
-                let before = std::mem::replace(&mut now, monotonic_seconds());
-                if let Some(handle) = handle
-                    && this.stats.is_among_slowest(now - before)
-                {
-                    this.stats.note_slow(name_of(handle.bind(event_loop.py())), now - before);
-                }
-                if result.is_err() {
-                    break 'turns;
-                }
-                if now - began >= budget {
-                    result = Ok(this.has_ready());
-                    break 'turns;
-                }
-                match this.next_of_generation() {
-                    Some(item) => next = item,
-                    None => break,
-                }
-            }
-        }
-        this.stats.note_tick(count, now - began, now - began > budget);
+        let mut tick = Tick::new(budget);
+        let result = this.run_tick(event_loop, &mut tick);
+        this.end_tick(&tick);
         result
     }
 
@@ -109,14 +65,14 @@ impl LoopCore {
             if left.is_some_and(|left| left <= 0.0) {
                 return Ok(false);
             }
-            this.park_for(event_loop, left)?;
+            this.wait(event_loop, left)?;
         }
         Ok(true)
     }
 
     /// The deadline of the next timer, in seconds of the loop's clock.
     #[pyo3(name = "_next_due")]
-    fn next_due(&self) -> Option<f64> {
+    pub(crate) fn next_due(&self) -> Option<f64> {
         self.forget_cancelled_timers();
         lock(&self.timers).next_due()
     }
@@ -138,28 +94,71 @@ impl LoopCore {
         due.is_some_and(|due| due <= self.clock.now() + RESOLUTION)
     }
 
-    /// Waits for the next thing to do, unless there is one or the loop is to stop.
-    fn park(&self, event_loop: &Bound<'_, Self>) -> PyResult<()> {
-        if !self.queue.is_empty() || self.is_stopping.load(Ordering::Relaxed) {
-            return event_loop.py().check_signals();
-        }
-        let limit = self.next_due().map(|due| due - self.clock.now());
-        match limit {
-            Some(..=0.0) => event_loop.py().check_signals(),
-            _ if self.clock.is_manual() => self.park_for(event_loop, None),
-            limit => self.park_for(event_loop, limit),
+    fn run_alone(&self, event_loop: &Bound<'_, Self>) -> PyResult<()> {
+        let mut now = monotonic_seconds();
+        loop {
+            if lock(&self.generation).is_empty() {
+                self.look_for_io(event_loop, now)?;
+                self.begin_turn(event_loop.py());
+            }
+            let began = monotonic_seconds();
+            let mut count = 0;
+            while let Some(item) = self.next_of_generation() {
+                count += 1;
+                item.run(event_loop)?;
+            }
+            now = monotonic_seconds();
+            self.stats.note_tick(count, now - began, false);
+            if self.is_stopping.load(Ordering::Relaxed) {
+                return Ok(());
+            }
         }
     }
 
-    fn park_for(&self, event_loop: &Bound<'_, Self>, seconds: Option<f64>) -> PyResult<()> {
-        let limit =
-            seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, LONGEST_WAIT)));
-        let parked = event_loop.py().detach(|| self.queue.park(limit));
-        event_loop.py().check_signals()?;
-        if let Parked::Signalled(signals) = parked {
-            event_loop.call_method1("_process_self_data", (signals,))?;
+    fn run_tick(&self, event_loop: &Bound<'_, Self>, tick: &mut Tick) -> PyResult<bool> {
+        let mut now = tick.began;
+        let mut count = 0;
+        let mut result = Ok(false);
+        'turns: loop {
+            if lock(&self.generation).is_empty() {
+                self.begin_turn(event_loop.py());
+            }
+            let Some(mut next) = self.next_of_generation() else {
+                match self.linger(event_loop, tick) {
+                    Ok(true) => continue,
+                    Ok(false) => break,
+                    Err(error) => {
+                        result = Err(error);
+                        break;
+                    }
+                }
+            };
+            loop {
+                let handle = next.handle(event_loop.py());
+                result = next.run(event_loop).map(|()| false);
+                count += 1;
+                let before = std::mem::replace(&mut now, monotonic_seconds());
+                if let Some(handle) = handle
+                    && self.stats.is_among_slowest(now - before)
+                {
+                    self.stats.note_slow(name_of(handle.bind(event_loop.py())), now - before);
+                }
+                if result.is_err() {
+                    break 'turns;
+                }
+                if now - tick.began >= tick.budget {
+                    result = Ok(self.has_ready());
+                    break 'turns;
+                }
+                match self.next_of_generation() {
+                    Some(item) => next = item,
+                    None => break,
+                }
+            }
         }
-        Ok(())
+        let seconds = monotonic_seconds() - tick.began;
+        self.stats.note_tick(count, seconds, seconds > tick.budget);
+        result
     }
 
     /// Makes all that is ready the next generation, and puts the timers that are due behind it.

@@ -1,4 +1,4 @@
-//! Listening sockets: connections that the I/O thread has accepted are handed to Python.
+//! Listening sockets: connections that were accepted in Rust are handed to Python.
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,14 +35,18 @@ impl LoopCore {
         Ok(())
     }
 
-    fn _stop_accepting(&self, py: Python<'_>, fd: RawFd) {
+    /// Accepts again after an error.
+    fn _go_on_accepting(&self, fd: RawFd) {
+        for serving in lock(&self.servings).values().filter(|serving| serving.fd == fd) {
+            serving.listener.go_on();
+        }
+    }
+
+    fn _stop_accepting(&self, fd: RawFd) {
         let mut servings = lock(&self.servings);
         let stopped: Vec<_> = servings.extract_if(|_, serving| serving.fd == fd).collect();
         drop(servings);
-        for (_, Serving { listener, accepted, .. }) in stopped {
-            py.detach(|| drop(listener));
-            drop(accepted);
-        }
+        drop(stopped);
     }
 }
 

@@ -3,12 +3,14 @@
 use std::os::fd::RawFd;
 use std::sync::Mutex;
 
-use aiobpy_reactor::{Connection, Delivery, End, Event, Token};
+use aiobpy_reactor::{Connection, Data, Delivery, End, Event, Token};
 use bytes::Bytes;
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::exceptions::{PyBufferError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyBytes, PySlice};
+use pyo3::types::{PyAny, PyBytes};
 
 use crate::errors::os_error;
 use crate::fd;
@@ -87,7 +89,7 @@ impl SocketConnection {
 
     /// Starts to read ahead.
     fn start_reading(&self) {
-        if let Some(connection) = &mut *lock(&self.connection) {
+        if let Some(connection) = &*lock(&self.connection) {
             connection.start_reading();
         }
     }
@@ -117,6 +119,7 @@ impl SocketConnection {
     ///
     /// Raises `OSError` if the connection is broken.
     fn write(&self, data: &[u8]) -> PyResult<usize> {
+        self.event_loop.get().waiting.note_sent();
         match &*lock(&self.connection) {
             Some(connection) => {
                 connection.write(data).map(|written| written.unsent).map_err(os_error)
@@ -212,8 +215,8 @@ impl SocketConnection {
         }
     }
 
-    fn take(&self, limit: usize) -> Option<Delivery> {
-        lock(&self.connection).as_ref().map(|connection| connection.take(limit))
+    fn take(&self, buffer: &mut [u8]) -> Option<Delivery> {
+        lock(&self.connection).as_ref().map(|connection| connection.take(buffer))
     }
 }
 
@@ -250,14 +253,28 @@ pub(crate) fn run_event(
 
 impl Borrowed<'_> {
     fn deliver(&self, connection: &SocketConnection) -> PyResult<()> {
-        let Some(delivery) = connection.take(DELIVERED_AT_ONCE) else { return Ok(()) };
-        if !delivery.chunks.is_empty() {
-            let py = self.protocol.py();
-            let data = join(py, &delivery.chunks)?;
-            let received =
-                self.protocol.getattr(intern!(py, "data_received")).and_then(|received| {
-                    self.context.call_method1(intern!(py, "run"), (received, data))
-                });
+        let py = self.protocol.py();
+        let taken = {
+            let mut buffer = lock(&connection.event_loop.get().read_buffer);
+            buffer.resize(DELIVERED_AT_ONCE, 0);
+            connection.take(&mut buffer).map(|delivery| {
+                let data = match &delivery.data {
+                    Data::Pieces(pieces) if pieces.is_empty() => None,
+                    Data::Pieces(pieces) => Some(join(py, pieces)),
+                    Data::InBuffer(0) => None,
+                    Data::InBuffer(count) => Some(Ok(PyBytes::new(py, &buffer[..*count]))),
+                };
+                (delivery, data)
+            })
+        };
+        let Some((delivery, data)) = taken else { return Ok(()) };
+        if let Some(data) = data {
+            let count = data.as_ref().map_or(0, |data| data.as_bytes().len());
+            connection.event_loop.get().waiting.note_received(count);
+            let received = data.and_then(|data| {
+                let received = self.protocol.getattr(intern!(py, "data_received"))?;
+                self.context.call_method1(intern!(py, "run"), (received, data))
+            });
             self.check(received.map(drop), "Fatal error: protocol.data_received() call failed.")?;
         }
         self.finish(connection, delivery)
@@ -265,30 +282,42 @@ impl Borrowed<'_> {
 
     fn fill_buffer(&self, connection: &SocketConnection) -> PyResult<()> {
         let py = self.protocol.py();
-        let buffer = self.protocol.getattr("get_buffer").and_then(|get_buffer| {
+        let buffer = self.protocol.getattr(intern!(py, "get_buffer")).and_then(|get_buffer| {
             let buffer = self.context.call_method1(intern!(py, "run"), (get_buffer, -1))?;
-            let length = buffer.len()?;
-            if length == 0 {
-                return Err(pyo3::exceptions::PyRuntimeError::new_err(
-                    "get_buffer() returned an empty buffer",
-                ));
+            let buffer = PyUntypedBuffer::get(&buffer)?;
+            if buffer.len_bytes() == 0 {
+                return Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer"));
             }
-            Ok((buffer, length))
+            Ok(buffer)
         });
-        let (buffer, length) = match buffer {
+        let buffer = match buffer {
             Ok(buffer) => buffer,
             Err(error) => {
                 return self.check(Err(error), "Fatal error: protocol.get_buffer() call failed.");
             }
         };
-        let Some(delivery) = connection.take(length) else { return Ok(()) };
-        if !delivery.chunks.is_empty() {
-            let data = join(py, &delivery.chunks)?;
-            let count = data.len()?;
-            let updated = fill(&buffer, &data, count).and_then(|()| {
-                let updated = self.protocol.getattr("buffer_updated")?;
-                self.context.call_method1(intern!(py, "run"), (updated, count))
-            });
+        let taken = with_bytes_of(&buffer, |bytes| {
+            let delivery = connection.take(bytes)?;
+            let count = match &delivery.data {
+                Data::Pieces(pieces) => copy_into(bytes, pieces),
+                Data::InBuffer(count) => *count,
+            };
+            Some((delivery, count))
+        });
+        buffer.release(py);
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                return self.check(Err(error), "Fatal error: protocol.get_buffer() call failed.");
+            }
+        };
+        let Some((delivery, count)) = taken else { return Ok(()) };
+        if count > 0 {
+            connection.event_loop.get().waiting.note_received(count);
+            let updated =
+                self.protocol.getattr(intern!(py, "buffer_updated")).and_then(|updated| {
+                    self.context.call_method1(intern!(py, "run"), (updated, count))
+                });
             self.check(updated.map(drop), "Fatal error: protocol.buffer_updated() call failed.")?;
         }
         self.finish(connection, delivery)
@@ -348,9 +377,32 @@ fn join<'py>(py: Python<'py>, chunks: &[Bytes]) -> PyResult<Bound<'py, PyBytes>>
     })
 }
 
-fn fill(buffer: &Bound<'_, PyAny>, data: &Bound<'_, PyBytes>, count: usize) -> PyResult<()> {
-    let py = buffer.py();
-    let view = py.import("builtins")?.getattr("memoryview")?.call1((buffer,))?;
-    let count = isize::try_from(count)?;
-    view.set_item(PySlice::new(py, 0, count, 1), data)
+/// Lends the bytes of a protocol's buffer to one read.
+///
+/// # Errors
+/// `BufferError` if they are read-only or not in one piece.
+#[expect(unsafe_code, reason = "a read into Python's memory without a copy")]
+fn with_bytes_of<T>(buffer: &PyUntypedBuffer, action: impl FnOnce(&mut [u8]) -> T) -> PyResult<T> {
+    if buffer.readonly() || !buffer.is_c_contiguous() {
+        return Err(PyBufferError::new_err(
+            "get_buffer() must return a buffer that can be written, in one piece",
+        ));
+    }
+    // SAFETY: the buffer is held, so the memory stays where it is, and its length is that of the
+    // bytes in one piece; `action` runs no Python code and the GIL is held, so nobody else reads or
+    // writes them meanwhile.
+    let bytes = unsafe {
+        std::slice::from_raw_parts_mut(buffer.buf_ptr().cast::<u8>(), buffer.len_bytes())
+    };
+    Ok(action(bytes))
+}
+
+/// Returns how many bytes were copied: all, as no more were taken than fit.
+fn copy_into(bytes: &mut [u8], pieces: &[Bytes]) -> usize {
+    let mut count = 0;
+    for piece in pieces {
+        bytes[count..count + piece.len()].copy_from_slice(piece);
+        count += piece.len();
+    }
+    count
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 
-use aiobpy_reactor::{Interest, Readiness, Token};
+use aiobpy_reactor::{Interest, Reactor, Token, Watch};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
@@ -16,15 +16,14 @@ use crate::main_thread::run_handle;
 /// The descriptors under watch, with a callback for each direction.
 #[derive(Default)]
 pub(crate) struct WatchedFds {
-    readiness: Option<Readiness>,
     by_fd: HashMap<RawFd, WatchedFd>,
     /// The descriptor that each token was armed for. A new token at each arming, so that a report
     /// that is on its way when the watch changes is known to be stale.
     by_token: HashMap<Token, RawFd>,
 }
 
-#[derive(Default)]
 struct WatchedFd {
+    watch: Watch,
     token: Option<Token>,
     reader: Option<Py<Handle>>,
     writer: Option<Py<Handle>>,
@@ -68,11 +67,8 @@ impl LoopCore {
     ) -> PyResult<()> {
         let reactor = self.reactor()?;
         let mut watched_fds = lock(&self.watched_fds);
-        if watched_fds.readiness.is_none() {
-            watched_fds.readiness = Some(Readiness::start(&reactor).map_err(os_error)?);
-        }
         let is_new = !watched_fds.by_fd.contains_key(&fd);
-        let watched = watched_fds.by_fd.entry(fd).or_default();
+        let watched = watched_fds.by_fd.entry(fd).or_insert_with(|| WatchedFd::new(&reactor));
         let replaced = watched.side(direction).replace(handle.unbind());
         let armed = watched_fds.arm(fd, reactor.new_token());
         if armed.is_err() && is_new {
@@ -156,27 +152,24 @@ impl LoopCore {
 
 impl WatchedFds {
     fn arm(&mut self, fd: RawFd, token: Token) -> PyResult<()> {
-        let (Some(readiness), Some(watched)) = (&self.readiness, self.by_fd.get_mut(&fd)) else {
-            return Ok(());
-        };
+        let Some(watched) = self.by_fd.get_mut(&fd) else { return Ok(()) };
         if let Some(stale) = watched.token.replace(token) {
             self.by_token.remove(&stale);
         }
         self.by_token.insert(token, fd);
         let interest = watched.interest();
-        fd::with(fd, |fd| readiness.watch(fd, token, interest)).map_err(os_error)
+        fd::with(fd, |fd| watched.watch.arm(fd, token, interest)).map_err(os_error)
     }
 
     fn forget(&mut self, fd: RawFd) {
-        if let Some(token) = self.by_fd.remove(&fd).and_then(|watched| watched.token) {
+        let Some(mut watched) = self.by_fd.remove(&fd) else { return };
+        if let Some(token) = watched.token {
             self.by_token.remove(&token);
         }
-        if let Some(readiness) = &self.readiness {
-            let _closed_before = fd::with(fd, |fd| {
-                readiness.forget(fd);
-                Ok(())
-            });
-        }
+        let _closed_before = fd::with(fd, |fd| {
+            watched.watch.forget(fd);
+            Ok(())
+        });
     }
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -189,6 +182,10 @@ impl WatchedFds {
 }
 
 impl WatchedFd {
+    fn new(reactor: &Reactor) -> Self {
+        Self { watch: Watch::new(reactor), token: None, reader: None, writer: None }
+    }
+
     fn side(&mut self, direction: Direction) -> &mut Option<Py<Handle>> {
         match direction {
             Direction::Read => &mut self.reader,

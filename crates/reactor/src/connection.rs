@@ -1,51 +1,56 @@
-//! One connected stream socket: read ahead on the I/O thread, written from both.
+//! One connected stream socket: read ahead by the I/O thread or read at once by the main thread,
+//! written from both.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use mio::Interest;
 use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg, shutdown,
 };
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinHandle};
 
-use crate::inbox::{End, Inbox, ReadAhead};
-use crate::io_thread::{Door, Event, Reactor, Token};
+use crate::inbox::{End, Inbox, Reader};
+use crate::io_thread::{Core, Event, Reactor, Token};
 use crate::outbox::{Outbox, slices};
-use crate::watched::watch;
+use crate::poll::{Driver, Readiness, Source, Turn};
+use crate::watchable::Watchable;
 
 /// The main thread's hold on a connection. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Connection {
     shared: Arc<Shared>,
-    handle: tokio::runtime::Handle,
-    reader: Option<AbortHandle>,
 }
 
+#[derive(Debug)]
 struct Shared {
     token: Token,
-    socket: AsyncFd<OwnedFd>,
+    socket: OwnedFd,
     inbox: Mutex<Inbox>,
-    /// Told when the main thread has made room in the inbox.
-    room: Notify,
     outbox: Mutex<Outbox>,
-    read_ahead: Arc<ReadAhead>,
-    door: Door,
+    core: Arc<Core>,
 }
 
 /// What [`Connection::take`] hands over.
 #[derive(Debug)]
 pub struct Delivery {
-    pub chunks: Vec<Bytes>,
+    pub data: Data,
     /// How the input ended; never together with bytes.
     pub end: Option<End>,
-    /// More is there already.
+    /// There may be more already.
     pub more: bool,
+}
+
+/// Where the bytes of a [`Delivery`] are.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Data {
+    /// Read ahead, in as few pieces as they came; perhaps none.
+    Pieces(Vec<Bytes>),
+    /// Read just now, at the beginning of the caller's buffer: so many.
+    InBuffer(usize),
 }
 
 /// What [`Connection::write`] did.
@@ -53,15 +58,17 @@ pub struct Delivery {
 pub struct Written {
     /// Bytes that the kernel took at once.
     pub at_once: usize,
-    /// Bytes that are left for the I/O thread, those of earlier writes included.
+    /// Bytes that are left for later, those of earlier writes included.
     pub unsent: usize,
 }
 
 /// The most that one `recv` asks for, in bytes.
 const READ_SIZE: usize = 256 << 10;
-/// The most that one `write` sends on the main thread, in bytes: a write of 100 MiB must not stop a
-/// frame.
+/// The most that one `write` sends on the main thread of a guest, in bytes: a write of 100 MiB must
+/// not stop a frame.
 const WRITE_AT_ONCE: usize = 256 << 10;
+/// Bytes that are moved for one connection before others get their turn.
+const BURST: usize = 1 << 20;
 
 impl Connection {
     /// Takes over a connected socket, which must be non-blocking. Nothing is read yet.
@@ -69,64 +76,97 @@ impl Connection {
     /// # Errors
     /// The system's, if the socket cannot be watched.
     pub fn adopt(reactor: &Reactor, token: Token, socket: OwnedFd) -> io::Result<Self> {
-        let _runtime = reactor.handle.enter();
         let shared = Arc::new(Shared {
             token,
-            socket: watch(socket, Interest::READABLE | Interest::WRITABLE)?,
+            socket,
             inbox: Mutex::default(),
-            room: Notify::new(),
             outbox: Mutex::default(),
-            read_ahead: Arc::clone(&reactor.read_ahead),
-            door: Arc::clone(&reactor.door),
+            core: Arc::clone(&reactor.core),
         });
-        Ok(Self { shared, handle: reactor.handle.clone(), reader: None })
+        let source = Arc::<Shared>::clone(&shared);
+        shared.core.poll.add(
+            token,
+            &Watchable::of(&shared.socket),
+            Interest::READABLE | Interest::WRITABLE,
+            source,
+        )?;
+        Ok(Self { shared })
     }
 
     pub fn token(&self) -> Token {
         self.shared.token
     }
 
-    /// Starts to read ahead. Each batch is announced by one [`Event::Received`].
-    pub fn start_reading(&mut self) {
-        if self.reader.is_none() {
-            let reader = self.handle.spawn(read_ahead(Arc::clone(&self.shared)));
-            self.reader = Some(reader.abort_handle());
-        }
-    }
-
-    /// Takes `limit` bytes at most.
-    ///
-    /// If `more` is left, no event will tell of it: take again. If not, one will.
-    pub fn take(&self, limit: usize) -> Delivery {
+    /// Starts to read. Each batch is announced by one [`Event::Received`].
+    pub fn start_reading(&self) {
         let mut inbox = self.shared.inbox();
-        let chunks = inbox.take(limit, &self.shared.read_ahead);
-        // Not together with bytes: their receiver may pause, and then the end has to wait as well.
-        let end = if chunks.is_empty() { inbox.take_end() } else { None };
-        let more = inbox.has_something();
-        inbox.announced = more;
-        if inbox.is_reader_waiting {
-            inbox.is_reader_waiting = false;
-            drop(inbox);
-            self.shared.room.notify_one();
+        if inbox.reader == Reader::Off {
+            inbox.reader = Reader::Free;
         }
-        Delivery { chunks, end, more }
+        let may_read = inbox.may_read();
+        drop(inbox);
+        if may_read {
+            self.shared.core.want_served(self.shared.token);
+        }
     }
 
-    /// Sends what the kernel takes at once and leaves the rest to the I/O thread.
+    /// Takes what fits into `buffer`: what was read ahead, or else what the system has.
+    ///
+    /// If there is `more`, no event will tell of it: take again. If not, one will.
+    pub fn take(&self, buffer: &mut [u8]) -> Delivery {
+        let mut inbox = self.shared.inbox();
+        let pieces = inbox.take(buffer.len(), &self.shared.core.read_ahead);
+        let is_reader_waiting = inbox.reader == Reader::WaitingForRoom;
+        // The end is not handed over together with bytes: their receiver may pause, and then the end
+        // has to wait as well.
+        let (data, end) = if !pieces.is_empty() {
+            (Data::Pieces(pieces), None)
+        } else if let Some(end) = inbox.take_end() {
+            (Data::Pieces(pieces), Some(end))
+        } else if inbox.may_read() {
+            let result = self.shared.receive_into(buffer);
+            match inbox.note_read(&result, buffer.len()) {
+                Some(end) => (Data::Pieces(pieces), Some(end)),
+                None => (Data::InBuffer(result.unwrap_or(0)), None),
+            }
+        } else {
+            (Data::Pieces(pieces), None)
+        };
+        let more = inbox.has_something() || inbox.may_read();
+        inbox.announced = more;
+        if is_reader_waiting {
+            inbox.reader = Reader::Free;
+            drop(inbox);
+            self.shared.core.want_served(self.shared.token);
+        }
+        Delivery { data, end, more }
+    }
+
+    /// Sends what the kernel takes at once and leaves the rest for later.
     ///
     /// # Errors
     /// The system's; the connection is of no more use then.
     pub fn write(&self, data: &[u8]) -> io::Result<Written> {
-        let mut outbox = self.shared.outbox();
+        let shared = &self.shared;
+        let mut outbox = shared.outbox();
         let mut at_once = 0;
+        let mut is_capped = false;
         if outbox.is_empty() && !outbox.is_writing {
-            at_once = self.shared.send_now(&data[..data.len().min(WRITE_AT_ONCE)])?;
+            let is_guest = !shared.core.driving.is_main();
+            let most = if is_guest { WRITE_AT_ONCE.min(data.len()) } else { data.len() };
+            at_once = shared.send_now(&data[..most])?;
+            is_capped = at_once == most;
         }
         if at_once < data.len() {
             outbox.push(Bytes::copy_from_slice(&data[at_once..]));
-            self.ensure_writing(&mut outbox);
         }
-        Ok(Written { at_once, unsent: outbox.len() })
+        let unsent = outbox.len();
+        drop(outbox);
+        // Where the kernel would take no more, it will tell when it does.
+        if is_capped && unsent > 0 {
+            shared.core.want_served(shared.token);
+        }
+        Ok(Written { at_once, unsent })
     }
 
     /// Bytes that have not been sent.
@@ -149,164 +189,184 @@ impl Connection {
     pub fn flush(&self, shut_down: bool) {
         let mut outbox = self.shared.outbox();
         outbox.shut_down_after |= shut_down;
-        self.ensure_writing(&mut outbox);
+        outbox.tell_flushed = true;
+        if !outbox.is_writing {
+            self.shared.finish_flush(outbox);
+        }
     }
 
     /// Throws away what is unsent.
     pub fn discard_unsent(&self) {
         self.shared.outbox().clear();
     }
-
-    fn ensure_writing(&self, outbox: &mut Outbox) {
-        if !outbox.is_writing {
-            outbox.is_writing = true;
-            drop::<JoinHandle<()>>(self.handle.spawn(send_all(Arc::clone(&self.shared))));
-        }
-    }
 }
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.shared.socket.get_ref().as_fd()
+        self.shared.socket.as_fd()
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(reader) = &self.reader {
-            reader.abort();
-        }
-        self.shared.inbox().clear(&self.shared.read_ahead);
+        let shared = &self.shared;
+        shared.core.poll.remove(shared.token, &Watchable::of(&shared.socket));
+        shared.inbox().close(&shared.core.read_ahead);
     }
 }
 
-/// The reader task of one connection, on the I/O thread.
-async fn read_ahead(shared: Arc<Shared>) {
-    let mut buffer = Vec::new();
-    loop {
-        shared.wait_for_room().await;
-        match shared.receive(&mut buffer).await {
-            Ok(0) => return shared.deliver(|inbox, _| inbox.end(End::Eof)),
-            Ok(_) => {
-                let chunk = cut_chunk(&mut buffer);
-                shared.deliver(|inbox, read_ahead| inbox.push(chunk, read_ahead));
-            }
-            Err(error) => return shared.deliver(|inbox, _| inbox.end(End::Failed(error))),
+impl Source for Shared {
+    fn serve(&self, readiness: Readiness, turn: &mut Turn<'_>) {
+        match turn.driver {
+            Driver::MainThread => self.announce_readable(readiness, turn),
+            Driver::IoThread => self.read_ahead(readiness, turn),
         }
+        self.send_unsent(turn);
     }
-}
 
-/// Hands over a well-filled buffer as it is, and copies a few bytes out of a large one, so that what
-/// is held is what is counted.
-fn cut_chunk(buffer: &mut Vec<u8>) -> Bytes {
-    if buffer.len() >= READ_SIZE / 4 {
-        return std::mem::take(buffer).into();
-    }
-    let chunk = Bytes::copy_from_slice(buffer);
-    buffer.clear();
-    chunk
-}
-
-/// The writer task of one connection: lives while there is something to send.
-async fn send_all(shared: Arc<Shared>) {
-    loop {
-        let pieces = {
-            let mut outbox = shared.outbox();
-            let pieces = outbox.first_pieces();
-            if pieces.is_empty() {
-                outbox.is_writing = false;
-                if std::mem::take(&mut outbox.shut_down_after) {
-                    // The peer may have closed meanwhile; the reader tells of that.
-                    let _done_or_gone = shutdown(shared.socket.get_ref(), Shutdown::Write);
-                }
-                drop(outbox);
-                return (shared.door)(Event::Flushed(shared.token));
-            }
-            pieces
-        };
-        match shared.send_pieces(&pieces).await {
-            Ok(count) => {
-                // The outbox may have been thrown away meanwhile.
-                let mut outbox = shared.outbox();
-                let is_drained = !outbox.is_empty() && outbox.advance(count);
-                drop(outbox);
-                if is_drained {
-                    (shared.door)(Event::Drained(shared.token));
-                }
-            }
-            Err(error) => {
-                let mut outbox = shared.outbox();
-                outbox.clear();
-                outbox.is_writing = false;
-                drop(outbox);
-                return (shared.door)(Event::SendFailed(shared.token, error));
-            }
-        }
+    fn is_unread(&self) -> bool {
+        self.inbox().may_read()
     }
 }
 
 impl Shared {
-    async fn wait_for_room(&self) {
+    /// Leaves the reading to the main thread.
+    fn announce_readable(&self, readiness: Readiness, turn: &mut Turn<'_>) {
+        let mut inbox = self.inbox();
+        inbox.note_readiness(readiness);
+        if inbox.may_read() {
+            turn.leave_unread(self.token);
+            self.announce(inbox);
+        }
+    }
+
+    /// Reads until the kernel has no more or the bound is reached.
+    fn read_ahead(&self, readiness: Readiness, turn: &mut Turn<'_>) {
+        self.inbox().note_readiness(readiness);
+        let mut moved = 0;
         loop {
             {
                 let mut inbox = self.inbox();
-                if inbox.has_room(&self.read_ahead) {
+                if !inbox.may_read() {
                     return;
                 }
-                inbox.is_reader_waiting = true;
+                if !inbox.has_room(&self.core.read_ahead) {
+                    inbox.reader = Reader::WaitingForRoom;
+                    return;
+                }
+                if moved >= BURST {
+                    return turn.serve_again(self.token);
+                }
+                inbox.reader = Reader::Reading;
             }
-            self.room.notified().await;
+            let result = self.receive(turn.scratch);
+            let mut inbox = self.inbox();
+            if inbox.reader == Reader::Off {
+                // The connection was closed meanwhile.
+                return;
+            }
+            inbox.reader = Reader::Free;
+            match inbox.note_read(&result, READ_SIZE) {
+                Some(end) => inbox.end(end),
+                None if turn.scratch.is_empty() => {}
+                None => {
+                    moved += turn.scratch.len();
+                    inbox.push(cut_chunk(turn.scratch), &self.core.read_ahead);
+                }
+            }
+            if inbox.has_something() {
+                self.announce(inbox);
+            }
         }
     }
 
-    async fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    /// Tells the main thread, if it has not been told.
+    fn announce(&self, mut inbox: MutexGuard<'_, Inbox>) {
+        let _room = tracing::trace_span!("reactor/connection").entered();
+        let is_news = !std::mem::replace(&mut inbox.announced, true);
+        drop(inbox);
+        if is_news {
+            (self.core.door)(Event::Received(self.token));
+        }
+    }
+
+    /// Sends until the kernel takes no more or nothing is left.
+    fn send_unsent(&self, turn: &mut Turn<'_>) {
+        let mut moved = 0;
         loop {
-            let mut guard = self.socket.readable().await?;
-            buffer.reserve(READ_SIZE);
-            let result = guard.try_io(|socket| {
-                Ok(recv(socket.get_ref(), spare_capacity(buffer), RecvFlags::empty())?)
-            });
+            let pieces = {
+                let mut outbox = self.outbox();
+                if outbox.is_empty() {
+                    return self.finish_flush(outbox);
+                }
+                if moved >= BURST {
+                    return turn.serve_again(self.token);
+                }
+                outbox.is_writing = true;
+                outbox.first_pieces()
+            };
+            let result = self.send_pieces(&pieces);
+            let mut outbox = self.outbox();
+            outbox.is_writing = false;
             match result {
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(result) => return result.map(|(count, _)| count),
-                Err(_would_block) => {}
+                Ok(count) => {
+                    moved += count;
+                    // The outbox may have been thrown away meanwhile.
+                    let is_drained = !outbox.is_empty() && outbox.advance(count);
+                    drop(outbox);
+                    if is_drained {
+                        (self.core.door)(Event::Drained(self.token));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    outbox.clear();
+                    drop(outbox);
+                    return (self.core.door)(Event::SendFailed(self.token, error));
+                }
             }
         }
     }
 
-    async fn send_pieces(&self, pieces: &[Bytes]) -> io::Result<usize> {
-        loop {
-            let mut guard = self.socket.writable().await?;
-            let result = guard.try_io(|socket| {
-                let mut control = SendAncillaryBuffer::default();
-                Ok(sendmsg(socket.get_ref(), &slices(pieces), &mut control, SendFlags::NOSIGNAL)?)
-            });
-            match result {
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(result) => return result,
-                Err(_would_block) => {}
-            }
+    /// Does what was to be done when nothing is unsent.
+    fn finish_flush(&self, mut outbox: MutexGuard<'_, Outbox>) {
+        if !outbox.is_empty() {
+            return;
         }
+        if std::mem::take(&mut outbox.shut_down_after) {
+            // The peer may have closed meanwhile; reading tells of that.
+            let _done_or_gone = shutdown(&self.socket, Shutdown::Write);
+        }
+        let is_wanted = std::mem::take(&mut outbox.tell_flushed);
+        drop(outbox);
+        if is_wanted {
+            (self.core.door)(Event::Flushed(self.token));
+        }
+    }
+
+    fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        buffer.clear();
+        buffer.reserve(READ_SIZE);
+        let (count, _) = recv(&self.socket, spare_capacity(buffer), RecvFlags::empty())?;
+        Ok(count)
+    }
+
+    fn receive_into(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (count, _) = recv(&self.socket, buffer, RecvFlags::empty())?;
+        Ok(count)
+    }
+
+    fn send_pieces(&self, pieces: &[Bytes]) -> io::Result<usize> {
+        let mut control = SendAncillaryBuffer::default();
+        Ok(sendmsg(&self.socket, &slices(pieces), &mut control, SendFlags::NOSIGNAL)?)
     }
 
     fn send_now(&self, data: &[u8]) -> io::Result<usize> {
-        match send(self.socket.get_ref(), data, SendFlags::NOSIGNAL) {
+        match send(&self.socket, data, SendFlags::NOSIGNAL) {
             Ok(count) => Ok(count),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Changes the inbox and tells the main thread, if it has not been told.
-    fn deliver(&self, change: impl FnOnce(&mut Inbox, &ReadAhead)) {
-        let _room = tracing::trace_span!("reactor/connection").entered();
-        let is_news = {
-            let mut inbox = self.inbox();
-            change(&mut inbox, &self.read_ahead);
-            !std::mem::replace(&mut inbox.announced, true)
-        };
-        if is_news {
-            (self.door)(Event::Received(self.token));
         }
     }
 
@@ -319,8 +379,13 @@ impl Shared {
     }
 }
 
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Shared").field("token", &self.token).finish_non_exhaustive()
+/// Hands over a well-filled buffer as it is, and copies a few bytes out of a large one, so that what
+/// is held is what is counted.
+fn cut_chunk(buffer: &mut Vec<u8>) -> Bytes {
+    if buffer.len() >= READ_SIZE / 4 {
+        return std::mem::take(buffer).into();
     }
+    let chunk = Bytes::copy_from_slice(buffer);
+    buffer.clear();
+    chunk
 }

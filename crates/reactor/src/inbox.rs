@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
+use crate::poll::Readiness;
+
 /// How far the I/O thread reads ahead of the main thread.
 ///
 /// Beyond that the bytes stay in the kernel, and TCP stops the peer: a slow consumer costs no
@@ -63,6 +65,29 @@ pub enum End {
     Failed(io::Error),
 }
 
+/// What becomes of the bytes that the kernel has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Nobody wants them, yet or any more.
+    #[default]
+    Off,
+    /// Whoever comes by may read them.
+    Free,
+    /// The I/O thread reads at this moment: nobody else may.
+    Reading,
+    /// The I/O thread waits for room.
+    WaitingForRoom,
+}
+
+/// What is known of the kernel's side.
+#[derive(Debug, Default)]
+struct Kernel {
+    /// It may have bytes.
+    is_readable: bool,
+    /// It has the end behind what it has.
+    is_read_closed: bool,
+}
+
 /// What one connection has received and the main thread has not yet taken.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -75,8 +100,8 @@ pub(crate) struct Inbox {
     end: Option<End>,
     /// An event that tells of it is on its way to the main thread.
     pub(crate) announced: bool,
-    /// The reader waits for room.
-    pub(crate) is_reader_waiting: bool,
+    pub(crate) reader: Reader,
+    kernel: Kernel,
 }
 
 impl Default for Inbox {
@@ -88,12 +113,47 @@ impl Default for Inbox {
             was_full: false,
             end: None,
             announced: false,
-            is_reader_waiting: false,
+            reader: Reader::default(),
+            kernel: Kernel::default(),
         }
     }
 }
 
 impl Inbox {
+    pub(crate) fn note_readiness(&mut self, readiness: Readiness) {
+        self.kernel.is_readable |= readiness.readable;
+        self.kernel.is_read_closed |= readiness.read_closed;
+    }
+
+    /// Whether the kernel may have more that can be read now.
+    pub(crate) fn may_read(&self) -> bool {
+        self.kernel.is_readable && self.reader == Reader::Free && self.end.is_none()
+    }
+
+    /// What a read of `wanted` bytes says of the kernel's side; the end, if it has come.
+    pub(crate) fn note_read(&mut self, result: &io::Result<usize>, wanted: usize) -> Option<End> {
+        match result {
+            Ok(0) if wanted > 0 => {
+                self.kernel.is_readable = false;
+                Some(End::Eof)
+            }
+            Ok(count) => {
+                // The kernel gave all that it had, and reports what comes from now on.
+                self.kernel.is_readable = *count == wanted || self.kernel.is_read_closed;
+                None
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.kernel.is_readable = false;
+                None
+            }
+            Err(error) => {
+                self.kernel.is_readable = false;
+                Some(End::Failed(copy_of(error)))
+            }
+        }
+    }
+
     pub(crate) fn push(&mut self, chunk: Bytes, read_ahead: &ReadAhead) {
         self.held += chunk.len();
         read_ahead.held.fetch_add(chunk.len(), Ordering::Relaxed);
@@ -142,13 +202,19 @@ impl Inbox {
         if self.chunks.is_empty() { self.end.take() } else { None }
     }
 
-    /// Forgets all that is held.
-    pub(crate) fn clear(&mut self, read_ahead: &ReadAhead) {
+    /// Forgets all that is held, and holds nothing any more.
+    pub(crate) fn close(&mut self, read_ahead: &ReadAhead) {
+        self.reader = Reader::Off;
         read_ahead.held.fetch_sub(self.held, Ordering::Relaxed);
         self.chunks.clear();
         self.held = 0;
         self.end = None;
     }
+}
+
+/// The same error, for another owner.
+fn copy_of(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
 
 #[cfg(test)]
@@ -181,7 +247,7 @@ mod tests {
         second.push(Bytes::from_static(b"12"), &read_ahead);
         assert!(!second.has_room(&read_ahead), "the bound of all");
         assert!(Inbox::default().has_room(&read_ahead), "who holds nothing may always read once");
-        first.clear(&read_ahead);
+        first.close(&read_ahead);
         assert!(second.has_room(&read_ahead));
     }
 

@@ -2,25 +2,29 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::oneshot;
+use mio::Waker;
 
 use crate::birthplace::Birthplace;
+use crate::driving::Driving;
 use crate::inbox::ReadAhead;
+use crate::look_up_threads::LookUpThreads;
+use crate::poll::Poll;
 use crate::resolver::{AddressInfo, LookupFailed, NameInfo};
+use crate::watchable::Watchable;
 
 /// Names a connection, a listener, a look-up or a watched file descriptor, for good.
 ///
 /// The I/O thread knows these numbers only; what belongs to a number is the main thread's affair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
-/// What the I/O thread tells the main thread.
+/// What the main thread is told.
 #[derive(Debug)]
 pub enum Event {
     /// A connection has bytes, or its end, to be taken.
@@ -44,42 +48,47 @@ pub enum Event {
 /// Where events go: the main thread's queue, behind one function.
 pub type Door = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// One I/O thread with all that runs on it. It never waits for the main thread.
+/// All that a loop watches, and the thread that serves it while the main thread does not.
 pub struct Reactor {
-    pub(crate) handle: Handle,
-    pub(crate) door: Door,
-    pub(crate) read_ahead: Arc<ReadAhead>,
+    pub(crate) core: Arc<Core>,
+    pub(crate) look_up_threads: LookUpThreads,
     next_token: AtomicU64,
-    thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    thread: Option<JoinHandle<()>>,
     birthplace: Birthplace,
 }
 
-/// How long a name look-up under way may delay the end: the system's resolver cannot be stopped.
-const SHUTDOWN_LIMIT: Duration = Duration::from_millis(100);
+/// What the sources share.
+pub(crate) struct Core {
+    pub(crate) poll: Poll,
+    pub(crate) driving: Driving,
+    pub(crate) door: Door,
+    pub(crate) read_ahead: Arc<ReadAhead>,
+}
+
+impl Core {
+    /// Has `token` served soon, by whoever drives.
+    pub(crate) fn want_served(&self, token: Token) {
+        self.driving.want_served(&self.poll, token);
+    }
+}
 
 impl Reactor {
-    /// Starts the thread.
+    /// Starts the thread, which drives until the main thread takes over.
     ///
     /// # Errors
-    /// The system's, if no thread or no epoll instance can be had.
+    /// The system's, if no thread or no poll can be had.
     pub fn start(door: Door, read_ahead: Arc<ReadAhead>) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .thread_name("aiobpy-resolver")
-            .max_blocking_threads(8)
-            .thread_keep_alive(Duration::from_secs(5))
-            .build()?;
-        let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel();
+        let core =
+            Arc::new(Core { poll: Poll::new()?, driving: Driving::default(), door, read_ahead });
+        let on_thread = Arc::clone(&core);
         let thread = std::thread::Builder::new()
             .name("aiobpy-io".to_owned())
-            .spawn(move || run(runtime, stopped))?;
+            .spawn(move || on_thread.driving.run_io_thread(&on_thread.poll))?;
         Ok(Self {
-            handle,
-            door,
-            read_ahead,
+            core,
+            look_up_threads: LookUpThreads::default(),
             next_token: AtomicU64::new(1),
-            thread: Some((stop, thread)),
+            thread: Some(thread),
             birthplace: Birthplace::here(),
         })
     }
@@ -87,22 +96,58 @@ impl Reactor {
     pub fn new_token(&self) -> Token {
         Token(self.next_token.fetch_add(1, Ordering::Relaxed))
     }
-}
 
-fn run(runtime: Runtime, stopped: oneshot::Receiver<()>) {
-    // An error means that the sender is gone, which is a stop as well.
-    let _stopped_or_dropped = runtime.block_on(stopped);
-    runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+    /// From now on the calling thread, which is the main thread, serves what is ready, in
+    /// [`Reactor::poll`]. If it does not come to that for a while, the I/O thread does.
+    pub fn take_over(&self) {
+        self.core.driving.take_over(&self.core.poll);
+    }
+
+    /// From now on the I/O thread serves what is ready.
+    pub fn hand_back(&self) {
+        self.core.driving.hand_back();
+    }
+
+    /// Whether the main thread has taken over.
+    pub fn is_driven_by_main_thread(&self) -> bool {
+        self.core.driving.is_main()
+    }
+
+    /// Serves what is ready, and waits for it for `limit` at most (for ever if `None`), unless
+    /// `is_idle` says that there is other work; it is asked when every later wake will end this wait.
+    /// Only the main thread calls it, after [`Reactor::take_over`]. Returns whether signals have come
+    /// in.
+    pub fn poll(&self, limit: Option<Duration>, is_idle: impl FnOnce() -> bool) -> bool {
+        self.core.driving.poll_on_main_thread(&self.core.poll, limit, is_idle);
+        self.core.poll.take_signalled()
+    }
+
+    /// Ends the wait of whoever polls, now or next.
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(self.core.poll.waker())
+    }
+
+    /// Has a wait in [`Reactor::poll`] end when a byte comes in here, until it is forgotten.
+    ///
+    /// # Errors
+    /// The system's, if it cannot be watched.
+    pub fn watch_signals(&self, reader: &impl AsFd) -> io::Result<()> {
+        self.core.poll.watch_signals(&Watchable::of(reader))
+    }
+
+    pub fn forget_signals(&self, reader: &impl AsFd) {
+        self.core.poll.forget_signals(&Watchable::of(reader));
+    }
 }
 
 impl Drop for Reactor {
-    /// Drops every task, closes what they hold and waits for the thread to end.
+    /// Waits for the thread to end.
     fn drop(&mut self) {
-        let Some((stop, thread)) = self.thread.take() else { return };
-        drop(stop);
+        let Some(thread) = self.thread.take() else { return };
         if !self.birthplace.is_here() {
             return;
         }
+        self.core.driving.end(&self.core.poll);
         if thread.join().is_err() {
             tracing::error!("the I/O thread panicked");
         }
@@ -112,5 +157,11 @@ impl Drop for Reactor {
 impl fmt::Debug for Reactor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Reactor").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Core").finish_non_exhaustive()
     }
 }

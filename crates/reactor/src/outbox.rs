@@ -5,17 +5,19 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-/// What the main thread has written and the I/O thread has still to send.
+/// What the main thread has written and what is still to be sent.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     chunks: VecDeque<Bytes>,
     held: usize,
-    /// A writer task is at work: only it sends, so that the order is kept.
+    /// Somebody is sending: nobody else may, so that the order is kept.
     pub(crate) is_writing: bool,
     /// Tell the main thread when no more than this many bytes are left.
     pub(crate) tell_below: Option<usize>,
     /// Shut the sending side down after the last byte.
     pub(crate) shut_down_after: bool,
+    /// Tell the main thread when nothing is left.
+    pub(crate) tell_flushed: bool,
 }
 
 /// As many pieces as one `writev` sends; more bring nothing.

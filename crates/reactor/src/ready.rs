@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::io_thread::Reactor;
 use crate::wake::Wake;
 
 /// A queue from many threads to the main thread, first in, first out.
@@ -20,9 +21,16 @@ pub struct ReadyQueue<T> {
     lanes: Mutex<Lanes<T>>,
     /// What the lanes hold, so that an idle tick is one atomic load.
     len: AtomicUsize,
-    parked: AtomicBool,
+    /// Where the main thread waits: one of the constants below.
+    parked: AtomicU8,
     wake: Wake,
+    /// Ends a wait in the reactor's poll.
+    poll_waker: OnceLock<Arc<mio::Waker>>,
 }
+
+const NOT_PARKED: u8 = 0;
+const PARKED_HERE: u8 = 1;
+const PARKED_IN_POLL: u8 = 2;
 
 #[derive(Debug)]
 struct Lanes<T> {
@@ -46,8 +54,9 @@ impl<T> ReadyQueue<T> {
         Ok(Self {
             lanes: Mutex::new(Lanes { scheduled: VecDeque::new(), arrived: VecDeque::new() }),
             len: AtomicUsize::new(0),
-            parked: AtomicBool::new(false),
+            parked: AtomicU8::new(NOT_PARKED),
             wake: Wake::new()?,
+            poll_waker: OnceLock::new(),
         })
     }
 
@@ -82,27 +91,54 @@ impl<T> ReadyQueue<T> {
     ///
     /// Only the main thread calls it. It may return early.
     pub fn park(&self, limit: Option<Duration>) -> Parked {
-        self.parked.store(true, Ordering::SeqCst);
+        let has_bytes = self.is_idle_at(PARKED_HERE) && self.wake.wait(limit);
+        self.parked.store(NOT_PARKED, Ordering::SeqCst);
+        self.signals_if(has_bytes)
+    }
+
+    /// Waits in the poll of `reactor`, which this thread drives, for `limit` at most (for ever if
+    /// `None`): until something is ready or the system reports something.
+    pub fn park_in_poll(&self, reactor: &Reactor, limit: Option<Duration>) -> Parked {
+        self.poll_waker.get_or_init(|| reactor.waker());
+        let has_bytes = reactor.poll(limit, || self.is_idle_at(PARKED_IN_POLL));
+        self.parked.store(NOT_PARKED, Ordering::SeqCst);
+        self.signals_if(has_bytes)
+    }
+
+    /// Looks, without waiting, for what the system has to report; this thread drives `reactor`.
+    pub fn look_around(&self, reactor: &Reactor) -> Parked {
+        self.signals_if(reactor.poll(Some(Duration::ZERO), || false))
+    }
+
+    fn is_idle_at(&self, place: u8) -> bool {
+        self.parked.store(place, Ordering::SeqCst);
         // Looked at only now: a push before the flag was up has not woken us, and a push from here
         // on will.
-        if self.is_empty() {
-            self.wake.wait(limit);
+        self.is_empty()
+    }
+
+    fn signals_if(&self, has_bytes: bool) -> Parked {
+        match has_bytes.then(|| self.wake.take_signals()) {
+            Some(signals) if !signals.is_empty() => Parked::Signalled(signals),
+            _ => Parked::Woken,
         }
-        self.parked.store(false, Ordering::SeqCst);
-        match self.take_signals() {
-            signals if signals.is_empty() => Parked::Woken,
-            signals => Parked::Signalled(signals),
-        }
+    }
+
+    /// The end of the socket pair that signals and wakes come in through, for the reactor to watch.
+    pub fn watch_signals(&self, reactor: &Reactor) -> io::Result<()> {
+        self.wake.with_reader(|reader| reactor.watch_signals(reader))
+    }
+
+    pub fn forget_signals(&self, reactor: &Reactor) {
+        let _closed_or_done = self.wake.with_reader(|reader| {
+            reactor.forget_signals(reader);
+            Ok(())
+        });
     }
 
     /// Ends the present wait of the main thread, or else its next one.
     pub fn wake(&self) {
         self.wake.wake();
-    }
-
-    /// The signals that have come in, without waiting.
-    fn take_signals(&self) -> Vec<u8> {
-        self.wake.take_signals()
     }
 
     /// A descriptor where `signal.set_wakeup_fd` may write the numbers of signals.
@@ -140,8 +176,14 @@ impl<T> ReadyQueue<T> {
     }
 
     fn wake_if_parked(&self) {
-        if self.parked.swap(false, Ordering::SeqCst) {
-            self.wake.wake();
+        match self.parked.swap(NOT_PARKED, Ordering::SeqCst) {
+            PARKED_HERE => self.wake.wake(),
+            PARKED_IN_POLL => {
+                if let Some(Err(error)) = self.poll_waker.get().map(|waker| waker.wake()) {
+                    tracing::error!(%error, "could not wake the main thread");
+                }
+            }
+            _ => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Name look-ups by the system's resolver, on Rust threads.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use dns_lookup::{AddrInfoHints, LookupError, getaddrinfo, getnameinfo};
 
@@ -46,16 +47,16 @@ pub struct LookupFailed {
 impl Reactor {
     /// Looks a name up; the answer comes as [`Event::Resolved`] with `token`.
     pub fn look_up(&self, token: Token, query: Query) {
-        let door = self.door.clone();
-        drop(self.handle.spawn_blocking(move || door(Event::Resolved(token, look_up(&query)))));
+        let door = Arc::clone(&self.core.door);
+        self.look_up_threads.run(move || door(Event::Resolved(token, look_up(&query))));
     }
 
     /// Asks what `address` is called; the answer comes as [`Event::Named`] with `token`.
     ///
     /// `flags` are those of `getnameinfo(3)`.
     pub fn look_up_name(&self, token: Token, address: SocketAddr, flags: i32) {
-        let door = self.door.clone();
-        drop(self.handle.spawn_blocking(move || door(Event::Named(token, name(address, flags)))));
+        let door = Arc::clone(&self.core.door);
+        self.look_up_threads.run(move || door(Event::Named(token, name(address, flags))));
     }
 }
 

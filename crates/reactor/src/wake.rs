@@ -41,17 +41,21 @@ impl Wake {
     }
 
     /// Waits for a byte, for `limit` at most (for ever if `None`), or until a signal interrupts.
-    /// Returns at once if closed.
-    pub(crate) fn wait(&self, limit: Option<Duration>) {
+    /// Returns at once if closed; returns whether there are bytes to take.
+    pub(crate) fn wait(&self, limit: Option<Duration>) -> bool {
         let pair = self.pair();
-        let Some(pair) = &*pair else { return };
+        let Some(pair) = &*pair else { return false };
         let limit = limit.map(|limit| {
             Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
         });
         let mut watched = [PollFd::new(&pair.reader, PollFlags::IN)];
         match poll(&mut watched, limit.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => tracing::error!(%error, "could not wait for the next event"),
+            Ok(count) => count > 0,
+            Err(Errno::INTR) => false,
+            Err(error) => {
+                tracing::error!(%error, "could not wait for the next event");
+                false
+            }
         }
     }
 
@@ -65,6 +69,20 @@ impl Wake {
             signals.extend(buffer[..count].iter().copied().filter(|byte| *byte != 0));
         }
         signals
+    }
+
+    /// Lends the end that bytes come out of.
+    ///
+    /// # Errors
+    /// `NotConnected` once closed, else what `action` returns.
+    pub(crate) fn with_reader<T>(
+        &self,
+        action: impl FnOnce(&UnixStream) -> io::Result<T>,
+    ) -> io::Result<T> {
+        match &*self.pair() {
+            Some(pair) => action(&pair.reader),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
 
     /// A copy of the end that a signal handler may write to.

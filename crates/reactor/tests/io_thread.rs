@@ -1,4 +1,5 @@
-//! The I/O thread against real sockets: no Python, and a main thread of ten lines.
+//! Real sockets, no Python, and a main thread of ten lines: a guest, where the I/O thread drives, and
+//! one that stands alone and drives itself.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,8 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use aiobpy_reactor::{
-    Connection, Door, End, Event, Interest, Listener, Query, Reactor, ReadAhead, Readiness,
-    ReadyQueue, Token,
+    Connection, Data, Door, End, Event, Interest, Listener, Query, Reactor, ReadAhead, ReadyQueue,
+    Token, Watch,
 };
 
 /// A main thread that takes events one at a time.
@@ -17,21 +18,36 @@ struct MainThread {
     queue: Arc<ReadyQueue<Event>>,
     generation: std::collections::VecDeque<Event>,
     read_ahead: Arc<ReadAhead>,
+    way: Way,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Guest,
+    Alone,
+}
+
+const BOTH: [Way; 2] = [Way::Guest, Way::Alone];
+
 impl MainThread {
-    fn new() -> Self {
+    fn new(way: Way) -> Self {
         let queue = Arc::new(ReadyQueue::new().unwrap());
         let pushed = Arc::clone(&queue);
         let door: Door = Arc::new(move |event| pushed.arrive(event));
         let read_ahead = Arc::new(ReadAhead::default());
         let reactor = Reactor::start(door, Arc::clone(&read_ahead)).unwrap();
-        Self { reactor, queue, generation: std::collections::VecDeque::new(), read_ahead }
+        if way == Way::Alone {
+            reactor.take_over();
+        }
+        Self { reactor, queue, generation: std::collections::VecDeque::new(), read_ahead, way }
     }
 
     fn next_event(&mut self) -> Event {
         while self.generation.is_empty() {
-            self.queue.park(None);
+            match self.way {
+                Way::Guest => self.queue.park(None),
+                Way::Alone => self.queue.park_in_poll(&self.reactor, None),
+            };
             self.queue.take_generation(&mut self.generation);
         }
         self.generation.pop_front().unwrap()
@@ -54,8 +70,12 @@ impl MainThread {
                 matches!(self.next_event(), Event::Received(token) if token == connection.token())
             );
             loop {
-                let delivery = connection.take(1 << 16);
-                received.extend(delivery.chunks.iter().flat_map(|chunk| chunk.iter().copied()));
+                let mut buffer = vec![0; 1 << 16];
+                let delivery = connection.take(&mut buffer);
+                match delivery.data {
+                    Data::Pieces(pieces) => received.extend(pieces.concat()),
+                    Data::InBuffer(count) => received.extend(&buffer[..count]),
+                }
                 match delivery.end {
                     Some(End::Eof) => return received,
                     Some(End::Failed(error)) => panic!("{error}"),
@@ -69,113 +89,130 @@ impl MainThread {
 
 #[test]
 fn what_a_peer_sends_arrives_in_order_and_then_its_end() {
-    let mut main_thread = MainThread::new();
-    let (mut connection, mut theirs) = main_thread.connection();
-    connection.start_reading();
-    let sent: Vec<u8> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[1]).collect();
-    let expected = sent.clone();
-    let sender =
-        std::thread::Builder::new().spawn(move || theirs.write_all(&sent).unwrap()).unwrap();
-    assert_eq!(main_thread.read_to_end(&connection), expected);
-    sender.join().unwrap();
-    assert_eq!(main_thread.read_ahead.held(), 0);
+    for way in BOTH {
+        let mut main_thread = MainThread::new(way);
+        let (connection, mut theirs) = main_thread.connection();
+        connection.start_reading();
+        let sent: Vec<u8> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[1]).collect();
+        let expected = sent.clone();
+        let sender =
+            std::thread::Builder::new().spawn(move || theirs.write_all(&sent).unwrap()).unwrap();
+        assert_eq!(main_thread.read_to_end(&connection), expected);
+        sender.join().unwrap();
+        assert_eq!(main_thread.read_ahead.held(), 0);
+    }
 }
 
 #[test]
 fn a_write_that_the_kernel_does_not_take_is_finished_by_the_io_thread() {
-    let mut main_thread = MainThread::new();
-    let (connection, mut theirs) = main_thread.connection();
-    let sent = vec![7; 20 << 20];
-    let written = connection.write(&sent).unwrap();
-    assert!(written.at_once < sent.len());
-    assert_eq!(written.at_once + written.unsent, sent.len());
-    assert!(connection.tell_below(1024));
-    connection.flush(true);
-    let reader = std::thread::Builder::new()
-        .spawn(move || {
-            let mut received = Vec::new();
-            theirs.read_to_end(&mut received).unwrap();
-            received
-        })
-        .unwrap();
-    assert!(matches!(main_thread.next_event(), Event::Drained(_)));
-    assert!(matches!(main_thread.next_event(), Event::Flushed(_)));
-    assert_eq!(reader.join().unwrap(), sent);
-    assert_eq!(connection.unsent(), 0);
+    for way in BOTH {
+        let mut main_thread = MainThread::new(way);
+        let (connection, mut theirs) = main_thread.connection();
+        let sent = vec![7; 20 << 20];
+        let written = connection.write(&sent).unwrap();
+        assert!(written.at_once < sent.len());
+        assert_eq!(written.at_once + written.unsent, sent.len());
+        assert!(connection.tell_below(1024));
+        connection.flush(true);
+        let reader = std::thread::Builder::new()
+            .spawn(move || {
+                let mut received = Vec::new();
+                theirs.read_to_end(&mut received).unwrap();
+                received
+            })
+            .unwrap();
+        assert!(matches!(main_thread.next_event(), Event::Drained(_)));
+        assert!(matches!(main_thread.next_event(), Event::Flushed(_)));
+        assert_eq!(reader.join().unwrap(), sent);
+        assert_eq!(connection.unsent(), 0);
+    }
 }
 
 #[test]
 fn a_reset_is_told_to_who_writes() {
-    let mut main_thread = MainThread::new();
-    let (connection, theirs) = main_thread.connection();
-    connection.write(&vec![0; 20 << 20]).unwrap();
-    drop(theirs);
-    loop {
-        match main_thread.next_event() {
-            Event::SendFailed(token, _) => {
-                assert_eq!(token, connection.token());
-                return;
+    for way in BOTH {
+        let mut main_thread = MainThread::new(way);
+        let (connection, theirs) = main_thread.connection();
+        connection.write(&vec![0; 20 << 20]).unwrap();
+        drop(theirs);
+        loop {
+            match main_thread.next_event() {
+                Event::SendFailed(token, _) => {
+                    assert_eq!(token, connection.token());
+                    break;
+                }
+                Event::Drained(_) => {}
+                event => panic!("{event:?}"),
             }
-            Event::Drained(_) => {}
-            event => panic!("{event:?}"),
         }
     }
 }
 
 #[test]
 fn connections_are_accepted_while_the_main_thread_does_something_else() {
-    let mut main_thread = MainThread::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let token = main_thread.reactor.new_token();
-    let serving = Listener::start(&main_thread.reactor, token, OwnedFd::from(listener)).unwrap();
-    let peers: Vec<_> = (0..10).map(|_| TcpStream::connect(address).unwrap()).collect();
-    let mut accepted = Vec::new();
-    while accepted.len() < peers.len() {
-        assert!(matches!(main_thread.next_event(), Event::Accepted(from) if from == token));
-        accepted.extend(serving.take().into_iter().map(Result::unwrap));
+    for way in BOTH {
+        let mut main_thread = MainThread::new(way);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let token = main_thread.reactor.new_token();
+        let serving =
+            Listener::start(&main_thread.reactor, token, OwnedFd::from(listener)).unwrap();
+        let peers: Vec<_> = (0..10).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let mut accepted = Vec::new();
+        while accepted.len() < peers.len() {
+            assert!(matches!(main_thread.next_event(), Event::Accepted(from) if from == token));
+            accepted.extend(serving.take().into_iter().map(Result::unwrap));
+        }
+        drop(serving);
+        assert!(
+            TcpStream::connect(address).is_err(),
+            "a listener that was dropped listens no more"
+        );
     }
-    drop(serving);
-    assert!(TcpStream::connect(address).is_err(), "a listener that was dropped listens no more");
 }
 
 #[test]
 fn a_watched_descriptor_is_told_of_once_until_it_is_watched_again() {
-    let mut main_thread = MainThread::new();
-    let readiness = Readiness::start(&main_thread.reactor).unwrap();
-    let (ours, mut theirs) = UnixStream::pair().unwrap();
-    let readable = Interest { readable: true, writable: false };
-    let (first, second) = (Token(101), Token(102));
-    readiness.watch(ours.as_fd(), first, readable).unwrap();
-    theirs.write_all(b"x").unwrap();
-    assert!(matches!(
-        main_thread.next_event(),
-        Event::Ready { token, readable: true, writable: false } if token == first
-    ));
-    // Nothing was read: watched again, it is ready again.
-    readiness.watch(ours.as_fd(), second, readable).unwrap();
-    assert!(matches!(main_thread.next_event(), Event::Ready { token, .. } if token == second));
+    for way in BOTH {
+        let mut main_thread = MainThread::new(way);
+        let mut watch = Watch::new(&main_thread.reactor);
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let readable = Interest { readable: true, writable: false };
+        let (first, second) = (Token(101), Token(102));
+        watch.arm(ours.as_fd(), first, readable).unwrap();
+        theirs.write_all(b"x").unwrap();
+        assert!(matches!(
+            main_thread.next_event(),
+            Event::Ready { token, readable: true, writable: false } if token == first
+        ));
+        // Nothing was read: watched again, it is ready again.
+        watch.arm(ours.as_fd(), second, readable).unwrap();
+        assert!(matches!(main_thread.next_event(), Event::Ready { token, .. } if token == second));
+    }
 }
 
 #[test]
 fn a_regular_file_cannot_be_watched() {
-    let main_thread = MainThread::new();
-    let readiness = Readiness::start(&main_thread.reactor).unwrap();
+    let main_thread = MainThread::new(Way::Guest);
+    let mut watch = Watch::new(&main_thread.reactor);
     let file = std::fs::File::open("/proc/self/exe").unwrap();
-    let error = readiness.watch(file.as_fd(), Token(1), Interest::default()).unwrap_err();
+    let readable = Interest { readable: true, writable: false };
+    let error = watch.arm(file.as_fd(), Token(1), readable).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(1), "EPERM");
 }
 
 #[test]
 fn a_number_needs_no_name_server_and_a_bad_name_gets_a_clear_answer() {
-    let mut main_thread = MainThread::new();
-    let query = Query { host: Some("127.0.0.1".to_owned()), ..Query::default() };
-    main_thread.reactor.look_up(Token(1), query);
-    let Event::Resolved(Token(1), Ok(answers)) = main_thread.next_event() else { panic!() };
-    assert!(answers.iter().all(|answer| answer.address.ip().is_loopback()));
-    let query = Query { host: Some("no-such-host.invalid".to_owned()), ..Query::default() };
-    main_thread.reactor.look_up(Token(2), query);
-    let Event::Resolved(Token(2), Err(failed)) = main_thread.next_event() else { panic!() };
-    assert!(failed.code != 0 && !failed.message.is_empty());
+    for way in BOTH {
+        let mut main_thread = MainThread::new(way);
+        let query = Query { host: Some("127.0.0.1".to_owned()), ..Query::default() };
+        main_thread.reactor.look_up(Token(1), query);
+        let Event::Resolved(Token(1), Ok(answers)) = main_thread.next_event() else { panic!() };
+        assert!(answers.iter().all(|answer| answer.address.ip().is_loopback()));
+        let query = Query { host: Some("no-such-host.invalid".to_owned()), ..Query::default() };
+        main_thread.reactor.look_up(Token(2), query);
+        let Event::Resolved(Token(2), Err(failed)) = main_thread.next_event() else { panic!() };
+        assert!(failed.code != 0 && !failed.message.is_empty());
+    }
 }
