@@ -21,6 +21,7 @@ mod setup;
 mod stamp;
 mod step;
 mod system;
+mod targets;
 mod test;
 mod wheel;
 mod workspace;
@@ -34,6 +35,8 @@ cargo xtask demo [--once] [--out FILE]  render a configured product over REST; s
 cargo xtask test                        every check and every test, real Blenders included
 cargo xtask lint                        the checks alone: formats, lints, types, doors
 cargo xtask bench [ARGUMENTS…]          the tables of docs/benchmarks, and their JSON
+cargo xtask check-targets [--wine] [TARGET…]
+                                        type-checks for Windows, macOS and ARM; --wine runs what it can
 cargo xtask extension                   dist/aiobpy-<version>.zip, for `Install from Disk` in Blender
 cargo xtask setup [--debug]             the set-up of all of these; --debug builds in place, quickly
 
@@ -62,6 +65,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         "test" => no_arguments(command, rest).and_then(|()| test::run()),
         "lint" => no_arguments(command, rest).and_then(|()| lint::run()),
         "bench" => bench::run(rest),
+        "check-targets" => targets::run(&targets::Options::parse(rest)?),
         "extension" => no_arguments(command, rest).and_then(|()| extension::run()),
         "setup" => setup::run(&setup::Options::parse(rest)?),
         "help" | "--help" | "-h" => {

@@ -12,6 +12,7 @@ use crate::{cache, download, files, system, wheel, workspace};
 
 /// What a chore needs in `.venv`.
 pub(crate) const TO_RUN: &[&str] = &["requirements/build.txt", "requirements/worker.txt"];
+pub(crate) const TO_CHECK: &[&str] = &["requirements/build.txt", "requirements/test.txt"];
 pub(crate) const TO_TEST: &[&str] = &[
     "requirements/build.txt",
     "requirements/worker.txt",

@@ -36,6 +36,11 @@ impl Run {
         self
     }
 
+    pub(crate) fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Run it with its output going straight to the person.
     pub(crate) fn check(mut self) -> Outcome {
         let status = self.command.status().map_err(|error| self.not_started(&error))?;

@@ -1,0 +1,67 @@
+//! Tests for Windows, built with MinGW and run under wine.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::failure::{Doing, Outcome};
+use crate::run::Run;
+use crate::{files, system};
+
+const TARGET: &str = "x86_64-pc-windows-gnu";
+const PACKAGES: &[&str] = &["gcc-mingw-w64-x86-64", "wine", "wine64"];
+
+/// What Rust's standard library takes random bytes from, for a wine that is too old to have it.
+const BCRYPTPRIMITIVES: &str = "\
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL ProcessPrng(PBYTE bytes, SIZE_T length) {
+    return SystemFunction036(bytes, length);
+}
+";
+
+pub(crate) fn install() -> Outcome {
+    system::install("Windows under wine", PACKAGES)
+}
+
+/// Build the reactor's tests for Windows and run them.
+pub(crate) fn test_reactor() -> Outcome {
+    prepare_prefix()?;
+    super::cargo("test", TARGET)?
+        // The program itself: Debian's `wine` script complains about 32-bit Windows first.
+        .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "/usr/lib/wine/wine64")
+        .env("WINEPREFIX", prefix())
+        .env("WINEDEBUG", "-all")
+        .args(["-p", "aiobpy-reactor"])
+        .check()
+}
+
+/// Where wine keeps what it takes for drive C.
+fn prefix() -> PathBuf {
+    super::folder().join("wine")
+}
+
+fn prepare_prefix() -> Outcome {
+    let system32 = prefix().join("drive_c/windows/system32");
+    if !system32.is_dir() {
+        files::create_folder(&prefix())?;
+        Run::new("/usr/lib/wine/wine64")
+            .args(["wineboot", "--init"])
+            .env("WINEPREFIX", prefix())
+            .env("WINEDEBUG", "-all")
+            // It would offer to download Mono and Gecko.
+            .env("WINEDLLOVERRIDES", "mscoree,mshtml=")
+            .check()?;
+    }
+    let library = system32.join("bcryptprimitives.dll");
+    if library.is_file() {
+        return Ok(());
+    }
+    let source = prefix().join("bcryptprimitives.c");
+    fs::write(&source, BCRYPTPRIMITIVES)
+        .doing(|| format!("could not write `{}`", source.display()))?;
+    Run::new("x86_64-w64-mingw32-gcc")
+        .args(["-shared", "-O2", "-o"])
+        .args([&library, &source])
+        .arg("-ladvapi32")
+        .check()
+}
