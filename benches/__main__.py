@@ -1,18 +1,26 @@
-"""Runs all benchmarks, or those that are named: `python -m benches [NAME…]`."""
+"""Runs the benchmarks.
+
+python -m benches [NAME…]          all of NAMES, or those that are named
+python -m benches loop [OPTION…]   the event loop against its rivals
+"""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-NAMES = ("warm_against_cold", "guest_download", "status_latency")
+NAMES = ("warm_against_cold", "status_latency")
 
 
 def main(chosen: list[str]) -> int:
     """Return 0 if every goal is met, 1 if one is not."""
+    if chosen[:1] == ["loop"]:
+        from benches.loop import suite
+
+        return 0 if suite.main(chosen[1:]) else 1
     for name in chosen:
         if name not in NAMES:
-            print(f"there is no benchmark `{name}`\nhint: choose from {', '.join(NAMES)}")
+            print(f"there is no benchmark `{name}`\nhint: choose from loop, {', '.join(NAMES)}")
             return 2
     met = [importlib.import_module(f"benches.{name}").main() for name in chosen or NAMES]
     return 0 if all(met) else 1

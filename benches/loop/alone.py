@@ -21,6 +21,18 @@ from benches.loop.echo_server import MODES
 from benches.loop.peer import new_certificate
 from benches.machine import ROOT
 
+KIBIBYTE = 1024
+ALL_SIZES = (KIBIBYTE, 10 * KIBIBYTE, 100 * KIBIBYTE)
+MATRIX: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = (
+    ("sockets", ALL_SIZES, (1, 3)),
+    ("streams", ALL_SIZES, (1, 3)),
+    ("proto", ALL_SIZES, (1, 3)),
+    ("buffered", ALL_SIZES, (1, 3)),
+    ("tls-streams", (KIBIBYTE, 100 * KIBIBYTE), (1,)),
+    ("tls-proto", (KIBIBYTE, 100 * KIBIBYTE), (1,)),
+)
+"""Mode, bytes a message and clients."""
+
 
 def main() -> None:
     """Measure, and print the result as JSON; without a loop, of each in turn."""

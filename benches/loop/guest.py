@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 1 << 20
 HANDED_OVER_WITHIN = 0.1
+SLOW_FROM = 0.001
+"""Callbacks that took less, in seconds, are not named in our loop's status."""
 
 
 def main() -> None:
@@ -70,6 +72,10 @@ def measure(options: argparse.Namespace, ports: dict[str, int]) -> dict[str, Any
     if task.done():
         task.result()
     result: dict[str, Any] = ticks.report()
+    if options.driver == "aiobpy":
+        slowest = json.loads(loop._status())["slowest"]  # type: ignore[attr-defined]
+        longest = max((callback["seconds"] for callback in slowest), default=SLOW_FROM)
+        result["longest_tick_less_callback_ms"] = (max(ticks.seconds()) - longest) * 1000
     if progress.latencies:
         result["per_second"] = round(len(progress.latencies) / (now - progress.began), 1)
         result["latency"] = spread(progress.latencies)

@@ -6,10 +6,16 @@ use crate::step::step;
 use crate::{python, setup, system, wheel, workspace};
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    system::install("Blender", system::BLENDER_LIBRARIES)?;
-    python::prepare(python::TO_TEST)?;
-    wheel::install()?;
-    setup::product()?;
+    if arguments.first().is_some_and(|name| name == "loop") {
+        system::install("the comparison of event loops", system::LOOP_BENCH_TOOLS)?;
+        python::prepare(python::TO_BENCH_THE_LOOP)?;
+        wheel::install()?;
+    } else {
+        system::install("Blender", system::BLENDER_LIBRARIES)?;
+        python::prepare(python::TO_TEST)?;
+        wheel::install()?;
+        setup::product()?;
+    }
     step("benchmarks", || {
         Run::new(workspace::venv_program("python")).args(["-m", "benches"]).args(arguments).check()
     })

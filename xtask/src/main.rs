@@ -34,7 +34,8 @@ const USAGE: &str = "\
 cargo xtask demo [--once] [--out FILE]  render a configured product over REST; sets up what it needs
 cargo xtask test                        every check and every test, real Blenders included
 cargo xtask lint                        the checks alone: formats, lints, types, doors
-cargo xtask bench [ARGUMENTS…]          the tables of docs/benchmarks, and their JSON
+cargo xtask bench [NAMES…]              warm against cold and the API's latency: tables and JSON
+cargo xtask bench loop [--quick]        the event loop against its rivals; the tables of docs/benchmarks.md
 cargo xtask check-targets [--wine] [TARGET…]
                                         type-checks for Windows, macOS and ARM; --wine runs what it can
 cargo xtask extension                   dist/aiobpy-<version>.zip, for `Install from Disk` in Blender

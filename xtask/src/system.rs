@@ -29,6 +29,9 @@ pub(crate) const DISPLAY_TOOLS: &[&str] = &["imagemagick", "mmdebstrap", "xdotoo
 pub(crate) const SERVERS: &[&str] =
     &["mosquitto", "nats-server", "ngircd", "postgresql", "rabbitmq-server", "redis-server"];
 
+/// What the comparison of event loops needs: a certificate for TLS.
+pub(crate) const LOOP_BENCH_TOOLS: &[&str] = &["openssl"];
+
 /// Install those of the packages that are missing.
 pub(crate) fn install(purpose: &str, packages: &[&str]) -> Outcome {
     let name = format!("system packages for {purpose}");
