@@ -23,7 +23,7 @@ pub(crate) const TO_TEST: &[&str] = &[
 const LIBRARIES: &[&str] = &["requirements/libraries.txt"];
 const OLDER_BLENDER: &[&str] = &["requirements/blender-4.5.txt"];
 pub(crate) const TO_BENCH_THE_LOOP: &[&str] =
-    &["requirements/build.txt", "requirements/test.txt", "requirements/bench.txt"];
+    &["requirements/build.txt", "requirements/libraries.txt", "requirements/bench.txt"];
 
 /// Make `.venv` hold what the requirement files pin.
 pub(crate) fn prepare(requirements: &[&str]) -> Outcome {
