@@ -68,7 +68,8 @@ impl Driving {
     /// Serves what is ready, on the main thread, which drives; waits for `limit` at most.
     ///
     /// `is_idle` is asked once nobody else can drive any more: a wake that comes later ends our wait
-    /// and not that of the I/O thread. If it says no, nothing is waited for.
+    /// and not that of the I/O thread. If it says no, or the I/O thread has seen signals that nobody
+    /// has taken, nothing is waited for.
     pub(crate) fn poll_on_main_thread(
         &self,
         poll: &Poll,
@@ -76,7 +77,7 @@ impl Driving {
         is_idle: impl FnOnce() -> bool,
     ) {
         let mut baton = self.claim(poll);
-        let limit = if is_idle() { limit } else { Some(Duration::ZERO) };
+        let limit = if is_idle() && !poll.is_signalled() { limit } else { Some(Duration::ZERO) };
         if limit == Some(Duration::ZERO) {
             poll.drive(&mut baton, Driver::MainThread, limit, || false);
         } else {
@@ -178,5 +179,30 @@ impl Driving {
 fn wake(poll: &Poll) {
     if let Err(error) = poll.waker().wake() {
         tracing::error!(%error, "could not wake the I/O thread");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::clock::monotonic_seconds;
+    use crate::watchable::Watchable;
+
+    #[test]
+    fn a_signal_that_the_io_thread_has_seen_ends_the_next_wait_of_the_main_thread() {
+        let poll = Poll::new().unwrap();
+        let (reader, mut writer) = UnixStream::pair().unwrap();
+        poll.watch_signals(&Watchable::of(&reader)).unwrap();
+        writer.write_all(&[2]).unwrap();
+        poll.drive(&mut poll.baton(), Driver::IoThread, Some(Duration::ZERO), || false);
+
+        let began = monotonic_seconds();
+        let limit = Duration::from_secs(20);
+        Driving::default().poll_on_main_thread(&poll, Some(limit), || true);
+        assert!(monotonic_seconds() - began < limit.as_secs_f64() / 2.0);
+        assert!(poll.take_signalled());
     }
 }

@@ -180,9 +180,14 @@ impl Poll {
         let _done_or_closed = reader.deregister(&self.registry);
     }
 
+    /// Whether signals have come in that nobody has taken.
+    pub(crate) fn is_signalled(&self) -> bool {
+        self.has_signals.load(Ordering::SeqCst)
+    }
+
     /// Whether signals have come in since this was last asked.
     pub(crate) fn take_signalled(&self) -> bool {
-        self.has_signals.load(Ordering::Relaxed) && self.has_signals.swap(false, Ordering::SeqCst)
+        self.is_signalled() && self.has_signals.swap(false, Ordering::SeqCst)
     }
 
     /// Has `token` served as soon as somebody drives.
