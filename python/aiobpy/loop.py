@@ -62,8 +62,8 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         """Run what is ready, for `budget` seconds at most, and return.
 
         Turns are run as asyncio has them, one generation of callbacks each, until nothing is ready
-        or the budget is spent; the time is looked at after each callback. While it runs, and only
-        then, this is the running loop.
+        or the budget is spent; the time is looked at after each callback. `stop()` ends the tick
+        with the present turn. While it runs, and only then, this is the running loop.
 
         Raises:
             RuntimeError: The loop is closed or running, or another loop runs in this thread.
@@ -75,6 +75,7 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         try:
             left = self._run_turns(budget)
         finally:
+            self._stopping = False
             self._leave()
         return Tick(left, self._next_due())
 
@@ -96,7 +97,7 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         super().close()
         self._close_core()
 
-    def _enter(self) -> None:
+    def _check_may_run(self) -> None:
         self._check_closed()
         if self.is_running():
             msg = "This event loop is already running"
@@ -104,6 +105,9 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         if events._get_running_loop() is not None:
             msg = "Cannot run the event loop while another loop is running"
             raise RuntimeError(msg)
+
+    def _enter(self) -> None:
+        self._check_may_run()
         self._set_coroutine_origin_tracking(self._debug)
         self._hooks_of_host = sys.get_asyncgen_hooks()
         self._thread_id = threading.get_ident()
@@ -185,6 +189,11 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         Raises:
             socket.gaierror: The name is not known, or a family or a service does not go with it.
         """
+        if base_events.socket.getaddrinfo is not _system_getaddrinfo:
+            # A program's own, in the place where asyncio would call it.
+            return await super().getaddrinfo(
+                host, port, family=family, type=type, proto=proto, flags=flags
+            )
         answers = await self._look_up(
             _host_text(host), _service_text(port), family, type, proto, flags
         )
@@ -202,6 +211,8 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
             socket.gaierror: The address is not one, or has no name and `flags` demand it.
             TypeError: `sockaddr` is not the tuple that the `socket` module uses.
         """
+        if base_events.socket.getnameinfo is not _system_getnameinfo:
+            return await super().getnameinfo(sockaddr, flags)
         return await self._look_up_name(*_numeric_address(sockaddr), flags)
 
     # Streams.
@@ -317,6 +328,10 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         base_events.logger.warning(
             "Executing %s took %.3f seconds", base_events._format_handle(handle), seconds
         )
+
+
+_system_getaddrinfo = socket.getaddrinfo
+_system_getnameinfo = socket.getnameinfo
 
 
 def _fileno(fd: Any) -> int:

@@ -75,3 +75,36 @@ class FakeHost:
     def close(self) -> None:
         """Close the loop."""
         self.loop.close()
+
+
+class GuestLoop(EventLoop):
+    """An event loop that is always a guest, also where a program runs it itself.
+
+    `run_forever` and `run_until_complete` are a host here: one that ticks when something is ready,
+    and waits in between. Give it to `asyncio.Runner(loop_factory=GuestLoop)`, to a test framework
+    or to `asyncio.set_event_loop_policy`, and a program's own tests show how it fares in ticks.
+
+    Attributes:
+        budget: Seconds of one tick; with 0, a tick runs one callback.
+    """
+
+    budget = DEFAULT_BUDGET
+    _is_to_stop = False
+
+    def run_forever(self) -> None:
+        """Tick until `stop()` is called."""
+        self._check_may_run()
+        try:
+            while True:
+                tick = self.run_ready(self.budget)
+                if self._is_to_stop:
+                    return
+                if not tick.left:
+                    self._wait_for_ready(tick.next_due and max(0.0, tick.next_due - self.time()))
+        finally:
+            self._is_to_stop = False
+
+    def stop(self) -> None:
+        """End the tick with the present turn, and then `run_forever`."""
+        self._is_to_stop = True
+        super().stop()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def host() -> Iterator[FakeHost]:
-    with FakeHost() as host:
+    # Ample, so that a busy machine does not cut the ticks of a test short.
+    with FakeHost(budget=1.0) as host:
         yield host
 
 

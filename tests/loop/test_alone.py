@@ -219,6 +219,19 @@ def test_an_address_is_named_without_a_python_thread_as_the_socket_module_names_
     runner.run(check())
 
 
+def test_a_programs_own_getaddrinfo_is_asked(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Caches, blockers and proxies put theirs into the `socket` module."""
+    answer = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 7))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [answer])
+
+    async def check() -> None:
+        assert await asyncio.get_running_loop().getaddrinfo("example.invalid", 7) == [answer]
+
+    runner.run(check())
+
+
 def test_a_scope_in_an_ipv6_address_is_kept(runner: asyncio.Runner) -> None:
     async def check() -> None:
         loop = asyncio.get_running_loop()

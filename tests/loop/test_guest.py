@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aiobpy.testing import GuestLoop
+
 if TYPE_CHECKING:
+    from aiobpy.loop import Tick
     from aiobpy.testing import FakeHost
 
 
@@ -68,6 +71,51 @@ def test_timers_follow_the_clock_in_the_order_in_which_they_are_due(host: FakeHo
     host.advance(5.0)
     assert host.tick() == (False, None)
     assert ran == ["first", "second"]
+
+
+def test_stop_ends_the_tick_with_the_present_turn(host: FakeHost) -> None:
+    ran: list[str] = []
+
+    def first() -> None:
+        host.loop.call_soon(ran.append, "next turn")
+        host.loop.stop()
+
+    host.loop.call_soon(first)
+    host.loop.call_soon(ran.append, "this turn")
+    assert host.tick().left
+    assert ran == ["this turn"]
+    host.tick()
+    assert ran == ["this turn", "next turn"]
+
+
+def test_a_guest_loop_ticks_itself_from_run_forever_and_waits_in_between() -> None:
+    ticks: list[Tick] = []
+
+    class Counted(GuestLoop):
+        def run_ready(self, budget: float = 0.0) -> Tick:
+            ticks.append(super().run_ready(budget))
+            return ticks[-1]
+
+    async def main() -> str:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        loop.call_later(0.05, theirs.sendall, b"hello\n")
+        line = await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+        theirs.close()
+        return line.decode()
+
+    with asyncio.Runner(loop_factory=Counted) as runner:
+        assert runner.run(main()) == "hello\n"
+        with pytest.raises(ZeroDivisionError):
+            runner.run(_fail())
+    assert len(ticks) < 50, "it waited for the timer, and did not spin"
+
+
+async def _fail() -> None:
+    raise ZeroDivisionError
 
 
 def test_the_loop_is_the_running_loop_only_during_a_tick(host: FakeHost) -> None:

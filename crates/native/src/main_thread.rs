@@ -45,8 +45,9 @@ impl LoopCore {
         result
     }
 
-    /// Runs turns until nothing is ready or `budget` seconds are spent; looks at the time after
-    /// each callback. Returns whether something is left.
+    /// Runs turns until nothing is ready, `budget` seconds are spent, or the loop is told to stop,
+    /// which ends the turn first; looks at the time after each callback. Returns whether something
+    /// is left.
     fn _run_turns(event_loop: &Bound<'_, Self>, budget: f64) -> PyResult<bool> {
         let this = event_loop.get();
         let mut tick = Tick::new(budget);
@@ -154,6 +155,10 @@ impl LoopCore {
                     Some(item) => next = item,
                     None => break,
                 }
+            }
+            if self.is_stopping.load(Ordering::Relaxed) {
+                result = Ok(self.has_ready());
+                break;
             }
         }
         let seconds = monotonic_seconds() - tick.began;
