@@ -172,6 +172,28 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
     def _remove_writer(self, fd: Any) -> bool:
         return not self.is_closed() and self._unwatch_writer(_fileno(fd))
 
+    # Sockets that a library reads and writes itself.
+
+    async def sock_recv(self, sock: socket.socket, n: int) -> bytes:
+        """Receive up to `n` bytes from a connected, non-blocking socket."""
+        if type(sock) is not socket.socket or (self._debug and sock.gettimeout() != 0):
+            return await super().sock_recv(sock, n)
+        received = self._receive(sock.fileno(), n)
+        return received if type(received) is bytes else await received
+
+    async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
+        """Send all of `data` to a connected, non-blocking socket."""
+        if (
+            type(sock) is not socket.socket
+            or type(data) is not bytes
+            or (self._debug and sock.gettimeout() != 0)
+        ):
+            await super().sock_sendall(sock, data)
+            return
+        unsent = self._send_all(sock.fileno(), data)
+        if unsent is not None:
+            await unsent
+
     # Name look-ups, on Rust threads.
 
     async def getaddrinfo(

@@ -54,6 +54,8 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
         self._eof = False
         self._empty_waiter: asyncio.Future[None] | None = None
         self.set_protocol(protocol)
+        # In the plain case a write needs no Python: Rust comes back to ours in every other.
+        self.write = self._connection.write
         if server is not None:
             # Python 3.13 and later want to know whom to close.
             server._attach(self) if _attach_takes_transport(server) else server._attach()
@@ -164,7 +166,7 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
             self._conn_lost += 1
             return
         try:
-            unsent = self._connection.write(data)
+            unsent = self._connection.send(data)
         except OSError as error:
             self._fatal_error(error, "Fatal write error on socket transport")
             return
@@ -176,6 +178,7 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
         if self._closing or self._eof:
             return
         self._eof = True
+        self._connection.set_plain(False)
         if self._connection.unsent():
             self._connection.flush(shut_down=True)
         else:
@@ -201,6 +204,7 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
             msg = "Empty waiter is already set"
             raise RuntimeError(msg)
         self._empty_waiter = self._loop.create_future()
+        self._connection.set_plain(False)
         if self._connection.unsent():
             self._connection.flush(shut_down=False)
         else:
@@ -209,6 +213,7 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
 
     def _reset_empty_waiter(self) -> None:
         self._empty_waiter = None
+        self._connection.set_plain(not self._eof and not self._conn_lost)
 
     # Closing.
 
@@ -223,7 +228,7 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
         if self._connection.unsent() or self._protocol_paused:
             self._connection.flush(shut_down=False)
         else:
-            self._conn_lost += 1
+            self._lose_connection()
             self._loop.call_soon(self._call_connection_lost, None)
 
     def abort(self) -> None:
@@ -239,7 +244,7 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
         if self._empty_waiter is not None and not self._empty_waiter.done():
             self._empty_waiter.set_result(None)
         if self._closing:
-            self._conn_lost += 1
+            self._lose_connection()
             self._call_connection_lost(None)
 
     def _fatal_error(self, error: BaseException, message: str = "Fatal error on transport") -> None:
@@ -263,8 +268,12 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
         self._closing = True
         self._connection.stop_receiving()
         self._connection.discard_unsent()
-        self._conn_lost += 1
+        self._lose_connection()
         self._loop.call_soon(self._call_connection_lost, error)
+
+    def _lose_connection(self) -> None:
+        self._conn_lost += 1
+        self._connection.set_plain(False)
 
     def _call_connection_lost(self, error: BaseException | None) -> None:
         try:

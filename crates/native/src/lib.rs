@@ -4,6 +4,7 @@
 //! what is to run in Python waits in the ready queue until the main thread pulls it
 //! (`main_thread.rs`).
 
+mod buffers;
 mod calls;
 mod cli;
 mod errors;
@@ -16,6 +17,7 @@ mod params_check;
 mod server;
 mod serving;
 mod socket_connection;
+mod socket_operations;
 mod stats;
 mod waiting;
 mod watched_fds;

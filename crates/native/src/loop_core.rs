@@ -3,11 +3,11 @@
 //! `aiobpy.EventLoop` inherits from this class and from asyncio's own loop: what runs once per
 //! callback or per packet is here, what runs once per connection is asyncio's Python.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aiobpy_reactor::{Clock, Door, Event, Reactor, ReadAhead, ReadyQueue, Timers, Token};
+use aiobpy_reactor::{Clock, Door, Event, Reactor, ReadAhead, ReadyQueue, Timers, TokenMap};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -34,10 +34,10 @@ pub(crate) struct LoopCore {
     pub(crate) stats: Arc<Stats>,
     read_ahead: Arc<ReadAhead>,
     reactor: Mutex<Option<Arc<Reactor>>>,
-    pub(crate) connections: Mutex<HashMap<Token, Py<SocketConnection>>>,
-    pub(crate) servings: Mutex<HashMap<Token, Serving>>,
+    pub(crate) connections: Mutex<TokenMap<Py<SocketConnection>>>,
+    pub(crate) servings: Mutex<TokenMap<Serving>>,
     /// Futures that wait for a name look-up.
-    pub(crate) look_ups: Mutex<HashMap<Token, Py<PyAny>>>,
+    pub(crate) look_ups: Mutex<TokenMap<Py<PyAny>>>,
     pub(crate) watched_fds: Mutex<WatchedFds>,
     pub(crate) is_closed: Arc<AtomicBool>,
     pub(crate) is_debug: AtomicBool,

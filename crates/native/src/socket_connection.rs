@@ -2,16 +2,18 @@
 
 use std::os::fd::RawFd;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aiobpy_reactor::{Connection, Data, Delivery, End, Event, Token};
 use bytes::Bytes;
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::{PyBufferError, PyRuntimeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyBytes};
 
+use crate::buffers::{self, is_view};
 use crate::errors::os_error;
 use crate::fd;
 use crate::handle::lock;
@@ -27,6 +29,7 @@ pub(crate) struct SocketConnection {
     token: Token,
     connection: Mutex<Option<Connection>>,
     receiver: Mutex<Option<Receiver>>,
+    is_plain: AtomicBool,
     event_loop: Py<LoopCore>,
 }
 
@@ -64,6 +67,7 @@ impl SocketConnection {
             token,
             connection: Mutex::new(Some(connection)),
             receiver: Mutex::new(None),
+            is_plain: AtomicBool::new(true),
             event_loop: event_loop.clone().unbind(),
         };
         Py::new(event_loop.py(), this)
@@ -115,10 +119,41 @@ impl SocketConnection {
         }
     }
 
-    /// Sends `data`, at once or later. Returns how many bytes are left for the I/O thread.
+    /// The transport's `write` in the plain case; in every other, that of its class.
+    fn write(&self, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = data.py();
+        let Some(transport) = self.transport(py) else { return Ok(()) };
+        let sent =
+            if self.is_plain.load(Ordering::Relaxed) { self.send_object(data)? } else { None };
+        let Some(sent) = sent else {
+            let class = transport.get_type();
+            return class.call_method1(intern!(py, "write"), (transport, data)).map(drop);
+        };
+        match sent {
+            Ok(0) => Ok(()),
+            Ok(_unsent) => transport.call_method0(intern!(py, "_maybe_pause_protocol")).map(drop),
+            Err(error) => transport
+                .call_method1(
+                    intern!(py, "_fatal_error"),
+                    (error.into_value(py), "Fatal write error on socket transport"),
+                )
+                .map(drop),
+        }
+    }
+
+    /// Whether a `write` has nothing to look at but its data: the transport is neither broken nor
+    /// half-closed, and no file is being sent.
+    fn set_plain(&self, is_plain: bool) {
+        self.is_plain.store(is_plain, Ordering::Relaxed);
+    }
+
+    /// Sends `data`, at once or later. Returns how many bytes are left for later.
     ///
     /// Raises `OSError` if the connection is broken.
-    fn write(&self, data: &[u8]) -> PyResult<usize> {
+    fn send(&self, data: &[u8]) -> PyResult<usize> {
+        if data.is_empty() {
+            return Ok(self.unsent());
+        }
         self.event_loop.get().waiting.note_sent();
         match &*lock(&self.connection) {
             Some(connection) => {
@@ -215,6 +250,24 @@ impl SocketConnection {
         }
     }
 
+    /// `None` if `data` is not bytes-like or not in one piece.
+    fn send_object(&self, data: &Bound<'_, PyAny>) -> PyResult<Option<PyResult<usize>>> {
+        if let Ok(bytes) = data.cast::<PyBytes>() {
+            return Ok(Some(self.send(bytes.as_bytes())));
+        }
+        if !is_view(data) {
+            return Ok(None);
+        }
+        let view = PyUntypedBuffer::get(data)?;
+        let sent = buffers::read(&view, |bytes| self.send(bytes));
+        view.release(data.py());
+        Ok(sent)
+    }
+
+    fn transport<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        lock(&self.receiver).as_ref().map(|receiver| receiver.transport.bind(py).clone())
+    }
+
     fn take(&self, buffer: &mut [u8]) -> Option<Delivery> {
         lock(&self.connection).as_ref().map(|connection| connection.take(buffer))
     }
@@ -296,7 +349,7 @@ impl Borrowed<'_> {
                 return self.check(Err(error), "Fatal error: protocol.get_buffer() call failed.");
             }
         };
-        let taken = with_bytes_of(&buffer, |bytes| {
+        let taken = buffers::write(&buffer, |bytes| {
             let delivery = connection.take(bytes)?;
             let count = match &delivery.data {
                 Data::Pieces(pieces) => copy_into(bytes, pieces),
@@ -375,26 +428,6 @@ fn join<'py>(py: Python<'py>, chunks: &[Bytes]) -> PyResult<Bound<'py, PyBytes>>
         }
         Ok(())
     })
-}
-
-/// Lends the bytes of a protocol's buffer to one read.
-///
-/// # Errors
-/// `BufferError` if they are read-only or not in one piece.
-#[expect(unsafe_code, reason = "a read into Python's memory without a copy")]
-fn with_bytes_of<T>(buffer: &PyUntypedBuffer, action: impl FnOnce(&mut [u8]) -> T) -> PyResult<T> {
-    if buffer.readonly() || !buffer.is_c_contiguous() {
-        return Err(PyBufferError::new_err(
-            "get_buffer() must return a buffer that can be written, in one piece",
-        ));
-    }
-    // SAFETY: the buffer is held, so the memory stays where it is, and its length is that of the
-    // bytes in one piece; `action` runs no Python code and the GIL is held, so nobody else reads or
-    // writes them meanwhile.
-    let bytes = unsafe {
-        std::slice::from_raw_parts_mut(buffer.buf_ptr().cast::<u8>(), buffer.len_bytes())
-    };
-    Ok(action(bytes))
 }
 
 /// Returns how many bytes were copied: all, as no more were taken than fit.

@@ -1,7 +1,9 @@
-//! `add_reader` and `add_writer`: descriptors that a library reads and writes itself.
+//! Descriptors under watch: for a library that reads and writes itself (`add_reader`, `add_writer`), or
+//! for one operation on a socket (`sock_recv`, `sock_sendall`).
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 
 use aiobpy_reactor::{Interest, Reactor, Token, Watch};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -12,6 +14,7 @@ use crate::fd;
 use crate::handle::{Handle, lock};
 use crate::loop_core::LoopCore;
 use crate::main_thread::run_handle;
+use crate::socket_operations::Operation;
 
 /// The descriptors under watch, with a callback for each direction.
 #[derive(Default)]
@@ -25,13 +28,19 @@ pub(crate) struct WatchedFds {
 struct WatchedFd {
     watch: Watch,
     token: Option<Token>,
-    reader: Option<Py<Handle>>,
-    writer: Option<Py<Handle>>,
+    reader: Option<Watcher>,
+    writer: Option<Watcher>,
+}
+
+/// Who waits for a descriptor.
+pub(crate) enum Watcher {
+    Callback(Py<Handle>),
+    Operation(Arc<Operation>),
 }
 
 /// The direction of a watch.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
+pub(crate) enum Direction {
     Read,
     Write,
 }
@@ -39,52 +48,48 @@ enum Direction {
 #[pymethods]
 impl LoopCore {
     fn _watch_reader(&self, py: Python<'_>, fd: RawFd, handle: Bound<'_, Handle>) -> PyResult<()> {
-        self.watch(py, fd, Direction::Read, handle)
+        self.watch(py, fd, Direction::Read, Watcher::Callback(handle.unbind()))
     }
 
     fn _watch_writer(&self, py: Python<'_>, fd: RawFd, handle: Bound<'_, Handle>) -> PyResult<()> {
-        self.watch(py, fd, Direction::Write, handle)
+        self.watch(py, fd, Direction::Write, Watcher::Callback(handle.unbind()))
     }
 
     /// Returns whether there was a reader.
-    fn _unwatch_reader(&self, fd: RawFd) -> PyResult<bool> {
-        self.unwatch(fd, Direction::Read)
+    fn _unwatch_reader(&self, py: Python<'_>, fd: RawFd) -> PyResult<bool> {
+        self.unwatch(py, fd, Direction::Read)
     }
 
     /// Returns whether there was a writer.
-    fn _unwatch_writer(&self, fd: RawFd) -> PyResult<bool> {
-        self.unwatch(fd, Direction::Write)
+    fn _unwatch_writer(&self, py: Python<'_>, fd: RawFd) -> PyResult<bool> {
+        self.unwatch(py, fd, Direction::Write)
     }
 }
 
 impl LoopCore {
-    fn watch(
+    pub(crate) fn watch(
         &self,
         py: Python<'_>,
         fd: RawFd,
         direction: Direction,
-        handle: Bound<'_, Handle>,
+        watcher: Watcher,
     ) -> PyResult<()> {
         let reactor = self.reactor()?;
         let mut watched_fds = lock(&self.watched_fds);
         let is_new = !watched_fds.by_fd.contains_key(&fd);
-        let watched = watched_fds.by_fd.entry(fd).or_insert_with(|| WatchedFd::new(&reactor));
-        let replaced = watched.side(direction).replace(handle.unbind());
+        let entry = watched_fds.by_fd.entry(fd).or_insert_with(|| WatchedFd::new(&reactor));
+        let replaced = entry.side(direction).replace(watcher);
         let armed = watched_fds.arm(fd, reactor.new_token());
-        if armed.is_err() && is_new {
-            let gone = watched_fds.by_fd.remove(&fd);
-            drop(watched_fds);
-            drop(gone);
-            return armed;
-        }
+        let gone = if armed.is_err() && is_new { watched_fds.by_fd.remove(&fd) } else { None };
         drop(watched_fds);
+        drop(gone);
         if let Some(replaced) = replaced {
-            replaced.bind(py).get().cancel_now();
+            replaced.cancel(py);
         }
         armed
     }
 
-    fn unwatch(&self, fd: RawFd, direction: Direction) -> PyResult<bool> {
+    fn unwatch(&self, py: Python<'_>, fd: RawFd, direction: Direction) -> PyResult<bool> {
         let mut watched_fds = lock(&self.watched_fds);
         let Some(watched) = watched_fds.by_fd.get_mut(&fd) else { return Ok(false) };
         let removed = watched.side(direction).take();
@@ -97,11 +102,10 @@ impl LoopCore {
             }
         }
         drop(watched_fds);
-        let was_watched = removed.is_some();
-        if let Some(removed) = removed {
-            removed.get().cancel_now();
-        }
-        Ok(was_watched)
+        let Some(removed) = removed else { return Ok(false) };
+        let was_waiting = removed.is_waiting(py);
+        removed.cancel(py);
+        Ok(was_waiting)
     }
 }
 
@@ -113,19 +117,26 @@ pub(crate) fn run_ready(
 ) -> PyResult<()> {
     let py = event_loop.py();
     let this = event_loop.get();
+    this.waiting.note_received(0);
     let (fd, reader, writer) = {
         let mut watched_fds = lock(&this.watched_fds);
         let Some(fd) = watched_fds.by_token.remove(&token) else { return Ok(()) };
-        let Some(watched) = watched_fds.by_fd.get(&fd) else { return Ok(()) };
-        let reader =
-            watched.reader.as_ref().filter(|_| readable).map(|handle| handle.clone_ref(py));
-        let writer =
-            watched.writer.as_ref().filter(|_| writable).map(|handle| handle.clone_ref(py));
+        let Some(watched) = watched_fds.by_fd.get_mut(&fd) else { return Ok(()) };
+        let reader = if readable { Watcher::due(&mut watched.reader, py) } else { None };
+        let writer = if writable { Watcher::due(&mut watched.writer, py) } else { None };
         (fd, reader, writer)
     };
     let mut result = Ok(());
-    for handle in [reader, writer].into_iter().flatten() {
-        result = result.and_then(|()| run_handle(event_loop, handle.bind(py)));
+    for (direction, watcher) in [(Direction::Read, reader), (Direction::Write, writer)] {
+        result = result.and_then(|()| match watcher {
+            Some(Watcher::Callback(handle)) => run_handle(event_loop, handle.bind(py)),
+            Some(Watcher::Operation(operation)) => operation.go_on(event_loop, fd).map(|is_done| {
+                if !is_done {
+                    this.put_back(fd, direction, operation);
+                }
+            }),
+            None => Ok(()),
+        });
     }
     // Watched again only after the callback has read: until then it would be ready all the time.
     this.rearm(fd, token)?;
@@ -133,9 +144,18 @@ pub(crate) fn run_ready(
 }
 
 impl LoopCore {
+    /// An operation that could not be finished waits on, unless somebody else waits by now.
+    fn put_back(&self, fd: RawFd, direction: Direction, operation: Arc<Operation>) {
+        if let Some(watched) = lock(&self.watched_fds).by_fd.get_mut(&fd) {
+            watched.side(direction).get_or_insert(Watcher::Operation(operation));
+        }
+    }
+
     fn rearm(&self, fd: RawFd, token: Token) -> PyResult<()> {
         let mut watched_fds = lock(&self.watched_fds);
         match watched_fds.by_fd.get(&fd) {
+            // An operation is done: the next one will arm it, or nobody.
+            Some(watched) if watched.interest() == Interest::default() => Ok(()),
             // The callback has not armed it anew itself.
             Some(watched) if watched.token == Some(token) => {
                 let armed = watched_fds.arm(fd, self.reactor()?.new_token());
@@ -174,10 +194,41 @@ impl WatchedFds {
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         for watched in self.by_fd.values() {
-            visit.call(&watched.reader)?;
-            visit.call(&watched.writer)?;
+            for watcher in [&watched.reader, &watched.writer].into_iter().flatten() {
+                watcher.traverse(visit)?;
+            }
         }
         Ok(())
+    }
+}
+
+impl Watcher {
+    /// Who is to be told now: a callback stays, an operation is taken out.
+    fn due(watcher: &mut Option<Self>, py: Python<'_>) -> Option<Self> {
+        match watcher {
+            Some(Self::Callback(handle)) => Some(Self::Callback(handle.clone_ref(py))),
+            _ => watcher.take(),
+        }
+    }
+
+    fn is_waiting(&self, py: Python<'_>) -> bool {
+        match self {
+            Self::Callback(_) => true,
+            Self::Operation(operation) => operation.is_waiting(py),
+        }
+    }
+
+    fn cancel(self, _py: Python<'_>) {
+        if let Self::Callback(handle) = self {
+            handle.get().cancel_now();
+        }
+    }
+
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Callback(handle) => visit.call(handle),
+            Self::Operation(operation) => operation.traverse(visit),
+        }
     }
 }
 
@@ -186,7 +237,7 @@ impl WatchedFd {
         Self { watch: Watch::new(reactor), token: None, reader: None, writer: None }
     }
 
-    fn side(&mut self, direction: Direction) -> &mut Option<Py<Handle>> {
+    fn side(&mut self, direction: Direction) -> &mut Option<Watcher> {
         match direction {
             Direction::Read => &mut self.reader,
             Direction::Write => &mut self.writer,

@@ -69,24 +69,28 @@ impl Driving {
     ///
     /// `is_idle` is asked once nobody else can drive any more: a wake that comes later ends our wait
     /// and not that of the I/O thread. If it says no, or the I/O thread has seen signals that nobody
-    /// has taken, nothing is waited for.
+    /// has taken, nothing is waited for. `on_woken` is called between the wait and the serving.
     pub(crate) fn poll_on_main_thread(
         &self,
         poll: &Poll,
         limit: Option<Duration>,
         is_idle: impl FnOnce() -> bool,
+        on_woken: impl FnOnce(),
     ) {
         let mut baton = self.claim(poll);
         let limit = if is_idle() && !poll.is_signalled() { limit } else { Some(Duration::ZERO) };
         if limit == Some(Duration::ZERO) {
-            poll.drive(&mut baton, Driver::MainThread, limit, || false);
+            poll.drive(&mut baton, Driver::MainThread, limit, on_woken, || false);
         } else {
             self.is_waiting.store(true, Ordering::SeqCst);
-            poll.drive(&mut baton, Driver::MainThread, limit, || false);
-            self.is_waiting.store(false, Ordering::SeqCst);
-            if self.is_watch_asleep.load(Ordering::SeqCst) {
-                self.tell();
-            }
+            let on_woken = || {
+                on_woken();
+                self.is_waiting.store(false, Ordering::SeqCst);
+                if self.is_watch_asleep.load(Ordering::SeqCst) {
+                    self.tell();
+                }
+            };
+            poll.drive(&mut baton, Driver::MainThread, limit, on_woken, || false);
         }
         self.polls.fetch_add(1, Ordering::SeqCst);
     }
@@ -101,7 +105,7 @@ impl Driving {
             }
             self.is_io_thread_at_it.store(true, Ordering::SeqCst);
             while !self.is_to_let_go() {
-                poll.drive(&mut baton, Driver::IoThread, None, || self.is_to_let_go());
+                poll.drive(&mut baton, Driver::IoThread, None, || {}, || self.is_to_let_go());
             }
             self.is_io_thread_at_it.store(false, Ordering::SeqCst);
         }
@@ -197,11 +201,11 @@ mod tests {
         let (reader, mut writer) = UnixStream::pair().unwrap();
         poll.watch_signals(&Watchable::of(&reader)).unwrap();
         writer.write_all(&[2]).unwrap();
-        poll.drive(&mut poll.baton(), Driver::IoThread, Some(Duration::ZERO), || false);
+        poll.drive(&mut poll.baton(), Driver::IoThread, Some(Duration::ZERO), || {}, || false);
 
         let began = monotonic_seconds();
         let limit = Duration::from_secs(20);
-        Driving::default().poll_on_main_thread(&poll, Some(limit), || true);
+        Driving::default().poll_on_main_thread(&poll, Some(limit), || true, || {});
         assert!(monotonic_seconds() - began < limit.as_secs_f64() / 2.0);
         assert!(poll.take_signalled());
     }

@@ -1,6 +1,8 @@
 //! The I/O thread, and what it tells the main thread.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -23,6 +25,29 @@ use crate::watchable::Watchable;
 /// The I/O thread knows these numbers only; what belongs to a number is the main thread's affair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
+
+/// By token, without the cost of a hash that resists an attacker: we count the tokens ourselves.
+pub type TokenMap<T> = HashMap<Token, T, BuildHasherDefault<TokenHasher>>;
+
+/// Spreads numbers that follow each other, by Knuth's multiplicative hashing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TokenHasher(u64);
+
+impl Hasher for TokenHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// What the main thread is told.
 #[derive(Debug)]
@@ -115,10 +140,16 @@ impl Reactor {
 
     /// Serves what is ready, and waits for it for `limit` at most (for ever if `None`), unless
     /// `is_idle` says that there is other work; it is asked when every later wake will end this wait.
+    /// `on_woken` is called when it has ended and nothing has been served yet.
     /// Only the main thread calls it, after [`Reactor::take_over`]. Returns whether signals have come
     /// in.
-    pub fn poll(&self, limit: Option<Duration>, is_idle: impl FnOnce() -> bool) -> bool {
-        self.core.driving.poll_on_main_thread(&self.core.poll, limit, is_idle);
+    pub fn poll(
+        &self,
+        limit: Option<Duration>,
+        is_idle: impl FnOnce() -> bool,
+        on_woken: impl FnOnce(),
+    ) -> bool {
+        self.core.driving.poll_on_main_thread(&self.core.poll, limit, is_idle, on_woken);
         self.core.poll.take_signalled()
     }
 

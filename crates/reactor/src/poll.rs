@@ -4,7 +4,7 @@
 //! other thread to reach its protocol; the I/O thread while the main thread belongs to a host, or
 //! is held up by a callback, so that bytes go on moving. Who drives holds the [`Baton`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::{fmt, io};
 use mio::{Events, Interest, Registry, Waker};
 
 use crate::birthplace::Birthplace;
-use crate::io_thread::Token;
+use crate::io_thread::{Token, TokenMap};
 use crate::watchable::Watchable;
 
 /// Something that is watched.
@@ -71,7 +71,7 @@ pub(crate) struct Poll {
     baton: Mutex<Baton>,
     registry: Registry,
     waker: Arc<Waker>,
-    sources: RwLock<HashMap<Token, Arc<dyn Source>>>,
+    sources: RwLock<TokenMap<Arc<dyn Source>>>,
     /// What the main thread wants to have served.
     wanted: Mutex<Vec<Token>>,
     has_wanted: AtomicBool,
@@ -209,13 +209,15 @@ impl Poll {
         lock(&self.baton)
     }
 
-    /// Serves what is ready; waits for it for `limit` at most (for ever if `None`). Stops in
-    /// between when `is_to_stop` says so; the rest is served next time, by whoever drives then.
+    /// Serves what is ready; waits for it for `limit` at most (for ever if `None`), and says that
+    /// the wait is over by `on_woken`. Stops in between when `is_to_stop` says so; the rest is served
+    /// next time, by whoever drives then.
     pub(crate) fn drive(
         &self,
         baton: &mut Baton,
         driver: Driver,
         limit: Option<Duration>,
+        on_woken: impl FnOnce(),
         is_to_stop: impl Fn() -> bool,
     ) {
         if driver == Driver::IoThread {
@@ -232,7 +234,9 @@ impl Poll {
             baton.pending.extend(wanted.into_iter().map(|token| (token, Readiness::default())));
         }
         let limit = if baton.pending.is_empty() { limit } else { Some(Duration::ZERO) };
-        if let Err(error) = self.wait(baton, limit) {
+        let waited = self.wait(baton, limit);
+        on_woken();
+        if let Err(error) = waited {
             return tracing::error!(%error, "could not wait for I/O");
         }
         // Those that ask to be served again wait for the next call, so that others get their turn.
@@ -290,7 +294,7 @@ impl Poll {
         sources.get(&token).map(Arc::clone)
     }
 
-    fn write_sources(&self) -> RwLockWriteGuard<'_, HashMap<Token, Arc<dyn Source>>> {
+    fn write_sources(&self) -> RwLockWriteGuard<'_, TokenMap<Arc<dyn Source>>> {
         self.sources.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

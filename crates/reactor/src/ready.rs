@@ -100,14 +100,16 @@ impl<T> ReadyQueue<T> {
     /// `None`): until something is ready or the system reports something.
     pub fn park_in_poll(&self, reactor: &Reactor, limit: Option<Duration>) -> Parked {
         self.poll_waker.get_or_init(|| reactor.waker());
-        let has_bytes = reactor.poll(limit, || self.is_idle_at(PARKED_IN_POLL));
-        self.parked.store(NOT_PARKED, Ordering::SeqCst);
+        let is_idle = || self.is_idle_at(PARKED_IN_POLL);
+        // Before anything is served: what this thread itself pushes need not wake it.
+        let on_woken = || self.parked.store(NOT_PARKED, Ordering::SeqCst);
+        let has_bytes = reactor.poll(limit, is_idle, on_woken);
         self.signals_if(has_bytes)
     }
 
     /// Looks, without waiting, for what the system has to report; this thread drives `reactor`.
     pub fn look_around(&self, reactor: &Reactor) -> Parked {
-        self.signals_if(reactor.poll(Some(Duration::ZERO), || false))
+        self.signals_if(reactor.poll(Some(Duration::ZERO), || false, || {}))
     }
 
     fn is_idle_at(&self, place: u8) -> bool {
