@@ -13,7 +13,7 @@ import ssl
 import sys
 from typing import TYPE_CHECKING, Any
 
-from benches.loop.drivers import new_loop
+from benches.loop.drivers import new_loop, settle_allocator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -109,6 +109,7 @@ def _no_delay(transport: asyncio.BaseTransport | asyncio.StreamWriter) -> None:
 
 def main(name: str, mode: str, certificate: str | None = None) -> None:
     """Serve."""
+    settle_allocator()
     tls = None
     if certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from benches.loop import host, peer
 from benches.loop.cells import CELLS, Progress
-from benches.loop.drivers import GUESTS, new_guest
+from benches.loop.drivers import GUESTS, new_guest, settle_allocator
 from benches.machine import percentile, spread
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--block", action="store_true", help="the host blocks for 2 s half-way")
     parser.add_argument("--ports", type=json.loads, help="of a peer that runs; else one is started")
     options = parser.parse_args()
+    settle_allocator()
     if options.ports:
         result = measure(options, options.ports)
     else:
