@@ -1,6 +1,7 @@
 # The Rust half of aiobpy; what is public is re-exported by `aiobpy`.
 
 import asyncio
+import collections
 import contextvars
 import pathlib
 from collections.abc import Callable, Sequence
@@ -54,6 +55,8 @@ class TimerHandle(Handle):
 @disjoint_base
 class LoopCore:
     _closed: bool
+    _ready: collections.deque[Handle]
+    _scheduled: list[TimerHandle]
     _debug: bool
     _stopping: bool
     _thread_id: int | None
@@ -120,6 +123,7 @@ class LoopCore:
     def _status(self) -> str: ...
     def _go_on_accepting(self, fd: int) -> None: ...
     def _stop_accepting(self, fd: int) -> None: ...
+    def _take_signals(self) -> bytes: ...
     def _unwatch_reader(self, fd: int) -> bool: ...
     def _unwatch_writer(self, fd: int) -> bool: ...
     def _wait_for_ready(self, limit: float | None = None) -> bool: ...

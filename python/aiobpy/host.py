@@ -60,6 +60,10 @@ class GuiHost:
             self.visits += 1
             if self.loop.is_closed():
                 return None
+            # A callback may make Blender run its timers, as an operator with a dialog does, or
+            # another add-on's loop may: the tick around this one goes on when that is done.
+            if asyncio._get_running_loop() is not None:
+                return _TICK_AGAIN
             # Blender drops a timer that raises, and ends with one that exits: nothing may get out.
             try:
                 self.loop.run_ready(self.budget)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import signal
 import socket
 import sys
 import threading
@@ -16,6 +15,7 @@ from asyncio import base_events, constants, events, format_helpers, sslproto, tr
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aiobpy import _native
+from aiobpy.signals import SignalHandlers
 from aiobpy.transports import SocketTransport
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class _NoSelector:
         """Nothing is open."""
 
 
-class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
+class EventLoop(_native.LoopCore, SignalHandlers):
     """A complete asyncio event loop that also runs as a guest in a host's own loop.
 
     Alone, it is used like any other: `asyncio.Runner(loop_factory=aiobpy.EventLoop)`. As a guest,
@@ -82,11 +82,10 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
     def run_forever(self) -> None:
         """Run until `stop()` is called."""
         self._enter()
-        restore_wakeup_fd = self._take_signals_of_process()
         try:
-            self._run_until_stopped()
+            with self._signals_end_the_wait():
+                self._run_until_stopped()
         finally:
-            restore_wakeup_fd()
             self._stopping = False
             self._leave()
 
@@ -97,14 +96,20 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         super().close()
         self._close_core()
 
-    def _check_may_run(self) -> None:
-        self._check_closed()
+    def _check_running(self) -> None:
         if self.is_running():
-            msg = "This event loop is already running"
+            msg = (
+                "This event loop is already running: in a callback or a task of it, `await`, or"
+                " start a task with `aiobpy.spawn`"
+            )
             raise RuntimeError(msg)
         if events._get_running_loop() is not None:
             msg = "Cannot run the event loop while another loop is running"
             raise RuntimeError(msg)
+
+    def _check_may_run(self) -> None:
+        self._check_closed()
+        self._check_running()
 
     def _enter(self) -> None:
         self._check_may_run()
@@ -121,38 +126,6 @@ class EventLoop(_native.LoopCore, asyncio.SelectorEventLoop):
         events._set_running_loop(None)
         self._set_coroutine_origin_tracking(False)
         sys.set_asyncgen_hooks(*self._hooks_of_host)
-
-    # Signals. While the loop parks, a byte from Python's signal handler ends its wait.
-
-    def _make_self_pipe(self) -> None:
-        self._ssock = None
-        self._csock = socket.socket(fileno=self._signal_fd())
-        self._internal_fds += 1
-
-    def _close_self_pipe(self) -> None:
-        self._csock.close()
-        self._csock = None
-        self._internal_fds -= 1
-
-    def _take_signals_of_process(self) -> Callable[[], None]:
-        """Have signals end the wait, in the main thread, unless they go elsewhere already."""
-        if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-        before = signal.set_wakeup_fd(self._csock.fileno(), warn_on_full_buffer=False)
-        if before != -1:
-            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
-            return lambda: None
-
-        def restore() -> None:
-            if not self._signal_handlers:
-                signal.set_wakeup_fd(-1)
-
-        return restore
-
-    def _add_callback(self, handle: Any) -> None:
-        # Of a signal: asyncio's own Handle.
-        if not handle.cancelled():
-            self.call_soon(handle._run)
 
     # Descriptors that a library watches itself.
 

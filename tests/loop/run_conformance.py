@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import faulthandler
+import gc
 import importlib
 import json
 import sys
@@ -48,6 +49,8 @@ def main() -> int:
         suite = loader.loadTestsFromNames(arguments.tests, module)
     else:
         suite = loader.loadTestsFromModule(module)
+    # What is here by now stays: the collections between two tests need not look at it.
+    gc.freeze()
     outcome = Outcome()
     suite(outcome)
     outcome.tell()
@@ -81,6 +84,11 @@ class Outcome(unittest.TestResult):
     def addSuccess(self, test: unittest.TestCase) -> None:
         """Note a test that passed."""
         self.passed.append(name_of(test))
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        """Collect what the test has left: a connection that is still open is not the next one's."""
+        super().stopTest(test)
+        gc.collect()
 
     def tell(self) -> None:
         """Print all of it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import aiobpy
 from aiobpy.testing import GuestLoop
 
 if TYPE_CHECKING:
@@ -139,7 +140,99 @@ def test_a_tick_within_a_tick_is_refused(host: FakeHost) -> None:
     host.loop.call_soon(nested)
     host.loop.call_soon(lambda: None)
     host.tick()
-    assert errors == ["This event loop is already running"]
+    assert len(errors) == 1
+    assert errors[0].startswith("This event loop is already running: ")
+    assert "`await`" in errors[0], "it says what to do instead"
+
+
+def test_the_hosts_own_code_may_block_on_a_coroutine_but_a_callback_may_not() -> None:
+    """The blocking workflow: an operator wants the answer now. `aiobpy.run` pumps for it."""
+    refused: list[str] = []
+
+    async def answer() -> int:
+        await asyncio.sleep(0.001)
+        return 42
+
+    def operator() -> None:
+        question = answer()
+        try:
+            aiobpy.run(question)
+        except RuntimeError as error:
+            refused.append(str(error))
+        finally:
+            question.close()
+
+    other = aiobpy.spawn(answer())
+    assert aiobpy.run(answer()) == 42
+    shared = aiobpy.host.loop()
+    shared.call_soon(operator)
+    while not (refused and other.done()):
+        shared.run_ready()
+    assert "`aiobpy.spawn`" in refused[0], "it says what to do instead"
+    aiobpy.host.shut_down()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("source", ["callback", "timer", "task", "reader"])
+def test_what_ends_a_program_passes_through_a_tick_wherever_it_is_raised(
+    host: FakeHost, kind: type[BaseException], source: str
+) -> None:
+    def leave() -> None:
+        raise kind
+
+    async def leave_in_a_task() -> None:
+        leave()
+
+    ours, theirs = _socket_pair()
+    theirs.sendall(b"x")
+    match source:
+        case "callback":
+            host.loop.call_soon(leave)
+        case "timer":
+            host.loop.call_later(0, leave)
+        case "task":
+            task = host.spawn(leave_in_a_task())
+        case "reader":
+            host.loop.add_reader(ours, leave)
+    with pytest.raises(kind):
+        host.tick_until(lambda: False)
+    assert not host.loop.is_running()
+    if source == "task":
+        assert isinstance(task.exception(), kind)
+    if source == "reader":
+        with pytest.raises(kind):
+            host.tick_until(lambda: False)
+    host.loop.remove_reader(ours)
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_ends_a_program_passes_through_a_protocol_and_its_connection_goes_on(
+    host: FakeHost, kind: type[BaseException]
+) -> None:
+    received: list[bytes] = []
+
+    class Leaving(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            received.append(data)
+            if data == b"leave":
+                raise kind
+
+    async def connect() -> asyncio.Transport:
+        transport, _ = await host.loop.create_connection(Leaving, sock=ours)
+        return transport
+
+    ours, theirs = _socket_pair()
+    transport = host.run(connect())
+    theirs.sendall(b"leave")
+    with pytest.raises(kind):
+        host.tick_until(lambda: False)
+    theirs.sendall(b"stay")
+    host.tick_until(lambda: received == [b"leave", b"stay"])
+    transport.abort()
+    host.tick()
+    theirs.close()
 
 
 def test_a_failing_callback_goes_to_the_exception_handler_and_the_tick_goes_on(

@@ -122,3 +122,37 @@ leave()
         "done",
         "after the stop: False",
     ]
+
+
+@pytest.mark.skipif(
+    not Path("/usr/bin/nm").exists(), reason="nm, of binutils, finds Blender's timers"
+)
+def test_a_tick_within_a_tick_is_left_out_and_nothing_is_reported() -> None:
+    """As when a callback calls an operator that has Blender run its timers."""
+    printed = run_in_bpy(
+        PUMP
+        + '''
+loop = host.loop()
+gui = host.gui_host()
+gui.start()
+loop.set_exception_handler(lambda loop, context: print("reported:", context["exception"]))
+
+def opens_a_dialog():
+    visits = gui.visits
+    run_due_timers()
+    print("visited within:", gui.visits - visits)
+
+loop.call_soon(opens_a_dialog)
+loop.call_soon(print, "the same turn")
+run_due_timers()
+print("still running:", gui.is_running())
+gui.stop()
+host.shut_down()
+leave()
+'''
+    )
+    assert printed.splitlines()[-3:] == [
+        "visited within: 1",
+        "the same turn",
+        "still running: True",
+    ]

@@ -206,6 +206,11 @@ impl TimerHandle {
         };
         Bound::new(py, PyClassInitializer::from(handle).add_subclass(timer))
     }
+
+    /// In seconds of the loop's clock.
+    pub(crate) fn due(&self) -> f64 {
+        self.when
+    }
 }
 
 #[pymethods]

@@ -10,6 +10,7 @@ mod cli;
 mod errors;
 mod fd;
 mod handle;
+mod inspection;
 mod look_ups;
 mod loop_core;
 mod main_thread;

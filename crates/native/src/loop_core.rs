@@ -277,6 +277,11 @@ impl LoopCore {
         Ok(copy.into_raw_fd())
     }
 
+    /// The numbers of the signals that no wait has reported yet.
+    fn _take_signals(&self) -> Vec<u8> {
+        self.queue.take_signals()
+    }
+
     /// Drops all that waits and ends the I/O thread.
     fn _close_core(&self, py: Python<'_>) {
         self.is_closed.store(true, Ordering::Relaxed);

@@ -138,6 +138,11 @@ impl<T> ReadyQueue<T> {
         });
     }
 
+    /// The signals that no wait has reported yet, oldest first. Only the main thread calls it.
+    pub fn take_signals(&self) -> Vec<u8> {
+        self.wake.take_signals()
+    }
+
     /// Ends the present wait of the main thread, or else its next one.
     pub fn wake(&self) {
         self.wake.wake();
