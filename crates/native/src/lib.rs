@@ -7,8 +7,10 @@
 mod buffers;
 mod calls;
 mod cli;
+mod context;
 mod errors;
 mod fd;
+mod gil_cell;
 mod handle;
 mod inspection;
 mod look_ups;

@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyDict, PyTuple};
 
 use crate::errors::os_error;
+use crate::gil_cell::GilCell;
 use crate::handle::{Handle, TimerHandle, lock};
 use crate::main_thread::Ready;
 use crate::serving::Serving;
@@ -34,7 +35,7 @@ pub(crate) struct LoopCore {
     pub(crate) stats: Arc<Stats>,
     read_ahead: Arc<ReadAhead>,
     reactor: Mutex<Option<Arc<Reactor>>>,
-    pub(crate) connections: Mutex<TokenMap<Py<SocketConnection>>>,
+    pub(crate) connections: GilCell<TokenMap<Py<SocketConnection>>>,
     pub(crate) servings: Mutex<TokenMap<Serving>>,
     /// Futures that wait for a name look-up.
     pub(crate) look_ups: Mutex<TokenMap<Py<PyAny>>>,
@@ -43,7 +44,7 @@ pub(crate) struct LoopCore {
     pub(crate) is_debug: AtomicBool,
     pub(crate) is_stopping: AtomicBool,
     /// Room for one read on the main thread.
-    pub(crate) read_buffer: Mutex<Vec<u8>>,
+    pub(crate) read_buffer: GilCell<Vec<u8>>,
     pub(crate) waiting: Waiting,
     /// The thread that runs the loop; 0 while nobody does.
     thread_id: AtomicU64,
@@ -152,14 +153,14 @@ impl LoopCore {
             stats: Arc::default(),
             read_ahead: Arc::default(),
             reactor: Mutex::new(None),
-            connections: Mutex::default(),
+            connections: GilCell::default(),
             servings: Mutex::default(),
             look_ups: Mutex::default(),
             watched_fds: Mutex::default(),
             is_closed: Arc::default(),
             is_debug: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
-            read_buffer: Mutex::default(),
+            read_buffer: GilCell::default(),
             waiting: Waiting::default(),
             thread_id: AtomicU64::new(0),
         })
@@ -288,13 +289,13 @@ impl LoopCore {
         // Taken out under the locks and dropped outside them: that may run any code.
         let mut generation = std::mem::take(&mut *lock(&self.generation));
         let timers = lock(&self.timers).drain();
-        let connections = std::mem::take(&mut *lock(&self.connections));
+        let connections = std::mem::take(&mut *self.connections.borrow_mut(py));
         let servings = std::mem::take(&mut *lock(&self.servings));
         let look_ups = std::mem::take(&mut *lock(&self.look_ups));
         let watched_fds = std::mem::take(&mut *lock(&self.watched_fds));
         let reactor = lock(&self.reactor).take();
         for connection in connections.values() {
-            connection.get().release();
+            connection.get().release(py);
         }
         drop((generation.drain(..), timers, connections, servings, look_ups, watched_fds));
         py.detach(|| drop(reactor));
@@ -352,7 +353,7 @@ impl LoopCore {
         if let Ok(timers) = self.timers.try_lock() {
             timers.iter().try_for_each(|timer| visit.call(timer))?;
         }
-        if let Ok(connections) = self.connections.try_lock() {
+        if let Some(connections) = self.connections.visited(&visit) {
             connections.values().try_for_each(|connection| visit.call(connection))?;
         }
         if let Ok(servings) = self.servings.try_lock() {

@@ -1,7 +1,6 @@
 //! A connected socket between the I/O thread and a Python transport.
 
 use std::os::fd::RawFd;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aiobpy_reactor::{Connection, Data, Delivery, End, Event, Token};
@@ -14,9 +13,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyBytes};
 
 use crate::buffers::{self, is_view};
+use crate::context::run_in;
 use crate::errors::os_error;
 use crate::fd;
-use crate::handle::lock;
+use crate::gil_cell::GilCell;
 use crate::loop_core::LoopCore;
 use crate::main_thread::{Ready, is_exit};
 
@@ -27,8 +27,8 @@ use crate::main_thread::{Ready, is_exit};
 #[pyclass(frozen, module = "aiobpy._native")]
 pub(crate) struct SocketConnection {
     token: Token,
-    connection: Mutex<Option<Connection>>,
-    receiver: Mutex<Option<Receiver>>,
+    connection: GilCell<Option<Connection>>,
+    receiver: GilCell<Option<Receiver>>,
     is_plain: AtomicBool,
     event_loop: Py<LoopCore>,
 }
@@ -65,8 +65,8 @@ impl SocketConnection {
         let connection = Connection::adopt(&reactor, token, socket).map_err(os_error)?;
         let this = Self {
             token,
-            connection: Mutex::new(Some(connection)),
-            receiver: Mutex::new(None),
+            connection: GilCell::new(Some(connection)),
+            receiver: GilCell::default(),
             is_plain: AtomicBool::new(true),
             event_loop: event_loop.clone().unbind(),
         };
@@ -81,33 +81,35 @@ impl SocketConnection {
         is_buffered: bool,
         context: Py<PyAny>,
     ) {
-        let this = slf.get();
-        let mut receiver = lock(&this.receiver);
+        let (this, py) = (slf.get(), slf.py());
+        let mut receiver = this.receiver.borrow_mut(py);
         let state = receiver.as_ref().map_or(Receiving::Running, |receiver| receiver.state);
         let replaced =
             receiver.replace(Receiver { transport, protocol, is_buffered, context, state });
         drop(receiver);
         drop(replaced);
-        lock(&this.event_loop.get().connections).insert(this.token, slf.clone().unbind());
+        let connections = &this.event_loop.get().connections;
+        let known = connections.borrow_mut(py).insert(this.token, slf.clone().unbind());
+        drop(known);
     }
 
-    /// Starts to read ahead.
-    fn start_reading(&self) {
-        if let Some(connection) = &*lock(&self.connection) {
+    /// Starts to read.
+    fn start_reading(&self, py: Python<'_>) {
+        if let Some(connection) = &*self.connection.borrow(py) {
             connection.start_reading();
         }
     }
 
-    fn pause(&self) {
-        if let Some(receiver) = &mut *lock(&self.receiver)
+    fn pause(&self, py: Python<'_>) {
+        if let Some(receiver) = &mut *self.receiver.borrow_mut(py)
             && receiver.state == Receiving::Running
         {
             receiver.state = Receiving::Paused;
         }
     }
 
-    fn resume(&self) {
-        let has_more = match &mut *lock(&self.receiver) {
+    fn resume(&self, py: Python<'_>) {
+        let has_more = match &mut *self.receiver.borrow_mut(py) {
             Some(receiver) => {
                 std::mem::replace(&mut receiver.state, Receiving::Running)
                     == Receiving::PausedWithMore
@@ -150,12 +152,12 @@ impl SocketConnection {
     /// Sends `data`, at once or later. Returns how many bytes are left for later.
     ///
     /// Raises `OSError` if the connection is broken.
-    fn send(&self, data: &[u8]) -> PyResult<usize> {
+    fn send(&self, py: Python<'_>, data: &[u8]) -> PyResult<usize> {
         if data.is_empty() {
-            return Ok(self.unsent());
+            return Ok(self.unsent(py));
         }
         self.event_loop.get().waiting.note_sent();
-        match &*lock(&self.connection) {
+        match &*self.connection.borrow(py) {
             Some(connection) => {
                 connection.write(data).map(|written| written.unsent).map_err(os_error)
             }
@@ -164,45 +166,45 @@ impl SocketConnection {
     }
 
     /// Bytes that have not been sent.
-    fn unsent(&self) -> usize {
-        lock(&self.connection).as_ref().map_or(0, Connection::unsent)
+    fn unsent(&self, py: Python<'_>) -> usize {
+        self.connection.borrow(py).as_ref().map_or(0, Connection::unsent)
     }
 
     /// Asks for `_maybe_resume_protocol()` of the transport when no more than `mark` bytes are
     /// unsent. Returns False if so few are unsent already.
-    fn tell_below(&self, mark: usize) -> bool {
-        lock(&self.connection).as_ref().is_some_and(|connection| connection.tell_below(mark))
+    fn tell_below(&self, py: Python<'_>, mark: usize) -> bool {
+        self.connection.borrow(py).as_ref().is_some_and(|connection| connection.tell_below(mark))
     }
 
     /// Asks for `_on_flushed()` of the transport when nothing is unsent, and shuts the sending side
     /// down before that if `shut_down` says so.
-    fn flush(&self, shut_down: bool) {
-        if let Some(connection) = &*lock(&self.connection) {
+    fn flush(&self, py: Python<'_>, shut_down: bool) {
+        if let Some(connection) = &*self.connection.borrow(py) {
             connection.flush(shut_down);
         }
     }
 
-    fn discard_unsent(&self) {
-        if let Some(connection) = &*lock(&self.connection) {
+    fn discard_unsent(&self, py: Python<'_>) {
+        if let Some(connection) = &*self.connection.borrow(py) {
             connection.discard_unsent();
         }
     }
 
     /// Gives nothing more to the protocol.
-    fn stop_receiving(&self) {
-        self.pause();
+    fn stop_receiving(&self, py: Python<'_>) {
+        self.pause(py);
     }
 
     /// Lets go of the socket and of everything else.
-    fn close(&self) {
-        let known = lock(&self.event_loop.get().connections).remove(&self.token);
-        self.release();
+    fn close(&self, py: Python<'_>) {
+        let known = self.event_loop.get().connections.borrow_mut(py).remove(&self.token);
+        self.release(py);
         drop(known);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.event_loop)?;
-        if let Ok(receiver) = self.receiver.try_lock()
+        if let Some(receiver) = self.receiver.visited(&visit)
             && let Some(receiver) = &*receiver
         {
             visit.call(&receiver.transport)?;
@@ -212,15 +214,17 @@ impl SocketConnection {
         Ok(())
     }
 
-    fn __clear__(&self) {
-        self.release();
+    fn __clear__(slf: &Bound<'_, Self>) {
+        slf.get().release(slf.py());
     }
 }
 
 impl SocketConnection {
-    pub(crate) fn release(&self) {
-        let gone = (lock(&self.connection).take(), lock(&self.receiver).take());
-        drop(gone);
+    pub(crate) fn release(&self, py: Python<'_>) {
+        let connection = self.connection.borrow_mut(py).take();
+        let receiver = self.receiver.borrow_mut(py).take();
+        // Only now that nothing is borrowed: this may run any code.
+        drop((connection, receiver));
     }
 
     /// Says through the door that there is something to take.
@@ -230,7 +234,7 @@ impl SocketConnection {
 
     /// What the transport's callbacks run with; `None` once the connection is closed.
     fn receiver<'py>(&self, py: Python<'py>) -> Option<Borrowed<'py>> {
-        lock(&self.receiver).as_ref().map(|receiver| Borrowed {
+        self.receiver.borrow(py).as_ref().map(|receiver| Borrowed {
             transport: receiver.transport.bind(py).clone(),
             protocol: receiver.protocol.bind(py).clone(),
             is_buffered: receiver.is_buffered,
@@ -239,8 +243,8 @@ impl SocketConnection {
     }
 
     /// Whether to deliver now; if paused, remembers that something waits.
-    fn may_deliver(&self) -> bool {
-        match &mut *lock(&self.receiver) {
+    fn may_deliver(&self, py: Python<'_>) -> bool {
+        match &mut *self.receiver.borrow_mut(py) {
             Some(Receiver { state: Receiving::Running, .. }) => true,
             Some(receiver) => {
                 receiver.state = Receiving::PausedWithMore;
@@ -253,23 +257,23 @@ impl SocketConnection {
     /// `None` if `data` is not bytes-like or not in one piece.
     fn send_object(&self, data: &Bound<'_, PyAny>) -> PyResult<Option<PyResult<usize>>> {
         if let Ok(bytes) = data.cast::<PyBytes>() {
-            return Ok(Some(self.send(bytes.as_bytes())));
+            return Ok(Some(self.send(data.py(), bytes.as_bytes())));
         }
         if !is_view(data) {
             return Ok(None);
         }
         let view = PyUntypedBuffer::get(data)?;
-        let sent = buffers::read(&view, |bytes| self.send(bytes));
+        let sent = buffers::read(&view, |bytes| self.send(data.py(), bytes));
         view.release(data.py());
         Ok(sent)
     }
 
     fn transport<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        lock(&self.receiver).as_ref().map(|receiver| receiver.transport.bind(py).clone())
+        self.receiver.borrow(py).as_ref().map(|receiver| receiver.transport.bind(py).clone())
     }
 
-    fn take(&self, buffer: &mut [u8]) -> Option<Delivery> {
-        lock(&self.connection).as_ref().map(|connection| connection.take(buffer))
+    fn take(&self, py: Python<'_>, buffer: &mut [u8]) -> Option<Delivery> {
+        self.connection.borrow(py).as_ref().map(|connection| connection.take(buffer))
     }
 }
 
@@ -287,12 +291,13 @@ pub(crate) fn run_event(
     event: Event,
 ) -> PyResult<()> {
     let py = event_loop.py();
-    let known = lock(&event_loop.get().connections).get(&token).map(|known| known.clone_ref(py));
+    let known =
+        event_loop.get().connections.borrow(py).get(&token).map(|known| known.clone_ref(py));
     let Some(known) = known else { return Ok(()) };
     let this = known.get();
     let Some(receiver) = this.receiver(py) else { return Ok(()) };
     match event {
-        Event::Received(_) if !this.may_deliver() => Ok(()),
+        Event::Received(_) if !this.may_deliver(py) => Ok(()),
         Event::Received(_) if receiver.is_buffered => receiver.fill_buffer(this),
         Event::Received(_) => receiver.deliver(this),
         Event::Drained(_) => receiver.run("_maybe_resume_protocol"),
@@ -308,9 +313,9 @@ impl Borrowed<'_> {
     fn deliver(&self, connection: &SocketConnection) -> PyResult<()> {
         let py = self.protocol.py();
         let taken = {
-            let mut buffer = lock(&connection.event_loop.get().read_buffer);
+            let mut buffer = connection.event_loop.get().read_buffer.borrow_mut(py);
             buffer.resize(DELIVERED_AT_ONCE, 0);
-            connection.take(&mut buffer).map(|delivery| {
+            connection.take(py, &mut buffer).map(|delivery| {
                 let data = match &delivery.data {
                     Data::Pieces(pieces) if pieces.is_empty() => None,
                     Data::Pieces(pieces) => Some(join(py, pieces)),
@@ -326,7 +331,7 @@ impl Borrowed<'_> {
             connection.event_loop.get().waiting.note_received(count);
             let received = data.and_then(|data| {
                 let received = self.protocol.getattr(intern!(py, "data_received"))?;
-                self.context.call_method1(intern!(py, "run"), (received, data))
+                run_in(&self.context, &received, Some(data.as_any()))
             });
             self.check(received.map(drop), "Fatal error: protocol.data_received() call failed.")?;
         }
@@ -336,7 +341,8 @@ impl Borrowed<'_> {
     fn fill_buffer(&self, connection: &SocketConnection) -> PyResult<()> {
         let py = self.protocol.py();
         let buffer = self.protocol.getattr(intern!(py, "get_buffer")).and_then(|get_buffer| {
-            let buffer = self.context.call_method1(intern!(py, "run"), (get_buffer, -1))?;
+            let size = (-1_i32).into_pyobject(py)?.into_any();
+            let buffer = run_in(&self.context, &get_buffer, Some(&size))?;
             let buffer = PyUntypedBuffer::get(&buffer)?;
             if buffer.len_bytes() == 0 {
                 return Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer"));
@@ -350,7 +356,7 @@ impl Borrowed<'_> {
             }
         };
         let taken = buffers::write(&buffer, |bytes| {
-            let delivery = connection.take(bytes)?;
+            let delivery = connection.take(py, bytes)?;
             let count = match &delivery.data {
                 Data::Pieces(pieces) => copy_into(bytes, pieces),
                 Data::InBuffer(count) => *count,
@@ -369,7 +375,8 @@ impl Borrowed<'_> {
             connection.event_loop.get().waiting.note_received(count);
             let updated =
                 self.protocol.getattr(intern!(py, "buffer_updated")).and_then(|updated| {
-                    self.context.call_method1(intern!(py, "run"), (updated, count))
+                    let count = count.into_pyobject(py)?.into_any();
+                    run_in(&self.context, &updated, Some(&count))
                 });
             self.check(updated.map(drop), "Fatal error: protocol.buffer_updated() call failed.")?;
         }
@@ -392,9 +399,8 @@ impl Borrowed<'_> {
 
     /// Calls a method of the transport in the connection's context.
     fn run(&self, method: &str) -> PyResult<()> {
-        let py = self.transport.py();
         let method = self.transport.getattr(method)?;
-        self.context.call_method1(intern!(py, "run"), (method,)).map(drop)
+        run_in(&self.context, &method, None).map(drop)
     }
 
     fn check(&self, result: PyResult<()>, message: &str) -> PyResult<()> {

@@ -16,7 +16,6 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::errors::os_error;
 use crate::fd;
-use crate::handle::lock;
 use crate::loop_core::LoopCore;
 use crate::main_thread::is_exit;
 use crate::watched_fds::{Direction, Watcher};
@@ -124,7 +123,7 @@ impl Work {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         match self {
             Self::Receive { limit } => {
-                let mut buffer = lock(&event_loop.read_buffer);
+                let mut buffer = event_loop.read_buffer.borrow_mut(py);
                 buffer.resize(RECEIVED_AT_ONCE, 0);
                 let room = &mut buffer[..RECEIVED_AT_ONCE.min(*limit)];
                 let received = retried(fd, |fd| Ok(recv(fd, &mut *room, RecvFlags::empty())?.0));
