@@ -4,7 +4,7 @@ import asyncio
 import collections
 import contextvars
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self, final
 
 from typing_extensions import disjoint_base
@@ -153,6 +153,37 @@ class SocketConnection:
     def tell_below(self, mark: int) -> bool: ...
     def unsent(self) -> int: ...
     def write(self, data: bytes | bytearray | memoryview) -> None: ...
+
+@disjoint_base
+class TlsCore:
+    _app_protocol: Any
+    _app_protocol_is_buffer: bool
+    _app_reading_paused: bool
+    _app_writing_paused: bool
+    _incoming: Any
+    _incoming_high_water: int
+    _incoming_low_water: int
+    _loop: Any
+    _outgoing: Any
+    _outgoing_high_water: int
+    _outgoing_low_water: int
+    _ssl_reading_paused: bool
+    _ssl_writing_paused: bool
+    _sslobj: Any
+    _state: Any
+    _transport: Any
+    _write_backlog: Any
+    _write_buffer_size: int
+    def __new__(cls, *_arguments: Any, **_keywords: Any) -> Self: ...
+    def buffer_updated(self, nbytes: int, /) -> None: ...
+    def get_buffer(self, _n: int, /) -> memoryview: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+    def _do_read(self) -> None: ...
+    def _do_write(self) -> None: ...
+    def _go_on_writing(self) -> None: ...
+    def _process_outgoing(self) -> None: ...
+    def _write_appdata(self, list_of_data: Iterable[Any]) -> None: ...
 
 @final
 class ParamsCheck:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 import sys
 import threading
-from asyncio import base_events, constants, events, format_helpers, sslproto, trsock
+from asyncio import base_events, constants, events, format_helpers, trsock
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aiobpy import _native
 from aiobpy.signals import SignalHandlers
+from aiobpy.tls import TlsProtocol
 from aiobpy.transports import SocketTransport
 
 if TYPE_CHECKING:
     import contextvars
-    import ssl
     from collections.abc import Callable
 
 DEFAULT_BUDGET = 0.004
@@ -239,7 +240,7 @@ class EventLoop(_native.LoopCore, SignalHandlers):
         ssl_shutdown_timeout: float | None = constants.SSL_SHUTDOWN_TIMEOUT,
         **later: Any,
     ) -> asyncio.Transport:
-        ssl_protocol = sslproto.SSLProtocol(
+        ssl_protocol = TlsProtocol(
             self,
             protocol,
             sslcontext,
@@ -250,6 +251,55 @@ class EventLoop(_native.LoopCore, SignalHandlers):
             ssl_shutdown_timeout=ssl_shutdown_timeout,
         )
         SocketTransport(self, rawsock, ssl_protocol, None, extra, server)
+        return ssl_protocol._app_transport
+
+    async def start_tls(
+        self,
+        transport: asyncio.BaseTransport,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: ssl.SSLContext,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> asyncio.Transport:
+        """Go on with TLS on an open connection; returns the transport that takes the place.
+
+        Raises:
+            TypeError: `sslcontext` is not an `ssl.SSLContext`, or the transport cannot carry TLS.
+            ssl.SSLError: The handshake failed.
+        """
+        if not isinstance(sslcontext, ssl.SSLContext):
+            msg = f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}"
+            raise TypeError(msg)
+        if not getattr(transport, "_start_tls_compatible", False):
+            msg = f"transport {transport!r} is not supported by start_tls()"
+            raise TypeError(msg)
+        waiter = self.create_future()
+        ssl_protocol = TlsProtocol(
+            self,
+            protocol,
+            sslcontext,
+            waiter,
+            server_side,
+            server_hostname,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+            ssl_shutdown_timeout=ssl_shutdown_timeout,
+            call_connection_made=False,
+        )
+        # Nothing may come before the handshake begins.
+        transport.pause_reading()
+        transport.set_protocol(ssl_protocol)
+        begins = self.call_soon(ssl_protocol.connection_made, transport)
+        resumes = self.call_soon(transport.resume_reading)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            begins.cancel()
+            resumes.cancel()
+            raise
         return ssl_protocol._app_transport
 
     def _start_serving(

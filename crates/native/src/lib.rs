@@ -22,6 +22,7 @@ mod serving;
 mod socket_connection;
 mod socket_operations;
 mod stats;
+mod tls;
 mod waiting;
 mod watched_fds;
 mod worker_link;
@@ -37,6 +38,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::TimerHandle>()?;
     module.add_class::<loop_core::LoopCore>()?;
     module.add_class::<socket_connection::SocketConnection>()?;
+    module.add_class::<tls::TlsCore>()?;
     cli::register(module)?;
     params_check::register(module)?;
     server::register(module)?;

@@ -12,6 +12,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyAny, PyDict, PyTuple};
 
 use crate::errors::os_error;
@@ -21,6 +22,7 @@ use crate::main_thread::Ready;
 use crate::serving::Serving;
 use crate::socket_connection::SocketConnection;
 use crate::stats::Stats;
+use crate::tls::Buffers;
 use crate::waiting::Waiting;
 use crate::watched_fds::WatchedFds;
 
@@ -46,6 +48,7 @@ pub(crate) struct LoopCore {
     /// Room for one read on the main thread.
     pub(crate) read_buffer: GilCell<Vec<u8>>,
     pub(crate) waiting: Waiting,
+    pub(crate) tls_buffers: PyOnceLock<Buffers>,
     /// The thread that runs the loop; 0 while nobody does.
     thread_id: AtomicU64,
 }
@@ -162,6 +165,7 @@ impl LoopCore {
             is_stopping: AtomicBool::new(false),
             read_buffer: GilCell::default(),
             waiting: Waiting::default(),
+            tls_buffers: PyOnceLock::new(),
             thread_id: AtomicU64::new(0),
         })
     }
