@@ -62,7 +62,9 @@ impl LoopCore {
             return Ok(Arc::clone(reactor));
         }
         let queue = Arc::clone(&self.queue);
-        let door: Door = Arc::new(move |event: Event| queue.arrive(Ready::Io(event)));
+        let door: Door = Arc::new(move |events: &mut dyn Iterator<Item = Event>| {
+            queue.arrive_all(events.map(Ready::Io));
+        });
         let started =
             Arc::new(Reactor::start(door, Arc::clone(&self.read_ahead)).map_err(os_error)?);
         if self.waiting.is_alone() {

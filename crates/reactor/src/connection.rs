@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -31,6 +32,8 @@ struct Shared {
     socket: OwnedFd,
     inbox: Mutex<Inbox>,
     outbox: Mutex<Outbox>,
+    /// Looked at without the lock: most sockets that are ready have nothing to be sent.
+    has_unsent: AtomicBool,
     core: Arc<Core>,
 }
 
@@ -81,6 +84,7 @@ impl Connection {
             socket,
             inbox: Mutex::default(),
             outbox: Mutex::default(),
+            has_unsent: AtomicBool::new(false),
             core: Arc::clone(&reactor.core),
         });
         let source = Arc::<Shared>::clone(&shared);
@@ -150,20 +154,20 @@ impl Connection {
         let shared = &self.shared;
         let mut outbox = shared.outbox();
         let mut at_once = 0;
-        let mut is_capped = false;
-        if outbox.is_empty() && !outbox.is_writing {
+        let is_first = outbox.is_empty() && !outbox.is_writing;
+        if is_first {
             let is_guest = !shared.core.driving.is_main();
             let most = if is_guest { WRITE_AT_ONCE.min(data.len()) } else { data.len() };
             at_once = shared.send_now(&data[..most])?;
-            is_capped = at_once == most;
         }
         if at_once < data.len() {
             outbox.push(Bytes::copy_from_slice(&data[at_once..]));
+            shared.has_unsent.store(true, Ordering::SeqCst);
         }
         let unsent = outbox.len();
         drop(outbox);
-        // Where the kernel would take no more, it will tell when it does.
-        if is_capped && unsent > 0 {
+        if is_first && unsent > 0 {
+            // The kernel may have reported room before it was known that there is something to send.
             shared.core.want_served(shared.token);
         }
         Ok(Written { at_once, unsent })
@@ -190,8 +194,8 @@ impl Connection {
         let mut outbox = self.shared.outbox();
         outbox.shut_down_after |= shut_down;
         outbox.tell_flushed = true;
-        if !outbox.is_writing {
-            self.shared.finish_flush(outbox);
+        if !outbox.is_writing && self.shared.finish_flush(outbox) {
+            self.shared.core.tell(Event::Flushed(self.shared.token));
         }
     }
 
@@ -221,7 +225,9 @@ impl Source for Shared {
             Driver::MainThread => self.announce_readable(readiness, turn),
             Driver::IoThread => self.read_ahead(readiness, turn),
         }
-        self.send_unsent(turn);
+        if self.has_unsent.load(Ordering::SeqCst) {
+            self.send_unsent(turn);
+        }
     }
 
     fn is_unread(&self) -> bool {
@@ -236,7 +242,7 @@ impl Shared {
         inbox.note_readiness(readiness);
         if inbox.may_read() {
             turn.leave_unread(self.token);
-            self.announce(inbox);
+            self.announce(inbox, turn);
         }
     }
 
@@ -275,18 +281,18 @@ impl Shared {
                 }
             }
             if inbox.has_something() {
-                self.announce(inbox);
+                self.announce(inbox, turn);
             }
         }
     }
 
     /// Tells the main thread, if it has not been told.
-    fn announce(&self, mut inbox: MutexGuard<'_, Inbox>) {
+    fn announce(&self, mut inbox: MutexGuard<'_, Inbox>, turn: &mut Turn<'_>) {
         let _room = tracing::trace_span!("reactor/connection").entered();
         let is_news = !std::mem::replace(&mut inbox.announced, true);
         drop(inbox);
         if is_news {
-            (self.core.door)(Event::Received(self.token));
+            turn.tell(Event::Received(self.token));
         }
     }
 
@@ -297,7 +303,11 @@ impl Shared {
             let pieces = {
                 let mut outbox = self.outbox();
                 if outbox.is_empty() {
-                    return self.finish_flush(outbox);
+                    self.has_unsent.store(false, Ordering::SeqCst);
+                    if self.finish_flush(outbox) {
+                        turn.tell(Event::Flushed(self.token));
+                    }
+                    return;
                 }
                 if moved >= BURST {
                     return turn.serve_again(self.token);
@@ -315,7 +325,7 @@ impl Shared {
                     let is_drained = !outbox.is_empty() && outbox.advance(count);
                     drop(outbox);
                     if is_drained {
-                        (self.core.door)(Event::Drained(self.token));
+                        turn.tell(Event::Drained(self.token));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -323,26 +333,22 @@ impl Shared {
                 Err(error) => {
                     outbox.clear();
                     drop(outbox);
-                    return (self.core.door)(Event::SendFailed(self.token, error));
+                    return turn.tell(Event::SendFailed(self.token, error));
                 }
             }
         }
     }
 
-    /// Does what was to be done when nothing is unsent.
-    fn finish_flush(&self, mut outbox: MutexGuard<'_, Outbox>) {
+    /// Does what was to be done when nothing is unsent. Returns whether the main thread wants to know.
+    fn finish_flush(&self, mut outbox: MutexGuard<'_, Outbox>) -> bool {
         if !outbox.is_empty() {
-            return;
+            return false;
         }
         if std::mem::take(&mut outbox.shut_down_after) {
             // The peer may have closed meanwhile; reading tells of that.
             let _done_or_gone = shutdown(&self.socket, Shutdown::Write);
         }
-        let is_wanted = std::mem::take(&mut outbox.tell_flushed);
-        drop(outbox);
-        if is_wanted {
-            (self.core.door)(Event::Flushed(self.token));
-        }
+        std::mem::take(&mut outbox.tell_flushed)
     }
 
     fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {

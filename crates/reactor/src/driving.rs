@@ -190,6 +190,7 @@ fn wake(poll: &Poll) {
 mod tests {
     use std::io::Write;
     use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
 
     use super::*;
     use crate::clock::monotonic_seconds;
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_signal_that_the_io_thread_has_seen_ends_the_next_wait_of_the_main_thread() {
-        let poll = Poll::new().unwrap();
+        let poll = Poll::new(Arc::new(|_events| {})).unwrap();
         let (reader, mut writer) = UnixStream::pair().unwrap();
         poll.watch_signals(&Watchable::of(&reader)).unwrap();
         writer.write_all(&[2]).unwrap();

@@ -71,7 +71,7 @@ pub enum Event {
 }
 
 /// Where events go: the main thread's queue, behind one function.
-pub type Door = Arc<dyn Fn(Event) + Send + Sync>;
+pub type Door = Arc<dyn Fn(&mut dyn Iterator<Item = Event>) + Send + Sync>;
 
 /// All that a loop watches, and the thread that serves it while the main thread does not.
 pub struct Reactor {
@@ -86,11 +86,15 @@ pub struct Reactor {
 pub(crate) struct Core {
     pub(crate) poll: Poll,
     pub(crate) driving: Driving,
-    pub(crate) door: Door,
     pub(crate) read_ahead: Arc<ReadAhead>,
 }
 
 impl Core {
+    /// Tells the main thread, from outside of a [`Turn`](crate::poll::Turn).
+    pub(crate) fn tell(&self, event: Event) {
+        (self.poll.door)(&mut std::iter::once(event));
+    }
+
     /// Has `token` served soon, by whoever drives.
     pub(crate) fn want_served(&self, token: Token) {
         self.driving.want_served(&self.poll, token);
@@ -104,7 +108,7 @@ impl Reactor {
     /// The system's, if no thread or no poll can be had.
     pub fn start(door: Door, read_ahead: Arc<ReadAhead>) -> io::Result<Self> {
         let core =
-            Arc::new(Core { poll: Poll::new()?, driving: Driving::default(), door, read_ahead });
+            Arc::new(Core { poll: Poll::new(door)?, driving: Driving::default(), read_ahead });
         let on_thread = Arc::clone(&core);
         let thread = std::thread::Builder::new()
             .name("aiobpy-io".to_owned())

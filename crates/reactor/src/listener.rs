@@ -106,7 +106,7 @@ impl Drop for Listener {
 }
 
 impl Source for Shared {
-    fn serve(&self, readiness: Readiness, _turn: &mut Turn<'_>) {
+    fn serve(&self, readiness: Readiness, turn: &mut Turn<'_>) {
         let mut state = self.state();
         state.is_readable |= readiness.readable;
         while state.is_readable && !state.is_resting && state.results.len() < WAITING_MAX {
@@ -125,7 +125,7 @@ impl Source for Shared {
         let is_news = !state.results.is_empty() && !std::mem::replace(&mut state.announced, true);
         drop(state);
         if is_news {
-            (self.core.door)(Event::Accepted(self.token));
+            turn.tell(Event::Accepted(self.token));
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{fmt, io};
 use mio::{Events, Interest, Registry, Waker};
 
 use crate::birthplace::Birthplace;
-use crate::io_thread::{Token, TokenMap};
+use crate::io_thread::{Door, Event, Token, TokenMap};
 use crate::watchable::Watchable;
 
 /// Something that is watched.
@@ -49,6 +49,7 @@ pub(crate) enum Driver {
 /// What a source may use while it is served.
 pub(crate) struct Turn<'a> {
     pub(crate) driver: Driver,
+    told: &'a mut Vec<Event>,
     /// Room for one read.
     pub(crate) scratch: &'a mut Vec<u8>,
     unread: &'a mut Vec<Token>,
@@ -56,6 +57,11 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Tells the main thread: at once, or together with what else there is if it drives itself.
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.told.push(event);
+    }
+
     /// There is more to do for `token`: after everybody else has been served.
     pub(crate) fn serve_again(&mut self, token: Token) {
         self.again.push_back((token, Readiness::default()));
@@ -71,6 +77,7 @@ pub(crate) struct Poll {
     baton: Mutex<Baton>,
     registry: Registry,
     waker: Arc<Waker>,
+    pub(crate) door: Door,
     sources: RwLock<TokenMap<Arc<dyn Source>>>,
     /// What the main thread wants to have served.
     wanted: Mutex<Vec<Token>>,
@@ -90,6 +97,8 @@ pub(crate) struct Baton {
     /// What was announced to the main thread while it drove.
     unread: Vec<Token>,
     scratch: Vec<u8>,
+    /// What the main thread is to be told.
+    told: Vec<Event>,
 }
 
 /// Events that are taken from the system at once.
@@ -100,7 +109,7 @@ const WAKER: mio::Token = mio::Token(usize::MAX);
 const SIGNALS: mio::Token = mio::Token(usize::MAX - 1);
 
 impl Poll {
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(door: Door) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let waker = Arc::new(Waker::new(&registry, WAKER)?);
@@ -111,9 +120,11 @@ impl Poll {
                 pending: VecDeque::new(),
                 unread: Vec::new(),
                 scratch: Vec::new(),
+                told: Vec::new(),
             }),
             registry,
             waker,
+            door,
             sources: RwLock::default(),
             wanted: Mutex::default(),
             has_wanted: AtomicBool::new(false),
@@ -242,18 +253,23 @@ impl Poll {
         // Those that ask to be served again wait for the next call, so that others get their turn.
         for _ in 0..baton.pending.len() {
             if is_to_stop() {
-                return;
+                break;
             }
-            let Some((token, readiness)) = baton.pending.pop_front() else { return };
+            let Some((token, readiness)) = baton.pending.pop_front() else { break };
             let Some(source) = self.source(token) else { continue };
             let mut turn = Turn {
                 driver,
+                told: &mut baton.told,
                 scratch: &mut baton.scratch,
                 unread: &mut baton.unread,
                 again: &mut baton.pending,
             };
             source.serve(readiness, &mut turn);
+            if driver == Driver::IoThread {
+                self.tell(&mut baton.told);
+            }
         }
+        self.tell(&mut baton.told);
     }
 
     /// Waits, and leaves what the system reports among what is pending.
@@ -287,6 +303,12 @@ impl Poll {
             baton.pending.push_back((Token(event.token().0 as u64), readiness));
         }
         Ok(())
+    }
+
+    fn tell(&self, told: &mut Vec<Event>) {
+        if !told.is_empty() {
+            (self.door)(&mut told.drain(..));
+        }
     }
 
     fn source(&self, token: Token) -> Option<Arc<dyn Source>> {

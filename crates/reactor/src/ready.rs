@@ -70,6 +70,17 @@ impl<T> ReadyQueue<T> {
         self.push(item, |lanes| &mut lanes.arrived);
     }
 
+    /// Leaves all of what has come from outside. From any thread.
+    pub fn arrive_all(&self, items: impl Iterator<Item = T>) {
+        let _room = tracing::trace_span!("reactor/ready").entered();
+        {
+            let mut lanes = self.lock();
+            lanes.arrived.extend(items);
+            self.len.store(lanes.scheduled.len() + lanes.arrived.len(), Ordering::SeqCst);
+        }
+        self.wake_if_parked();
+    }
+
     /// Whether nothing waits: one atomic load.
     pub fn is_empty(&self) -> bool {
         self.len.load(Ordering::SeqCst) == 0

@@ -47,16 +47,16 @@ pub struct LookupFailed {
 impl Reactor {
     /// Looks a name up; the answer comes as [`Event::Resolved`] with `token`.
     pub fn look_up(&self, token: Token, query: Query) {
-        let door = Arc::clone(&self.core.door);
-        self.look_up_threads.run(move || door(Event::Resolved(token, look_up(&query))));
+        let core = Arc::clone(&self.core);
+        self.look_up_threads.run(move || core.tell(Event::Resolved(token, look_up(&query))));
     }
 
     /// Asks what `address` is called; the answer comes as [`Event::Named`] with `token`.
     ///
     /// `flags` are those of `getnameinfo(3)`.
     pub fn look_up_name(&self, token: Token, address: SocketAddr, flags: i32) {
-        let door = Arc::clone(&self.core.door);
-        self.look_up_threads.run(move || door(Event::Named(token, name(address, flags))));
+        let core = Arc::clone(&self.core);
+        self.look_up_threads.run(move || core.tell(Event::Named(token, name(address, flags))));
     }
 }
 

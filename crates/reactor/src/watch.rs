@@ -2,7 +2,8 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::io_thread::{Core, Event, Reactor, Token};
 use crate::poll::{Readiness, Source, Turn};
@@ -31,8 +32,7 @@ pub struct Interest {
 struct Armed {
     token: Token,
     interest: Interest,
-    is_reported: Mutex<bool>,
-    core: Arc<Core>,
+    is_reported: AtomicBool,
 }
 
 impl Watch {
@@ -50,12 +50,7 @@ impl Watch {
             self.forget(fd);
             return Ok(());
         };
-        let source = Arc::new(Armed {
-            token,
-            interest,
-            is_reported: Mutex::new(false),
-            core: Arc::clone(&self.core),
-        });
+        let source = Arc::new(Armed { token, interest, is_reported: AtomicBool::new(false) });
         let watchable = Watchable::of(&fd);
         match self.armed.replace(token) {
             Some(before) => self.core.poll.change(before, token, &watchable, wanted, source),
@@ -83,15 +78,14 @@ impl Interest {
 }
 
 impl Source for Armed {
-    fn serve(&self, readiness: Readiness, _turn: &mut Turn<'_>) {
+    fn serve(&self, readiness: Readiness, turn: &mut Turn<'_>) {
         let readable = readiness.readable && self.interest.readable;
         let writable = readiness.writable && self.interest.writable;
         if !readable && !writable {
             return;
         }
-        let mut is_reported = self.is_reported.lock().unwrap_or_else(PoisonError::into_inner);
-        if !std::mem::replace(&mut *is_reported, true) {
-            (self.core.door)(Event::Ready { token: self.token, readable, writable });
+        if !self.is_reported.swap(true, Ordering::Relaxed) {
+            turn.tell(Event::Ready { token: self.token, readable, writable });
         }
     }
 }

@@ -33,7 +33,7 @@ impl MainThread {
     fn new(way: Way) -> Self {
         let queue = Arc::new(ReadyQueue::new().unwrap());
         let pushed = Arc::clone(&queue);
-        let door: Door = Arc::new(move |event| pushed.arrive(event));
+        let door: Door = Arc::new(move |events| pushed.arrive_all(events));
         let read_ahead = Arc::new(ReadAhead::default());
         let reactor = Reactor::start(door, Arc::clone(&read_ahead)).unwrap();
         if way == Way::Alone {
