@@ -14,7 +14,7 @@ def main() -> None:
     # The command handles Ctrl-C itself: Python is not to raise it once more afterwards.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     package_dir = str(Path(__file__).resolve().parents[1])
-    sys.exit(_native.cli(["aiobpy", *sys.argv[1:]], sys.executable, package_dir))
+    sys.exit(_native.cli(["aiobpy", *sys.argv[1:]], sys.executable, package_dir, sys.prefix))
 
 
 if __name__ == "__main__":

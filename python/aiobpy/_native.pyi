@@ -11,7 +11,7 @@ from typing_extensions import disjoint_base
 
 __version__: str
 
-def cli(argv: Sequence[str], python: str, package_dir: str) -> int: ...
+def cli(argv: Sequence[str], python: str, package_dir: str, prefix: str) -> int: ...
 
 @final
 class CallAnswer:

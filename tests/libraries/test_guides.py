@@ -16,8 +16,9 @@ def test_every_guide_is_listed_and_has_a_test() -> None:
     overview = (guides.FOLDER / "README.md").read_text()
     listed = re.findall(r"\]\(([\w-]+)\.md\)", overview)
     assert sorted(listed) == guides.names()
-    tests = (path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
-    run = {name for text in tests for name in re.findall(r'blender\.run\("([\w-]+)"', text)}
+    tests = (path.read_text() for path in Path(__file__).parents[1].glob("*/test_*.py"))
+    runs = r'(?:blender\.run|guides\.code)\("([\w-]+)"'
+    run = {name for text in tests for name in re.findall(runs, text)}
     assert run == set(guides.names())
 
 

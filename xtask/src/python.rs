@@ -20,7 +20,11 @@ pub(crate) const TO_TEST: &[&str] = &[
     "requirements/libraries.txt",
     "requirements/test.txt",
 ];
-const LIBRARIES: &[&str] = &["requirements/libraries.txt"];
+/// What is had for the Python of each Blender with windows, by the folder in `.venv` that has it.
+const FOR_BLENDERS: &[(&str, &[&str])] = &[
+    ("blender-libraries", &["requirements/libraries.txt"]),
+    ("blender-jupyter", &["requirements/jupyter.txt"]),
+];
 const OLDER_BLENDER: &[&str] = &["requirements/blender-4.5.txt"];
 pub(crate) const TO_BENCH_THE_LOOP: &[&str] =
     &["requirements/build.txt", "requirements/libraries.txt", "requirements/bench.txt"];
@@ -89,32 +93,38 @@ pub(crate) fn prepare_older_blender() -> Outcome {
     })
 }
 
-/// Have the libraries for the Python of each Debian tree in `.venv/blender-libraries/3.x`.
-pub(crate) fn prepare_blender_libraries(trees: &[PathBuf]) -> Outcome {
+/// Have packages for the Python of each Debian tree, as in `.venv/blender-libraries/3.13`.
+pub(crate) fn prepare_blender_packages(trees: &[PathBuf]) -> Outcome {
     for tree in trees {
         let version = version_in_tree(tree)?;
-        let name = format!("the libraries for Blenders with Python {version}");
-        let folder = workspace::venv().join("blender-libraries").join(&version);
-        let inputs = Inputs::of_paths(&workspace::root(), LIBRARIES)?;
-        let stamp = Stamp::at(folder.with_extension(format!("{version}-installed")));
-        if stamp.matches(&inputs) {
-            already_done(&name);
-            continue;
+        for (folder, requirements) in FOR_BLENDERS {
+            prepare_packages(folder, requirements, &version)?;
         }
-        step(&name, || {
-            let target = ["--python-version", &version, "--platform", PLATFORMS[0]];
-            let target = [&target[..], &["--platform", PLATFORMS[1]]].concat();
-            let wheels = download_wheels(&format!("wheels-{version}"), LIBRARIES, &target)?;
-            files::remove(&folder)?;
-            install_wheels(LIBRARIES, &wheels)
-                .args(&target)
-                .args(["--no-deps", "--only-binary", ":all:", "--target"])
-                .arg(&folder)
-                .check()?;
-            stamp.set(&inputs)
-        })?;
     }
     Ok(())
+}
+
+fn prepare_packages(folder: &str, requirements: &[&str], version: &str) -> Outcome {
+    let name = format!("{folder} for Blenders with Python {version}");
+    let folder = workspace::venv().join(folder).join(version);
+    let inputs = Inputs::of_paths(&workspace::root(), requirements)?;
+    let stamp = Stamp::at(folder.with_extension(format!("{version}-installed")));
+    if stamp.matches(&inputs) {
+        already_done(&name);
+        return Ok(());
+    }
+    step(&name, || {
+        let target = ["--python-version", version, "--platform", PLATFORMS[0]];
+        let target = [&target[..], &["--platform", PLATFORMS[1]]].concat();
+        let wheels = download_wheels(&format!("wheels-{version}"), requirements, &target)?;
+        files::remove(&folder)?;
+        install_wheels(requirements, &wheels)
+            .args(&target)
+            .args(["--no-deps", "--only-binary", ":all:", "--target"])
+            .arg(&folder)
+            .check()?;
+        stamp.set(&inputs)
+    })
 }
 
 /// What wheels for Linux are named that Debian's Pythons take.

@@ -54,7 +54,7 @@ pub(crate) fn prepare_to_test() -> Outcome<TestBed> {
     python::prepare(python::TO_TEST)?;
     python::prepare_older_blender()?;
     let blender_trees = blender_tree::prepare()?;
-    python::prepare_blender_libraries(&blender_trees)?;
+    python::prepare_blender_packages(&blender_trees)?;
     wheel::install()?;
     product()?;
     let extension = extension::build()?;

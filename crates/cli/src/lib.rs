@@ -1,10 +1,12 @@
-//! The command `aiobpy`: `serve` keeps warm Blenders, `submit` has them render.
+//! The command `aiobpy`: `serve` keeps warm Blenders, `submit` has them render, `jupyter` makes one a
+//! notebook's kernel.
 //!
 //! **Invariant:** reads arguments, prints, and asks the rooms below. No decision about a job is made
 //! here.
 
 mod client;
 mod failure;
+mod jupyter;
 mod serve;
 mod submit;
 mod terminal;
@@ -24,6 +26,8 @@ pub struct Surroundings {
     pub python: Option<PathBuf>,
     /// The folder that holds the package `aiobpy`, for the Python inside a real Blender.
     pub package_dir: Option<PathBuf>,
+    /// Where the interpreter's environment is: its `sys.prefix`.
+    pub prefix: Option<PathBuf>,
 }
 
 #[derive(Debug, Parser)]
@@ -39,6 +43,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Have a running `aiobpy serve` render one picture, showing its progress.
     Submit(submit::Arguments),
+    /// Run notebooks inside Blender.
+    Jupyter(jupyter::Arguments),
 }
 
 /// Runs the command and returns its exit code: 0, 1 if it failed, 2 if the arguments make no sense.
@@ -56,6 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
     let result = match arguments.command {
         Command::Serve(arguments) => serve::run(arguments, surroundings, &mut terminal),
         Command::Submit(arguments) => submit::run(&arguments, &mut terminal),
+        Command::Jupyter(arguments) => jupyter::run(arguments, surroundings, &mut terminal),
     };
     match result {
         Ok(()) => 0,

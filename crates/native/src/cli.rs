@@ -12,9 +12,17 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Runs the command with `argv`, its own name first, and returns its exit code.
 ///
-/// `python` is to run the workers; `package_dir` holds the package `aiobpy`.
+/// `python` is to run the workers; `package_dir` holds the package `aiobpy`; `prefix` is the
+/// environment of `python`.
 #[pyfunction]
-fn cli(py: Python<'_>, argv: Vec<OsString>, python: PathBuf, package_dir: PathBuf) -> u8 {
-    let surroundings = Surroundings { python: Some(python), package_dir: Some(package_dir) };
+fn cli(
+    py: Python<'_>,
+    argv: Vec<OsString>,
+    python: PathBuf,
+    package_dir: PathBuf,
+    prefix: PathBuf,
+) -> u8 {
+    let surroundings =
+        Surroundings { python: Some(python), package_dir: Some(package_dir), prefix: Some(prefix) };
     py.detach(|| aiobpy_cli::run(argv, surroundings))
 }

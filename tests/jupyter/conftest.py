@@ -1,0 +1,42 @@
+"""Two kernels in folders of this run: ours, as the command installs it, and IPython's own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.jupyter.notebook import Notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def jupyter_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where Jupyter keeps everything during these tests; it has the two kernels."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder / "share" / "jupyter"))
+        for name in ("CONFIG", "DATA", "RUNTIME"):
+            (folder / name.lower()).mkdir()
+            patch.setenv(f"JUPYTER_{name}_DIR", str(folder / name.lower()))
+        patch.setenv("IPYTHONDIR", str(folder / "ipython"))
+        patch.setenv("PYTHONWARNINGS", "default")
+        _run("aiobpy", "jupyter", "install", "--prefix", str(folder))
+        _run("ipykernel", "install", "--name", "stock", "--prefix", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def notebook() -> Iterator[Notebook]:
+    """A notebook with our kernel, for all tests of a module that leave it running."""
+    with Notebook.opened("blender") as notebook:
+        yield notebook
+
+
+def _run(*module_and_arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", *module_and_arguments], check=True, timeout=100)
