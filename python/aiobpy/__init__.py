@@ -7,19 +7,45 @@ from aiobpy.rpc import Problem, rpc
 from aiobpy.schema import Colour, MaxLength, Pattern, Range
 from aiobpy.server import publish
 from aiobpy.templates import template
+from aiobpy.transfer import (
+    ChecksumError,
+    Download,
+    HttpError,
+    Progress,
+    Response,
+    TransferError,
+    TransferTimeout,
+    download,
+    fetch,
+    hash_file,
+    read_file,
+    upload,
+)
 
 __all__ = [
+    "ChecksumError",
     "Colour",
+    "Download",
     "EventLoop",
+    "HttpError",
     "MaxLength",
     "Pattern",
     "Problem",
+    "Progress",
     "Range",
+    "Response",
     "Tick",
+    "TransferError",
+    "TransferTimeout",
     "__version__",
+    "download",
+    "fetch",
+    "hash_file",
     "publish",
+    "read_file",
     "rpc",
     "run",
     "spawn",
     "template",
+    "upload",
 ]

@@ -5,7 +5,7 @@ import collections
 import contextvars
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self, final
+from typing import Any, Self, TypedDict, final, type_check_only
 
 from typing_extensions import disjoint_base
 
@@ -52,6 +52,58 @@ class TimerHandle(Handle):
     @property
     def _when(self) -> float: ...
 
+@type_check_only
+class Manners(TypedDict):
+    headers: Sequence[tuple[str, str]]
+    timeout: float
+    connect_timeout: float
+    cafile: str | None
+    allow_downgrade: bool
+    proxies: tuple[str | None, str | None, str | None]
+
+@type_check_only
+class DownloadOrder(TypedDict):
+    urls: Sequence[str]
+    path: str
+    sha256: str | None
+    resume: bool
+    compressed: bool
+    retries: int
+    manners: Manners
+
+@type_check_only
+class Form(TypedDict):
+    fields: Sequence[tuple[str, str]]
+    file_field: str
+    file_name: str
+    boundary: str
+
+@type_check_only
+class UploadOrder(TypedDict):
+    url: str
+    file: str
+    method: str
+    content_type: str
+    form: Form | None
+    limit: int
+    manners: Manners
+
+@type_check_only
+class FetchOrder(TypedDict):
+    url: str
+    method: str
+    body: bytes | None
+    content_type: str | None
+    limit: int
+    check: bool
+    manners: Manners
+
+@final
+class Transfer:
+    @property
+    def future(self) -> asyncio.Future[Any]: ...
+    def cancel(self) -> None: ...
+
 @disjoint_base
 class LoopCore:
     _closed: bool
@@ -96,6 +148,18 @@ class LoopCore:
     def set_read_ahead(self, per_connection: int, in_all: int) -> None: ...
     def read_ahead_held(self) -> int: ...
     def _close_core(self) -> None: ...
+    def _download(
+        self,
+        order: DownloadOrder,
+        on_progress: Callable[[int, int | None], object] | None = None,
+    ) -> Transfer: ...
+    def _fetch(self, order: FetchOrder) -> Transfer: ...
+    def _hash_file(
+        self,
+        path: str,
+        algorithm: str,
+        on_progress: Callable[[int, int | None], object] | None = None,
+    ) -> Transfer: ...
     def _look_up(
         self,
         host: str | None,
@@ -111,6 +175,7 @@ class LoopCore:
     def _new_handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle: ...
     def _next_due(self) -> float | None: ...
     def _note_idle_tick(self) -> None: ...
+    def _read_file(self, path: str, limit: int | None = None) -> Transfer: ...
     def _run_turns(self, budget: float) -> bool: ...
     def _run_until_stopped(self) -> None: ...
     def _set_time(self, seconds: float) -> None: ...
@@ -124,6 +189,11 @@ class LoopCore:
     def _go_on_accepting(self, fd: int) -> None: ...
     def _stop_accepting(self, fd: int) -> None: ...
     def _take_signals(self) -> bytes: ...
+    def _upload(
+        self,
+        order: UploadOrder,
+        on_progress: Callable[[int, int | None], object] | None = None,
+    ) -> Transfer: ...
     def _unwatch_reader(self, fd: int) -> bool: ...
     def _unwatch_writer(self, fd: int) -> bool: ...
     def _wait_for_ready(self, limit: float | None = None) -> bool: ...

@@ -29,6 +29,10 @@ pub(crate) const DISPLAY_TOOLS: &[&str] = &["imagemagick", "mmdebstrap", "xdotoo
 pub(crate) const SERVERS: &[&str] =
     &["mosquitto", "nats-server", "ngircd", "postgresql", "rabbitmq-server", "redis-server"];
 
+/// What downloads and uploads are tested against: a web server with HTTP/2 and TLS, a forward proxy, and a
+/// child that takes pictures and says how far it is.
+pub(crate) const TRANSFER_PEERS: &[&str] = &["ffmpeg", "nginx-light", "openssl", "tinyproxy-bin"];
+
 /// What the comparison of event loops needs: a certificate for TLS.
 pub(crate) const LOOP_BENCH_TOOLS: &[&str] = &["openssl"];
 

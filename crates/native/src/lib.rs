@@ -23,6 +23,8 @@ mod socket_connection;
 mod socket_operations;
 mod stats;
 mod tls;
+mod transfer;
+mod transfer_orders;
 mod waiting;
 mod watched_fds;
 mod worker_link;
@@ -39,6 +41,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<loop_core::LoopCore>()?;
     module.add_class::<socket_connection::SocketConnection>()?;
     module.add_class::<tls::TlsCore>()?;
+    module.add_class::<transfer::PyTransfer>()?;
     cli::register(module)?;
     params_check::register(module)?;
     server::register(module)?;

@@ -23,6 +23,7 @@ use crate::serving::Serving;
 use crate::socket_connection::SocketConnection;
 use crate::stats::Stats;
 use crate::tls::Buffers;
+use crate::transfer::LoopTransfers;
 use crate::waiting::Waiting;
 use crate::watched_fds::WatchedFds;
 
@@ -42,6 +43,7 @@ pub(crate) struct LoopCore {
     /// Futures that wait for a name look-up.
     pub(crate) look_ups: Mutex<TokenMap<Py<PyAny>>>,
     pub(crate) watched_fds: Mutex<WatchedFds>,
+    pub(crate) transfers: LoopTransfers,
     pub(crate) is_closed: Arc<AtomicBool>,
     pub(crate) is_debug: AtomicBool,
     pub(crate) is_stopping: AtomicBool,
@@ -162,6 +164,7 @@ impl LoopCore {
             servings: Mutex::default(),
             look_ups: Mutex::default(),
             watched_fds: Mutex::default(),
+            transfers: LoopTransfers::default(),
             is_closed: Arc::default(),
             is_debug: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
@@ -305,6 +308,7 @@ impl LoopCore {
         }
         drop((generation.drain(..), timers, connections, servings, look_ups, watched_fds));
         py.detach(|| drop(reactor));
+        self.transfers.close(py);
         let mut waiting = VecDeque::new();
         self.queue.take_generation(&mut waiting);
         // Now, and not when the garbage collector comes by: whoever unloads us counts descriptors.
@@ -371,6 +375,7 @@ impl LoopCore {
         if let Ok(watched_fds) = self.watched_fds.try_lock() {
             watched_fds.traverse(&visit)?;
         }
+        self.transfers.traverse(&visit)?;
         Ok(())
     }
 }

@@ -20,13 +20,15 @@ pub(crate) enum Ready {
     Io(Event),
     /// A method that somebody called over HTTP.
     Call(Call),
+    /// What a download and its like have to say.
+    Transfer(aiobpy_transfer::Event),
 }
 
 impl Ready {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Callback(handle) => visit.call(handle),
-            Self::Io(_) | Self::Call(_) => Ok(()),
+            Self::Io(_) | Self::Call(_) | Self::Transfer(_) => Ok(()),
         }
     }
 }
@@ -197,13 +199,14 @@ impl Ready {
             Self::Callback(handle) => run_handle(event_loop, handle.bind(event_loop.py())),
             Self::Io(event) => run_event(event_loop, event),
             Self::Call(call) => crate::calls::run_call(event_loop, call),
+            Self::Transfer(event) => crate::transfer::run_event(event_loop, event),
         }
     }
 
     fn handle(&self, py: Python<'_>) -> Option<Py<Handle>> {
         match self {
             Self::Callback(handle) => Some(handle.clone_ref(py)),
-            Self::Io(_) | Self::Call(_) => None,
+            Self::Io(_) | Self::Call(_) | Self::Transfer(_) => None,
         }
     }
 }

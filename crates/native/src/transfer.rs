@@ -1,0 +1,277 @@
+//! Transfers: a future for each, resolved when its end comes through the door.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use aiobpy_transfer::{
+    Answered, Downloaded, Event, Failure, Outcome, Progress, Transfer, TransferId, Transfers,
+};
+use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyAny, PyBytes, PyTuple};
+
+use crate::errors::os_error;
+use crate::handle::{Handle, lock};
+use crate::loop_core::LoopCore;
+use crate::main_thread::{Ready, run_handle};
+use crate::transfer_orders::{DownloadOrder, FetchOrder, UploadOrder};
+
+/// The transfers of one loop.
+#[derive(Default)]
+pub(crate) struct LoopTransfers {
+    /// Started by the first that needs it.
+    transfers: Mutex<Option<Transfers>>,
+    waiting: Mutex<HashMap<TransferId, Waiting>>,
+}
+
+/// What belongs to a transfer under way.
+struct Waiting {
+    future: Py<PyAny>,
+    on_progress: Option<OnProgress>,
+}
+
+/// Called with `(done, total)` in the context of whoever began the transfer.
+struct OnProgress {
+    callback: Py<PyAny>,
+    context: Py<PyAny>,
+    progress: Arc<Progress>,
+}
+
+/// A transfer under way, for Python.
+#[pyclass(frozen, name = "Transfer", module = "aiobpy._native")]
+pub(crate) struct PyTransfer {
+    /// Gets the result.
+    #[pyo3(get)]
+    future: Py<PyAny>,
+    transfer: Transfer,
+}
+
+#[pymethods]
+impl PyTransfer {
+    /// Stops it soon and in good order: its future ends when it has stopped.
+    fn cancel(&self) {
+        self.transfer.cancel();
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.future)
+    }
+}
+
+#[pymethods]
+impl LoopCore {
+    /// Ends with `(path, size, sha256, url, resumed_from, version)`.
+    #[pyo3(signature = (order, on_progress = None))]
+    fn _download<'py>(
+        slf: &Bound<'py, Self>,
+        order: DownloadOrder,
+        on_progress: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyTransfer>> {
+        let order = order.checked()?;
+        begin(slf, on_progress, |transfers, reports| transfers.download(order, reports))
+    }
+
+    /// Ends as `_fetch` does.
+    #[pyo3(signature = (order, on_progress = None))]
+    fn _upload<'py>(
+        slf: &Bound<'py, Self>,
+        order: UploadOrder,
+        on_progress: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyTransfer>> {
+        let order = order.checked()?;
+        begin(slf, on_progress, |transfers, reports| transfers.upload(order, reports))
+    }
+
+    /// Ends with `(url, status, version, headers, body)`.
+    fn _fetch<'py>(slf: &Bound<'py, Self>, order: FetchOrder) -> PyResult<Bound<'py, PyTransfer>> {
+        let order = order.checked()?;
+        begin(slf, None, |transfers, _| transfers.fetch(order))
+    }
+
+    /// Ends with hexadecimal digits.
+    #[pyo3(signature = (path, algorithm, on_progress = None))]
+    fn _hash_file<'py>(
+        slf: &Bound<'py, Self>,
+        path: PathBuf,
+        algorithm: String,
+        on_progress: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyTransfer>> {
+        begin(slf, on_progress, |transfers, reports| transfers.hash_file(path, algorithm, reports))
+    }
+
+    /// Ends with bytes.
+    #[pyo3(signature = (path, limit = None))]
+    fn _read_file<'py>(
+        slf: &Bound<'py, Self>,
+        path: PathBuf,
+        limit: Option<u64>,
+    ) -> PyResult<Bound<'py, PyTransfer>> {
+        begin(slf, None, |transfers, _| transfers.read_file(path, limit))
+    }
+}
+
+impl LoopTransfers {
+    /// Ends the thread, without Python, and drops what waits.
+    pub(crate) fn close(&self, py: Python<'_>) {
+        let transfers = lock(&self.transfers).take();
+        py.detach(|| drop(transfers));
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        drop(waiting);
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Ok(waiting) = self.waiting.try_lock() else { return Ok(()) };
+        waiting.values().try_for_each(|waiting| {
+            visit.call(&waiting.future)?;
+            match &waiting.on_progress {
+                Some(on_progress) => {
+                    visit.call(&on_progress.callback)?;
+                    visit.call(&on_progress.context)
+                }
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+fn begin<'py>(
+    event_loop: &Bound<'py, LoopCore>,
+    on_progress: Option<Bound<'py, PyAny>>,
+    begin: impl FnOnce(&Transfers, bool) -> Transfer,
+) -> PyResult<Bound<'py, PyTransfer>> {
+    let (py, this) = (event_loop.py(), event_loop.get());
+    this.check_open()?;
+    let future = event_loop.call_method0(intern!(py, "create_future"))?.unbind();
+    let context = match on_progress {
+        Some(_) => Some(py.import("contextvars")?.call_method0("copy_context")?.unbind()),
+        None => None,
+    };
+    let mut transfers = lock(&this.transfers.transfers);
+    let started = match &mut *transfers {
+        Some(transfers) => transfers,
+        none => {
+            let queue = Arc::clone(&this.queue);
+            let door = Arc::new(move |event: Event| queue.arrive(Ready::Transfer(event)));
+            none.insert(Transfers::start(door).map_err(os_error)?)
+        }
+    };
+    let transfer = begin(started, on_progress.is_some());
+    drop(transfers);
+    let on_progress = on_progress.zip(context).map(|(callback, context)| OnProgress {
+        callback: callback.unbind(),
+        context,
+        progress: Arc::clone(&transfer.progress),
+    });
+    let waiting = Waiting { future: future.clone_ref(py), on_progress };
+    // Its first event cannot overtake this: only the main thread takes events, and that is we.
+    lock(&this.transfers.waiting).insert(transfer.id, waiting);
+    Bound::new(py, PyTransfer { future, transfer })
+}
+
+pub(crate) fn run_event(event_loop: &Bound<'_, LoopCore>, event: Event) -> PyResult<()> {
+    match event {
+        Event::Progress(id) => run_progress(event_loop, id),
+        Event::Done(id, result) => run_done(event_loop, id, result),
+    }
+}
+
+fn run_progress(event_loop: &Bound<'_, LoopCore>, id: TransferId) -> PyResult<()> {
+    let py = event_loop.py();
+    let call = match lock(&event_loop.get().transfers.waiting).get(&id) {
+        Some(Waiting { on_progress: Some(on_progress), .. }) => {
+            let OnProgress { callback, context, progress } = on_progress;
+            (callback.clone_ref(py), context.clone_ref(py), progress.take())
+        }
+        _ => return Ok(()),
+    };
+    let (callback, context, (done, total)) = call;
+    let arguments =
+        PyTuple::new(py, [done.into_pyobject(py)?.into_any(), total.into_pyobject(py)?])?;
+    let owner = event_loop.clone().into_any().unbind();
+    let handle = Handle::new(owner, callback.bind(py), &arguments, Some(context.into_bound(py)))?;
+    run_handle(event_loop, &Bound::new(py, handle)?)
+}
+
+fn run_done(
+    event_loop: &Bound<'_, LoopCore>,
+    id: TransferId,
+    result: Result<Outcome, Failure>,
+) -> PyResult<()> {
+    let py = event_loop.py();
+    let waiting = lock(&event_loop.get().transfers.waiting).remove(&id);
+    let Some(Waiting { future, .. }) = waiting else { return Ok(()) };
+    let future = future.bind(py);
+    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        return Ok(());
+    }
+    match result {
+        Ok(outcome) => future.call_method1("set_result", (to_python(py, outcome)?,)),
+        Err(Failure::Cancelled) => future.call_method0("cancel"),
+        Err(failure) => future.call_method1("set_exception", (raised(py, failure)?,)),
+    }
+    .map(drop)
+}
+
+fn to_python(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
+    Ok(match outcome {
+        Outcome::Downloaded(Downloaded { path, size, sha256, url, resumed_from, version }) => {
+            (path, size, sha256, url, resumed_from, version).into_pyobject(py)?.into_any()
+        }
+        Outcome::Answered(Answered { full_url, status, version, headers, body, .. }) => {
+            let body = PyBytes::new(py, &body);
+            (full_url, status, version, headers, body).into_pyobject(py)?.into_any()
+        }
+        Outcome::Digest(text) => text.into_pyobject(py)?.into_any(),
+        Outcome::Bytes(bytes) => PyBytes::new(py, &bytes).into_any(),
+    })
+}
+
+/// What Python raises: an `OSError` of the disk's, a `ValueError` of a wrong argument, or one of
+/// `aiobpy.transferred`.
+fn raised(py: Python<'_>, failure: Failure) -> PyResult<Bound<'_, PyAny>> {
+    let hint = failure.hint();
+    let text = match &hint {
+        Some(hint) => format!("{failure}; {hint}"),
+        None => failure.to_string(),
+    };
+    let own = |name: &str| py.import("aiobpy.transferred")?.getattr(name);
+    match failure {
+        Failure::Argument(_) => {
+            Ok(PyValueError::new_err(text).into_value(py).into_bound(py).into_any())
+        }
+        Failure::File { doing, path, source } => {
+            let reason = source.to_string();
+            let reason = reason.split(" (os error").next().unwrap_or_default();
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            let text = format!("{reason} (could not {doing} it{hint})");
+            py.get_type::<PyOSError>().call1((number_of(&source), text, path))
+        }
+        Failure::Status { answer } => {
+            let body = PyBytes::new(py, &answer.body);
+            own("HttpError")?.call1((text, answer.url, answer.status, answer.headers, body))
+        }
+        Failure::TimedOut { url, .. } => own("TransferTimeout")?.call1((text, url)),
+        Failure::Checksum { url, .. } => own("ChecksumError")?.call1((text, url)),
+        Failure::Network { url, .. }
+        | Failure::Untrusted { url, .. }
+        | Failure::Redirect { url, .. }
+        | Failure::Protocol { url, .. } => own("TransferError")?.call1((text, url)),
+        Failure::Busy { .. }
+        | Failure::TooLarge { .. }
+        | Failure::Everywhere { .. }
+        | Failure::Cancelled => own("TransferError")?.call1((text,)),
+    }
+}
+
+/// As Python's `errno` has it, of our own errors too.
+fn number_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(match error.kind() {
+        io::ErrorKind::StorageFull => 28,
+        io::ErrorKind::IsADirectory => 21,
+        _ => 5,
+    })
+}

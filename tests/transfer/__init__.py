@@ -1,0 +1,1 @@
+"""Downloads, uploads, requests and file work, against real servers."""
