@@ -20,6 +20,7 @@ mod queue;
 mod scheduler;
 mod slot;
 mod supervisor;
+mod sys;
 mod templates;
 mod worker;
 mod worker_end;

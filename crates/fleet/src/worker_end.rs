@@ -1,18 +1,16 @@
 //! The worker's end of the link: two threads that know nothing of Python.
 //!
-//! The supervisor gives the worker one end of a socket pair as its standard input. While Blender's main
+//! The supervisor starts the worker with its end of the link. While Blender's main
 //! thread is blocked in a render, these threads still say that the worker is there, send what
 //! Blender's own threads report, and end the process when the supervisor is gone.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::Builder;
 use std::time::Duration;
 
-use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group};
+use crate::sys::{Stream, kill_this_worker, take_link};
 
 const ALIVE: &str = r#"{"type":"alive"}"#;
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
@@ -26,22 +24,19 @@ pub struct WorkerEnd {
 }
 
 impl WorkerEnd {
-    /// Takes standard input for the link and puts `/dev/null` in its place. When the supervisor
-    /// closes its end, this process is killed, with its process group if it leads one.
+    /// Takes the link that this process was started with; no other may read it. When the supervisor closes its
+    /// end, this process is killed: nobody is left to render for, and Blender cannot be asked to stop within
+    /// a frame.
     ///
     /// # Errors
     ///
-    /// Fails if standard input is no socket.
-    pub fn from_standard_input() -> io::Result<Self> {
-        let link = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
-        // A plain `read` of the link by whatever Blender runs would steal a line.
-        rustix::stdio::dup2_stdin(OpenOptions::new().read(true).open("/dev/null")?)?;
-        rustix::net::getpeername(&link)?;
-        Self::new(UnixStream::from(link), kill_this_worker)
+    /// Fails if no supervisor started this process.
+    pub fn of_this_process() -> io::Result<Self> {
+        Self::new(take_link()?, kill_this_worker)
     }
 
     /// Speaks over `link`; calls `when_closed` once the other end is closed.
-    pub fn new(link: UnixStream, when_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    fn new(link: Stream, when_closed: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let writing = link.try_clone()?;
         let (sender, received) = channel();
         let (to_send, sending) = channel();
@@ -66,7 +61,7 @@ impl WorkerEnd {
     }
 }
 
-fn receive_all(socket: UnixStream, received: &Sender<String>) {
+fn receive_all(socket: Stream, received: &Sender<String>) {
     for line in BufReader::new(socket).lines() {
         let Ok(line) = line else { return };
         if received.send(line).is_err() {
@@ -75,7 +70,7 @@ fn receive_all(socket: UnixStream, received: &Sender<String>) {
     }
 }
 
-fn send_all(mut socket: UnixStream, sending: &Receiver<String>) {
+fn send_all(mut socket: Stream, sending: &Receiver<String>) {
     loop {
         let line = match sending.recv_timeout(ALIVE_EVERY) {
             Ok(line) => line,
@@ -89,30 +84,19 @@ fn send_all(mut socket: UnixStream, sending: &Receiver<String>) {
     }
 }
 
-/// Nobody is left to render for, and Blender cannot be asked to stop within a frame.
-fn kill_this_worker() {
-    let process = getpid();
-    let killed = if getpgrp() == process {
-        kill_process_group(process, Signal::KILL)
-    } else {
-        kill_process(process, Signal::KILL)
-    };
-    // A process may always kill itself.
-    debug_assert!(killed.is_ok());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::stream_pair;
 
-    fn pair() -> (BufReader<UnixStream>, WorkerEnd, Receiver<()>) {
-        let (supervisor, worker) = UnixStream::pair().unwrap();
+    fn pair() -> (BufReader<Stream>, WorkerEnd, Receiver<()>) {
+        let (supervisor, worker) = stream_pair().unwrap();
         let (closed, was_closed) = channel();
         let end = WorkerEnd::new(worker, move || closed.send(()).unwrap()).unwrap();
         (BufReader::new(supervisor), end, was_closed)
     }
 
-    fn line(supervisor: &mut BufReader<UnixStream>) -> String {
+    fn line(supervisor: &mut BufReader<Stream>) -> String {
         let mut line = String::new();
         supervisor.read_line(&mut line).unwrap();
         line

@@ -1,18 +1,16 @@
-//! The supervisor's end of the link to a worker: one JSON object a line, over a socket pair.
+//! The supervisor's end of the link to a worker: one JSON object a line.
 //!
 //! **Invariant:** frames and nothing else. What a message means is the supervisor's affair.
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StandardUnixStream;
 
 use aiobpy_wire::{FromWorker, ToWorker};
 use futures_util::StreamExt;
 use tokio::io::AsyncWriteExt;
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
+
+use crate::sys::{Connecting, LinkReader, LinkWriter, WorkersEnd, open_link};
 
 /// A traceback and 100 templates fit easily.
 const LONGEST_LINE: usize = 4 << 20;
@@ -23,21 +21,18 @@ pub(crate) struct WorkerLink {
     outbox: mpsc::UnboundedSender<ToWorker>,
 }
 
-/// The halves of a link that tasks have to drive: see [`receive_all`] and [`send_all`].
+/// What tasks have to drive: once it is connected, see [`receive_all`] and [`send_all`].
 pub(crate) struct LinkHalves {
-    pub(crate) reading: OwnedReadHalf,
-    pub(crate) writing: OwnedWriteHalf,
+    pub(crate) connecting: Connecting,
     pub(crate) sending: mpsc::UnboundedReceiver<ToWorker>,
 }
 
 impl WorkerLink {
-    /// A link, the halves to drive, and the other end for the worker's standard input.
-    pub(crate) fn open() -> io::Result<(Self, LinkHalves, OwnedFd)> {
-        let (ours, workers) = StandardUnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        let (reading, writing) = UnixStream::from_std(ours)?.into_split();
+    /// A link, the halves to drive, and the other end for the worker.
+    pub(crate) fn open() -> io::Result<(Self, LinkHalves, WorkersEnd)> {
+        let (connecting, workers_end) = open_link()?;
         let (outbox, sending) = mpsc::unbounded_channel();
-        Ok((Self { outbox }, LinkHalves { reading, writing, sending }, workers.into()))
+        Ok((Self { outbox }, LinkHalves { connecting, sending }, workers_end))
     }
 
     #[tracing::instrument(name = "worker_link", skip_all)]
@@ -49,7 +44,7 @@ impl WorkerLink {
 
 /// Writes what is sent, until the link or its worker is gone.
 pub(crate) async fn send_all(
-    mut writing: OwnedWriteHalf,
+    mut writing: LinkWriter,
     mut sending: mpsc::UnboundedReceiver<ToWorker>,
 ) {
     while let Some(message) = sending.recv().await {
@@ -63,7 +58,7 @@ pub(crate) async fn send_all(
 
 /// Hands on each message until the worker closes its end or sends what makes no sense.
 pub(crate) async fn receive_all(
-    reading: OwnedReadHalf,
+    reading: LinkReader,
     mut hand_on: impl FnMut(FromWorker),
 ) -> LinkEnd {
     let mut lines = FramedRead::new(reading, LinesCodec::new_with_max_length(LONGEST_LINE));
@@ -103,10 +98,11 @@ mod tests {
     use std::io::{BufRead, BufReader, Write};
 
     use super::*;
+    use crate::sys::Stream;
 
-    fn opened() -> (WorkerLink, LinkHalves, StandardUnixStream) {
+    fn opened() -> (WorkerLink, LinkHalves, Stream) {
         let (link, halves, workers_end) = WorkerLink::open().unwrap();
-        (link, halves, StandardUnixStream::from(workers_end))
+        (link, halves, workers_end.into_stream())
     }
 
     async fn received(bytes: &[u8]) -> (Vec<FromWorker>, LinkEnd) {
@@ -114,13 +110,15 @@ mod tests {
         worker.write_all(bytes).unwrap();
         drop(worker);
         let mut messages = Vec::new();
-        let end = receive_all(halves.reading, |message| messages.push(message)).await;
+        let (reading, _writing) = halves.connecting.connected().await.unwrap();
+        let end = receive_all(reading, |message| messages.push(message)).await;
         (messages, end)
     }
 
     #[tokio::test]
     async fn messages_are_lines_of_json() {
-        let (link, LinkHalves { writing, sending, .. }, worker) = opened();
+        let (link, LinkHalves { connecting, sending }, worker) = opened();
+        let (_reading, writing) = connecting.connected().await.unwrap();
         link.send(ToWorker::Stop);
         drop(link);
         send_all(writing, sending).await;
@@ -153,9 +151,10 @@ mod tests {
                 while worker.write_all(&chunk).is_ok() {}
             })
             .unwrap();
-        let end = receive_all(halves.reading, |_| {}).await;
+        let (reading, writing) = halves.connecting.connected().await.unwrap();
+        let end = receive_all(reading, |_| {}).await;
         assert!(matches!(end, LinkEnd::Senseless(_)), "{end:?}");
-        drop(halves.writing);
+        drop(writing);
         writer.join().unwrap();
     }
 }

@@ -4,46 +4,30 @@
 //! group is ended whole.
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::pin::pin;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
-
-use rustix::process::{
-    Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, setpriority_process,
-};
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncReadExt, Interest};
-use tokio::net::unix::pipe;
 
 use crate::config::WorkerLaunch;
 use crate::last_lines::LastLines;
+use crate::sys::{Group, Output, Process, TEMPORARY_FOLDER, WorkersEnd, signal_of, spawn};
 
-/// Below the server, so that it answers while Blender renders on every core.
-const NICENESS: i32 = 5;
 /// How long the output of a process that has ended may stay open: a process that left the group may hold it.
 const OUTPUT_LIMIT: Duration = Duration::from_secs(1);
 
-/// The only door to a worker's process: its group can be killed as long as it has not been reaped.
+/// The only door to a worker's process.
 #[derive(Debug)]
 pub(crate) struct WorkerProcess {
-    pid: Pid,
+    group: Group,
 }
 
 /// A process and its output, to be waited for with [`Running::ended`].
 #[derive(Debug)]
 pub(crate) struct Running {
-    child: Reaped,
-    output: pipe::Receiver,
-}
-
-/// A child that is neither left running nor left a zombie.
-#[derive(Debug)]
-struct Reaped {
-    child: Child,
-    pid: Pid,
+    process: Process,
+    group: Group,
+    output: Output,
 }
 
 /// How a process ended, and the last lines that it printed.
@@ -54,37 +38,30 @@ pub(crate) struct Ended {
 }
 
 impl WorkerProcess {
-    /// Starts a worker with `link` as its standard input and `folder` for its temporary files.
+    /// Starts a worker with its end of the link and with `folder` for its temporary files.
     pub(crate) fn start(
         launch: &WorkerLaunch,
-        link: OwnedFd,
+        link: WorkersEnd,
         folder: &Path,
     ) -> io::Result<(Self, Running)> {
         let (reading, writing) = io::pipe()?;
-        let child = command(launch)
-            .env("PYTHONUNBUFFERED", "1")
-            .env("TMPDIR", folder)
-            .stdin(Stdio::from(link))
-            .stdout(Stdio::from(writing.try_clone()?))
-            .stderr(Stdio::from(writing))
-            .process_group(0)
-            .spawn()?;
-        let pid = Pid::from_child(&child);
-        // A server that answers a little later is no reason not to render.
-        if let Err(error) = setpriority_process(Some(pid), NICENESS) {
-            tracing::debug!(%error, "could not lower the worker's priority");
-        }
-        let output = pipe::Receiver::from_owned_fd(OwnedFd::from(reading))?;
-        Ok((Self { pid }, Running { child: Reaped { child, pid }, output }))
+        let mut command = command(launch);
+        command.env("PYTHONUNBUFFERED", "1");
+        command.envs(TEMPORARY_FOLDER.iter().map(|name| (name, folder)));
+        command.stdout(writing.try_clone()?).stderr(writing);
+        link.give_to(&mut command);
+        let (group, process) = spawn(command)?;
+        let output = Output::new(reading)?;
+        Ok((Self { group: group.clone() }, Running { process, group, output }))
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+        self.group.pid()
     }
 
     /// Kills the worker and all that it started.
     pub(crate) fn kill(&self) {
-        kill_group(self.pid);
+        self.group.kill();
     }
 }
 
@@ -97,11 +74,11 @@ impl Running {
             let mut all_read = false;
             let status = loop {
                 tokio::select! {
-                    status = self.child.wait() => break status,
+                    status = self.process.wait() => break status,
                     () = &mut reading, if !all_read => all_read = true,
                 }
             };
-            kill_group(self.child.pid);
+            self.group.kill();
             if !all_read && tokio::time::timeout(OUTPUT_LIMIT, reading).await.is_err() {
                 tracing::warn!("a process that a worker started outlived it");
             }
@@ -112,42 +89,9 @@ impl Running {
     }
 }
 
-impl Reaped {
-    /// Waits without a thread: the descriptor of a process can be read once it has ended.
-    async fn wait(&mut self) -> io::Result<ExitStatus> {
-        let process = watch(pidfd_open(self.pid, PidfdFlags::NONBLOCK)?)?;
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            process.readable().await?.clear_ready();
-        }
-    }
-}
-
-#[expect(unsafe_code, reason = "tokio cannot know of every `AsRawFd` that it keeps its descriptor")]
-fn watch(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` returns the same open descriptor from `as_raw_fd` until it is dropped,
-    // and nothing takes it out of the `AsyncFd`.
-    unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(io::Error::from)
-}
-
-impl Drop for Reaped {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            kill_group(self.pid);
-            // It was killed: this takes no time.
-            if let Err(error) = self.child.wait() {
-                tracing::warn!(%error, "could not wait for a worker that was killed");
-            }
-        }
-    }
-}
-
-async fn read_all(mut output: pipe::Receiver, last_lines: &mut LastLines) {
-    let mut buffer = vec![0; 8192];
-    while let Ok(length @ 1..) = output.read(&mut buffer).await {
-        last_lines.take(&buffer[..length]);
+async fn read_all(mut output: Output, last_lines: &mut LastLines) {
+    while let Some(bytes) = output.next().await {
+        last_lines.take(bytes);
     }
     last_lines.end();
 }
@@ -175,16 +119,8 @@ fn new_command(program: &Path) -> Command {
     Command::new(program)
 }
 
-fn kill_group(group: Pid) {
-    if let Err(error) = kill_process_group(group, Signal::KILL)
-        && error != rustix::io::Errno::SRCH
-    {
-        tracing::warn!(%error, group = group.as_raw_nonzero(), "could not kill a worker");
-    }
-}
-
 fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
+    match (status.code(), signal_of(status)) {
         (Some(code), _) => format!("the worker ended with exit code {code}"),
         (None, Some(signal)) => format!("the worker was ended by signal {signal}{}", named(signal)),
         (None, None) => format!("the worker ended: {status}"),
@@ -203,7 +139,7 @@ fn named(signal: i32) -> &'static str {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::path::PathBuf;
 
@@ -241,10 +177,9 @@ mod tests {
     async fn what_a_worker_started_ends_with_it() {
         // The child holds the output open: this comes back at once only if it was killed.
         let ended = ended("sleep 1000 & echo $!").await;
-        let child: i32 = ended.last_lines.parse().unwrap();
-        let child = Pid::from_raw(child).unwrap();
+        let child: u32 = ended.last_lines.parse().unwrap();
         // It may be a zombie of process 1 for a moment, which cannot hold a file open.
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", child.as_raw_nonzero()));
+        let state = std::fs::read_to_string(format!("/proc/{child}/stat"));
         assert!(state.is_err() || state.unwrap().contains(") Z "));
     }
 

@@ -9,7 +9,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Lines to and from the supervisor of this worker process.
 ///
-/// Made once, at the start of a worker: it takes standard input, and ends the process when the
+/// Made once, at the start of a worker: it takes the link that it was started with, and ends the process when the
 /// supervisor is gone.
 #[pyclass(frozen, module = "aiobpy._native")]
 pub(crate) struct WorkerLink {
@@ -18,10 +18,10 @@ pub(crate) struct WorkerLink {
 
 #[pymethods]
 impl WorkerLink {
-    /// Raises `OSError` if standard input is no socket: this process was not started by a supervisor.
+    /// Raises `OSError` if this process was not started by a supervisor.
     #[new]
     fn new() -> PyResult<Self> {
-        Ok(Self { end: WorkerEnd::from_standard_input()? })
+        Ok(Self { end: WorkerEnd::of_this_process()? })
     }
 
     /// Waits for the next line, with the GIL released; None once the supervisor has gone.

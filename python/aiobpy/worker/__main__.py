@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 
 OLDEST_BLENDER = (4, 2, 0)
 LINK = 0
-"""The supervisor gives its end of the link as standard input."""
+"""The supervisor gives its end of the link as standard input, except on Windows."""
+LINK_BY_NAME = "AIOBPY_WORKER_LINK"
+"""There, this variable holds where to connect, and the word to say first."""
 
 
 def main() -> None:
@@ -23,9 +26,19 @@ def main() -> None:
 
         serve()
         leave(0)
-    line = json.dumps({"type": "unusable", "problem": problem}) + "\n"
-    os.write(LINK, line.encode())
+    tell(json.dumps({"type": "unusable", "problem": problem}) + "\n")
     leave(1)
+
+
+def tell(line: str) -> None:
+    """Send the supervisor a line without aiobpy, which may be what is missing."""
+    if LINK_BY_NAME not in os.environ:
+        os.write(LINK, line.encode())
+        return
+    address, secret = os.environ[LINK_BY_NAME].split()
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port))) as link:
+        link.sendall((secret + line).encode())
 
 
 def why_it_cannot_serve() -> dict[str, object] | None:

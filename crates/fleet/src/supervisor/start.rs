@@ -13,7 +13,7 @@ use crate::slot::Occupant;
 use crate::supervisor::end::LINK_LIMIT;
 use crate::supervisor::{Order, Supervisor};
 use crate::worker::Worker;
-use crate::worker_link::{LinkHalves, WorkerLink, receive_all, send_all};
+use crate::worker_link::{LinkEnd, LinkHalves, WorkerLink, receive_all, send_all};
 use crate::worker_process::{Running, WorkerProcess};
 
 impl<E: Engine> Supervisor<E> {
@@ -65,19 +65,27 @@ impl<E: Engine> Supervisor<E> {
 
     /// Drives the link of a worker and waits for its end.
     fn serve(&self, id: &WorkerId, halves: LinkHalves, running: Running) {
-        let LinkHalves { reading, writing, sending } = halves;
-        self.tasks.spawn(send_all(writing, sending));
-        let (desk, worker) = (self.desk.clone(), id.clone());
-        let receiving = self.tasks.spawn(async move {
+        let LinkHalves { connecting, sending } = halves;
+        let (desk, worker, tasks) = (self.desk.clone(), id.clone(), self.tasks.clone());
+        let mut receiving = self.tasks.spawn(async move {
             let say = |message| post(&desk, Order::Said { worker: worker.clone(), message });
-            let end = receive_all(reading, say).await;
+            let end = match connecting.connected().await {
+                Ok((reading, writing)) => {
+                    tasks.spawn(send_all(writing, sending));
+                    receive_all(reading, say).await
+                }
+                Err(_) => LinkEnd::Closed,
+            };
             post(&desk, Order::LinkEnded { worker: worker.clone(), end });
         });
         let (desk, worker) = (self.desk.clone(), id.clone());
         self.tasks.spawn(async move {
             let ended = running.ended().await;
             // Its last words come before the news of its end.
-            let _ = timeout(LINK_LIMIT, receiving).await;
+            if timeout(LINK_LIMIT, &mut receiving).await.is_err() {
+                // It never connected, or it left its end to another process.
+                receiving.abort();
+            }
             post(&desk, Order::Exited { worker, ended });
         });
     }
