@@ -4,16 +4,16 @@
 //! a dead process has left behind are removed by the next server that writes into the folder.
 
 use std::cmp::Reverse;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aiobpy_wire::Problem;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
+use crate::sys;
 
 /// What a discovery file says, as JSON.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ impl Discovery {
 
     /// Reads a discovery file; `None` if it is not one, or if its process has died.
     pub fn read(path: &Path) -> Option<Self> {
-        parse(path).filter(|discovery| is_alive(discovery.pid))
+        parse(path).filter(|discovery| sys::is_alive(discovery.pid))
     }
 
     /// The servers whose files are in `folder`, the one that started last first.
@@ -64,14 +64,10 @@ impl std::fmt::Debug for Discovery {
     }
 }
 
-/// The folder of discovery files of this user: `aiobpy/servers` in `$XDG_CONFIG_HOME` or `~/.config`.
+/// The folder of discovery files of this user: `aiobpy/servers` in `$XDG_CONFIG_HOME` or `~/.config`, on Windows
+/// in `%LOCALAPPDATA%`.
 pub fn user_folder() -> Option<PathBuf> {
-    let named = |variable| std::env::var_os(variable).map(PathBuf::from);
-    let absolute = |path: &PathBuf| path.is_absolute();
-    let config = named("XDG_CONFIG_HOME")
-        .filter(absolute)
-        .or_else(|| named("HOME").filter(absolute).map(|home| home.join(".config")))?;
-    Some(config.join("aiobpy").join("servers"))
+    sys::configuration_folder().map(|folder| folder.join("aiobpy").join("servers"))
 }
 
 /// The discovery file of this process in `folder`: several servers of one user do not meet.
@@ -108,14 +104,17 @@ impl DiscoveryFile {
 
 fn write_private(path: &Path, discovery: &Discovery) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        sys::create_private_folder(folder)?;
     }
     let temporary = path.with_extension(format!("{}.tmp", discovery.pid));
     remove_if_there(&temporary)?;
-    // Made anew, so that it has our mode and nobody else holds it open or has linked it.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    // Made anew, so that it is ours alone and nobody else holds it open or has linked it.
+    let mut file = sys::create_private_file(&temporary)?;
     let text = serde_json::to_string_pretty(discovery)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&temporary, path));
+    let written = file.write_all(text.as_bytes());
+    // Windows does not rename what is open.
+    drop(file);
+    let written = written.and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         remove_if_there(&temporary)?;
     }
@@ -131,7 +130,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 
 fn remove_stale(folder: &Path) {
     for path in files_in(folder) {
-        if parse(&path).is_some_and(|discovery| !is_alive(discovery.pid)) {
+        if parse(&path).is_some_and(|discovery| !sys::is_alive(discovery.pid)) {
             // If it cannot be removed it does no harm: readers look at the pid, too.
             let _harmless = fs::remove_file(&path);
         }
@@ -149,12 +148,7 @@ fn parse(path: &Path) -> Option<Discovery> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-fn is_alive(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
-    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
-}
-
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 

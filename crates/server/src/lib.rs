@@ -23,6 +23,7 @@ mod routes;
 mod server;
 mod shared;
 mod stalling;
+mod sys;
 
 pub use auth::Token;
 pub use limits::Limits;
