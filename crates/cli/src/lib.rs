@@ -9,6 +9,7 @@ mod failure;
 mod jupyter;
 mod serve;
 mod submit;
+mod sys;
 mod terminal;
 pub mod trace;
 

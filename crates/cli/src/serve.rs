@@ -1,17 +1,14 @@
 //! `aiobpy serve`: a fleet behind a server, until interrupted.
 
-use std::io;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use aiobpy_fleet::{Fleet, FleetConfig, FleetError, WorkerLaunch};
 use aiobpy_server::{Parts, Server, ServerConfig, Token, discovery};
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use tokio::io::AsyncReadExt;
 
 use crate::Surroundings;
 use crate::failure::Failure;
+use crate::sys::{Interruptions, data_folder};
 use crate::terminal::Terminal;
 
 #[derive(Debug, Args)]
@@ -44,23 +41,22 @@ pub(crate) fn run(
     surroundings: Surroundings,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let interrupted = interruptions().map_err(Failure::new)?;
+    let interruptions = Interruptions::watch().map_err(Failure::new)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("aiobpy-serve")
         .enable_all()
         .build()
         .map_err(Failure::new)?;
-    runtime.block_on(serve(arguments, surroundings, interrupted, terminal))
+    runtime.block_on(serve(arguments, surroundings, interruptions, terminal))
 }
 
 async fn serve(
     arguments: Arguments,
     surroundings: Surroundings,
-    interrupted: UnixStream,
+    interruptions: Interruptions,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
-    let mut interrupted = tokio::net::UnixStream::from_std(interrupted).map_err(Failure::new)?;
     let port = arguments.port;
     // Before the fleet starts: a token that cannot be used must not leave workers behind.
     let token = Token::from_environment_or_random()?;
@@ -82,8 +78,8 @@ async fn serve(
         // The token itself is not for a terminal that others may look at.
         terminal.say(&format!("address and token: {}", file.display()));
     }
-    // One byte for each signal; an error would mean that no signal can come any more.
-    let _signal_or_gone = interrupted.read_u8().await;
+    // An error would mean that none can come any more.
+    let _interrupted_or_deaf = interruptions.next().await;
     terminal.say("stopping");
     server.stop().await;
     fleet.stop().await;
@@ -117,10 +113,7 @@ fn fleet_config(arguments: Arguments, surroundings: Surroundings) -> Result<Flee
 }
 
 fn default_data_folder() -> Result<PathBuf, Failure> {
-    let home = std::env::var_os("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
-    home.map(|home| home.join("aiobpy")).ok_or_else(|| {
+    data_folder().map(|folder| folder.join("aiobpy")).ok_or_else(|| {
         Failure::new("there is no home folder to keep jobs in")
             .with_hint("name a folder: `--data DIR`")
     })
@@ -129,14 +122,4 @@ fn default_data_folder() -> Result<PathBuf, Failure> {
 fn from_fleet(error: FleetError) -> Failure {
     let hint = error.hint();
     Failure::new(error).with_hint(hint)
-}
-
-/// A socket that a byte comes out of for each Ctrl-C and each request to terminate.
-fn interruptions() -> io::Result<UnixStream> {
-    let (reader, writer) = UnixStream::pair()?;
-    reader.set_nonblocking(true)?;
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
-    }
-    Ok(reader)
 }
