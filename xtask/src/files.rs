@@ -1,7 +1,6 @@
 //! Small things about files.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::failure::{Doing, Outcome};
@@ -23,6 +22,20 @@ pub(crate) fn create_folder(path: &Path) -> Outcome {
 /// Write a file that can be run.
 pub(crate) fn write_program(path: &Path, text: &str) -> Outcome {
     fs::write(path, text)
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)))
+        .and_then(|()| make_executable(path))
         .doing(|| format!("could not write `{}`", path.display()))
+}
+
+#[cfg(unix)]
+fn make_executable(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn make_executable(_path: &Path) -> std::io::Result<()> {
+    Err(std::io::Error::new(
+        std::io::ErrorKind::Unsupported,
+        "this chore needs programs that are shell scripts: run it on Linux",
+    ))
 }

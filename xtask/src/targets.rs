@@ -1,5 +1,5 @@
-//! The crates, type-checked for the systems that nobody here runs; the reactor's tests, run for Windows
-//! under wine.
+//! The crates, type-checked for the systems that nobody here runs; their tests for Windows, run under
+//! wine.
 //!
 //! rustup's mirrors are not reached everywhere, and they are not needed: Debian's `rustc-web` comes with the
 //! standard library's source, which `-Zbuild-std` compiles for any target. Build scripts compile C too,
@@ -72,7 +72,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     if options.wine {
         wine::install()?;
-        checks.run("the reactor's tests under wine", wine::test_reactor);
+        checks.run("tests for Windows, under wine", wine::test);
     }
     println!("\n{table}");
     checks.outcome()

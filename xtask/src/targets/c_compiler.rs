@@ -1,10 +1,8 @@
 //! A C compiler for each target: ziglang's, which brings every system's headers.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::failure::{Doing, Failure, Outcome};
+use crate::failure::{Failure, Outcome};
 use crate::{files, workspace};
 
 /// The programs that build scripts call for a target.
@@ -21,14 +19,15 @@ pub(crate) fn write(target: &str) -> Outcome<Tools> {
     let python = workspace::venv_program("python").display().to_string();
     // The crate `cc` names the target as Apple and Microsoft do, which zig does not understand.
     let compiler = format!(
-        "for argument do\n  shift\n  case $argument in --target=*) ;; *) set -- \"$@\" \
-         \"$argument\" ;; esac\ndone\nexec '{python}' -m ziglang cc -target {name} \"$@\""
+        "#!/bin/sh\nfor argument do\n  shift\n  case $argument in --target=*) ;; \
+         *) set -- \"$@\" \"$argument\" ;; esac\ndone\n\
+         exec '{python}' -m ziglang cc -target {name} \"$@\"\n"
     );
-    let archiver = format!("exec '{python}' -m ziglang ar \"$@\"");
-    Ok(Tools {
-        compiler: write_script(&folder.join("zig-cc"), &compiler)?,
-        archiver: write_script(&folder.join("zig-ar"), &archiver)?,
-    })
+    let archiver = format!("#!/bin/sh\nexec '{python}' -m ziglang ar \"$@\"\n");
+    let tools = Tools { compiler: folder.join("zig-cc"), archiver: folder.join("zig-ar") };
+    files::write_program(&tools.compiler, &compiler)?;
+    files::write_program(&tools.archiver, &archiver)?;
+    Ok(tools)
 }
 
 /// As in `aarch64-macos` for `aarch64-apple-darwin`.
@@ -45,13 +44,6 @@ pub(crate) fn name_for_zig(target: &str) -> Outcome<String> {
         }
     };
     Ok(format!("{}-{system}", parts[0]))
-}
-
-fn write_script(path: &Path, body: &str) -> Outcome<PathBuf> {
-    fs::write(path, format!("#!/bin/sh\n{body}\n"))
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)))
-        .doing(|| format!("could not write `{}`", path.display()))?;
-    Ok(path.to_owned())
 }
 
 #[cfg(test)]
