@@ -95,14 +95,18 @@ class GuestLoop(EventLoop):
         """Tick until `stop()` is called."""
         self._check_may_run()
         try:
-            while True:
-                tick = self.run_ready(self.budget)
-                if self._is_to_stop:
-                    return
-                if not tick.left:
-                    self._wait_for_ready(tick.next_due and max(0.0, tick.next_due - self.time()))
+            with self._signals_end_the_wait():
+                self._tick_until_stopped()
         finally:
             self._is_to_stop = False
+
+    def _tick_until_stopped(self) -> None:
+        while True:
+            tick = self.run_ready(self.budget)
+            if self._is_to_stop:
+                return
+            if not tick.left:
+                self._wait_for_ready(tick.next_due and max(0.0, tick.next_due - self.time()))
 
     def stop(self) -> None:
         """End the tick with the present turn, and then `run_forever`."""

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import socket
 import warnings
-from asyncio import base_events, constants, futures, log, transports, trsock
+from asyncio import base_events, constants, futures, log, sslproto, transports, trsock
 from typing import TYPE_CHECKING, Any
 
 from aiobpy import _native
@@ -223,6 +223,8 @@ class SocketTransport(transports._FlowControlMixin, asyncio.Transport):
             return
         self._closing = True
         self._connection.stop_receiving()
+        if not (self._protocol_paused and isinstance(self._protocol, sslproto.SSLProtocol)):
+            self._connection.tell_end()
         # A paused protocol may have more to write when it is resumed, even if the I/O thread has
         # sent all by now: TLS says goodbye then.
         if self._connection.unsent() or self._protocol_paused:

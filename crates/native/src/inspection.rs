@@ -49,6 +49,6 @@ impl LoopCore {
 fn callback_of(item: &Ready, py: Python<'_>) -> Option<Py<Handle>> {
     match item {
         Ready::Callback(handle) => Some(handle.clone_ref(py)),
-        Ready::Io(_) | Ready::Call(_) | Ready::Transfer(_) => None,
+        Ready::Io(_) | Ready::Call(_) | Ready::Transfer(_) | Ready::Returned(_) => None,
     }
 }

@@ -13,6 +13,7 @@ mod fd;
 mod gil_cell;
 mod handle;
 mod inspection;
+mod loans;
 mod look_ups;
 mod loop_core;
 mod main_thread;

@@ -18,6 +18,7 @@ use pyo3::types::{PyAny, PyDict, PyTuple};
 use crate::errors::os_error;
 use crate::gil_cell::GilCell;
 use crate::handle::{Handle, TimerHandle, lock};
+use crate::loans::Loans;
 use crate::main_thread::Ready;
 use crate::serving::Serving;
 use crate::socket_connection::SocketConnection;
@@ -38,6 +39,8 @@ pub(crate) struct LoopCore {
     pub(crate) stats: Arc<Stats>,
     read_ahead: Arc<ReadAhead>,
     reactor: Mutex<Option<Arc<Reactor>>>,
+    /// After the reactor, whose thread reads what is lent.
+    pub(crate) loans: Loans,
     pub(crate) connections: GilCell<TokenMap<Py<SocketConnection>>>,
     pub(crate) servings: Mutex<TokenMap<Serving>>,
     /// Futures that wait for a name look-up.
@@ -160,6 +163,7 @@ impl LoopCore {
             stats: Arc::default(),
             read_ahead: Arc::default(),
             reactor: Mutex::new(None),
+            loans: Loans::default(),
             connections: GilCell::default(),
             servings: Mutex::default(),
             look_ups: Mutex::default(),
@@ -309,6 +313,7 @@ impl LoopCore {
         drop((generation.drain(..), timers, connections, servings, look_ups, watched_fds));
         py.detach(|| drop(reactor));
         self.transfers.close(py);
+        self.take_all_back(py);
         let mut waiting = VecDeque::new();
         self.queue.take_generation(&mut waiting);
         // Now, and not when the garbage collector comes by: whoever unloads us counts descriptors.

@@ -22,13 +22,15 @@ pub(crate) enum Ready {
     Call(Call),
     /// What a download and its like have to say.
     Transfer(aiobpy_transfer::Event),
+    /// The I/O thread has sent what it was lent under this number.
+    Returned(u64),
 }
 
 impl Ready {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Callback(handle) => visit.call(handle),
-            Self::Io(_) | Self::Call(_) | Self::Transfer(_) => Ok(()),
+            Self::Io(_) | Self::Call(_) | Self::Transfer(_) | Self::Returned(_) => Ok(()),
         }
     }
 }
@@ -200,13 +202,17 @@ impl Ready {
             Self::Io(event) => run_event(event_loop, event),
             Self::Call(call) => crate::calls::run_call(event_loop, call),
             Self::Transfer(event) => crate::transfer::run_event(event_loop, event),
+            Self::Returned(number) => {
+                event_loop.get().take_back(event_loop.py(), number);
+                Ok(())
+            }
         }
     }
 
     fn handle(&self, py: Python<'_>) -> Option<Py<Handle>> {
         match self {
             Self::Callback(handle) => Some(handle.clone_ref(py)),
-            Self::Io(_) | Self::Call(_) | Self::Transfer(_) => None,
+            Self::Io(_) | Self::Call(_) | Self::Transfer(_) | Self::Returned(_) => None,
         }
     }
 }

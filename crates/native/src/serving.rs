@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{IntoRawFd, RawFd};
 
-use aiobpy_reactor::{Accepted, Listener, Token};
+use aiobpy_reactor::{Accepted, Event, Listener, Token};
 use pyo3::prelude::*;
 use pyo3::types::PyAny;
 use rustix::net::SocketAddrAny;
@@ -13,7 +13,7 @@ use crate::errors::os_error;
 use crate::fd;
 use crate::handle::lock;
 use crate::loop_core::LoopCore;
-use crate::main_thread::{is_exit, report};
+use crate::main_thread::{Ready, is_exit, report};
 
 /// A listening socket and what to call with each connection.
 pub(crate) struct Serving {
@@ -23,6 +23,9 @@ pub(crate) struct Serving {
     /// Called with `(fd, address)` or, if accepting failed, with `(exception, None)`.
     pub(crate) accepted: Py<PyAny>,
 }
+
+/// Connections that are handed over between two looks at a tick's budget.
+const AT_ONCE: usize = 8;
 
 #[pymethods]
 impl LoopCore {
@@ -52,11 +55,14 @@ impl LoopCore {
 
 pub(crate) fn run_accepted(event_loop: &Bound<'_, LoopCore>, token: Token) -> PyResult<()> {
     let py = event_loop.py();
-    let (results, accepted) = match lock(&event_loop.get().servings).get(&token) {
-        Some(serving) => (serving.listener.take(), serving.accepted.clone_ref(py)),
+    let (burst, accepted) = match lock(&event_loop.get().servings).get(&token) {
+        Some(serving) => (serving.listener.take(AT_ONCE), serving.accepted.clone_ref(py)),
         None => return Ok(()),
     };
-    for result in results {
+    if burst.more {
+        event_loop.get().queue.arrive(Ready::Io(Event::Accepted(token)));
+    }
+    for result in burst.results {
         match hand_over(accepted.bind(py), result) {
             Err(error) if !is_exit(py, &error) => {
                 report(event_loop, "could not hand over an accepted connection", error, &[])?;

@@ -152,17 +152,9 @@ impl SocketConnection {
     /// Sends `data`, at once or later. Returns how many bytes are left for later.
     ///
     /// Raises `OSError` if the connection is broken.
-    fn send(&self, py: Python<'_>, data: &[u8]) -> PyResult<usize> {
-        if data.is_empty() {
-            return Ok(self.unsent(py));
-        }
-        self.event_loop.get().waiting.note_sent();
-        match &*self.connection.borrow(py) {
-            Some(connection) => {
-                connection.write(data).map(|written| written.unsent).map_err(os_error)
-            }
-            None => Ok(0),
-        }
+    fn send(&self, data: &Bound<'_, PyBytes>) -> PyResult<usize> {
+        let lend = |start| self.event_loop.get().lend(data, start);
+        self.send_or_keep(data.py(), data.as_bytes(), lend)
     }
 
     /// Bytes that have not been sent.
@@ -181,6 +173,17 @@ impl SocketConnection {
     fn flush(&self, py: Python<'_>, shut_down: bool) {
         if let Some(connection) = &*self.connection.borrow(py) {
             connection.flush(shut_down);
+        }
+    }
+
+    /// Has the peer told, after the last byte, that no more will come, though the main thread may be
+    /// held up. While the loop stands alone this does nothing: the socket is closed in a moment.
+    fn tell_end(&self, py: Python<'_>) {
+        if self.event_loop.get().waiting.is_alone() {
+            return;
+        }
+        if let Some(connection) = &*self.connection.borrow(py) {
+            connection.shut_down();
         }
     }
 
@@ -254,16 +257,38 @@ impl SocketConnection {
         }
     }
 
+    /// Sends what the system takes at once, and leaves for later what `keep` makes of the rest.
+    fn send_or_keep(
+        &self,
+        py: Python<'_>,
+        data: &[u8],
+        keep: impl FnOnce(usize) -> Bytes,
+    ) -> PyResult<usize> {
+        if data.is_empty() {
+            return Ok(self.unsent(py));
+        }
+        self.event_loop.get().waiting.note_sent();
+        match &*self.connection.borrow(py) {
+            Some(connection) => {
+                connection.write(data, keep).map(|written| written.unsent).map_err(os_error)
+            }
+            None => Ok(0),
+        }
+    }
+
     /// `None` if `data` is not bytes-like or not in one piece.
     fn send_object(&self, data: &Bound<'_, PyAny>) -> PyResult<Option<PyResult<usize>>> {
         if let Ok(bytes) = data.cast::<PyBytes>() {
-            return Ok(Some(self.send(data.py(), bytes.as_bytes())));
+            return Ok(Some(self.send(bytes)));
         }
         if !is_view(data) {
             return Ok(None);
         }
         let view = PyUntypedBuffer::get(data)?;
-        let sent = buffers::read(&view, |bytes| self.send(data.py(), bytes));
+        let sent = buffers::read(&view, |bytes| {
+            let copy = |start: usize| Bytes::copy_from_slice(&bytes[start..]);
+            self.send_or_keep(data.py(), bytes, copy)
+        });
         view.release(data.py());
         Ok(sent)
     }

@@ -146,11 +146,12 @@ impl Connection {
         Delivery { data, end, more }
     }
 
-    /// Sends what the kernel takes at once and leaves the rest for later.
+    /// Sends what the kernel takes at once and leaves the rest for later: what `keep` makes of
+    /// `data` from a position on.
     ///
     /// # Errors
     /// The system's; the connection is of no more use then.
-    pub fn write(&self, data: &[u8]) -> io::Result<Written> {
+    pub fn write(&self, data: &[u8], keep: impl FnOnce(usize) -> Bytes) -> io::Result<Written> {
         let shared = &self.shared;
         let mut outbox = shared.outbox();
         let mut at_once = 0;
@@ -161,7 +162,7 @@ impl Connection {
             at_once = shared.send_now(&data[..most])?;
         }
         if at_once < data.len() {
-            outbox.push(Bytes::copy_from_slice(&data[at_once..]));
+            outbox.push(keep(at_once));
             shared.has_unsent.store(true, Ordering::SeqCst);
         }
         let unsent = outbox.len();
@@ -191,9 +192,20 @@ impl Connection {
     /// Asks for one [`Event::Flushed`] when nothing is unsent, and shuts the sending side down
     /// before that if `shut_down` says so.
     pub fn flush(&self, shut_down: bool) {
+        self.finish(|outbox| {
+            outbox.shut_down_after |= shut_down;
+            outbox.tell_flushed = true;
+        });
+    }
+
+    /// Shuts the sending side down when nothing is unsent.
+    pub fn shut_down(&self) {
+        self.finish(|outbox| outbox.shut_down_after = true);
+    }
+
+    fn finish(&self, ask: impl FnOnce(&mut Outbox)) {
         let mut outbox = self.shared.outbox();
-        outbox.shut_down_after |= shut_down;
-        outbox.tell_flushed = true;
+        ask(&mut outbox);
         if !outbox.is_writing && self.shared.finish_flush(outbox) {
             self.shared.core.tell(Event::Flushed(self.shared.token));
         }

@@ -27,7 +27,7 @@ pub use clock::{Clock, monotonic_seconds};
 pub use connection::{Connection, Data, Delivery, Written};
 pub use inbox::{End, ReadAhead};
 pub use io_thread::{Door, Event, Reactor, Token, TokenMap};
-pub use listener::{Accepted, Listener};
+pub use listener::{Accepted, Burst, Listener};
 pub use ready::{Parked, ReadyQueue};
 pub use resolver::{AddressInfo, LookupFailed, NameInfo, Query};
 pub use timers::Timers;

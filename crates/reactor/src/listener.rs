@@ -26,6 +26,13 @@ pub struct Accepted {
     pub peer: Option<SocketAddrAny>,
 }
 
+/// What [`Listener::take`] hands over.
+#[derive(Debug)]
+pub struct Burst {
+    pub results: Vec<io::Result<Accepted>>,
+    pub more: bool,
+}
+
 #[derive(Debug)]
 struct Shared {
     token: Token,
@@ -74,18 +81,22 @@ impl Listener {
         self.shared.token
     }
 
-    /// Takes what has been accepted, oldest first. After an error nothing more is accepted until
-    /// [`Listener::go_on`].
-    pub fn take(&self) -> Vec<io::Result<Accepted>> {
+    /// Takes what has been accepted, oldest first, so many at the most. After an error nothing more
+    /// is accepted until [`Listener::go_on`].
+    ///
+    /// If there is `more`, no event will tell of it: take again. If not, one will.
+    pub fn take(&self, most: usize) -> Burst {
         let mut state = self.shared.state();
-        state.announced = false;
-        let results = state.results.drain(..).collect();
-        let has_more = state.is_readable && !state.is_resting;
+        let count = state.results.len().min(most);
+        let results = state.results.drain(..count).collect();
+        let more = !state.results.is_empty();
+        state.announced = more;
+        let is_wanted = state.is_readable && !state.is_resting;
         drop(state);
-        if has_more {
+        if is_wanted {
             self.shared.core.want_served(self.shared.token);
         }
-        results
+        Burst { results, more }
     }
 
     /// Accepts again after an error.
