@@ -73,7 +73,7 @@ def measure(
             client = subprocess.run(
                 command,
                 cwd=ROOT,
-                stdout=subprocess.PIPE,
+                capture_output=True,
                 text=True,
                 check=True,
                 timeout=seconds + 20,

@@ -154,7 +154,7 @@ def _json_of(module_and_arguments: Sequence[str] | str, *arguments: str) -> dict
     done = subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=True,
         timeout=LIMIT,

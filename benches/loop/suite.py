@@ -101,7 +101,8 @@ def run_cell(row: Row, loop: str, world: World, peer_pid: int) -> dict[str, Any]
         try:
             cell = row.run(loop, world)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            print(f"\n  {row.path} by {loop} failed: {error}")
+            said = (error.stderr or b"").rstrip().splitlines()[-1:]
+            print(f"\n  {row.path} by {loop} failed: {error} {said}")
             cell = {"failed": str(error)}
     cell["foreign_cores"] = load.cores
     return cell
