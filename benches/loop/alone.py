@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benches.loop.drivers import LOOPS
-from benches.loop.echo_server import MODES
+from benches.loop.echo_server import MODES, port_of
 from benches.loop.peer import new_certificate
 from benches.machine import ROOT
 
@@ -64,8 +64,7 @@ def measure(
     command = [sys.executable, "-m", "benches.loop.echo_server", name, mode, *tls]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:
-            assert server.stdout is not None
-            port = server.stdout.readline().strip()
+            port = port_of(server)
             command = [sys.executable, "-m", "benches.loop.echo_client", port, str(size)]
             command += [str(clients), str(seconds), *(["tls"] if tls else [])]
             before = _core_seconds(server.pid)

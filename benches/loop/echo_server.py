@@ -10,6 +10,7 @@ import contextlib
 import gc
 import socket
 import ssl
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,16 @@ def main(name: str, mode: str, certificate: str | None = None) -> None:
     gc.collect()
     gc.freeze()
     loop.run_forever()
+
+
+def port_of(server: subprocess.Popen[str]) -> str:
+    """What a server that was started prints first."""
+    assert server.stdout is not None
+    port = server.stdout.readline().strip()
+    if not port:
+        msg = "the echo server did not start; what it said is above"
+        raise RuntimeError(msg)
+    return port
 
 
 if __name__ == "__main__":
