@@ -10,13 +10,13 @@ import contextlib
 import gc
 import socket
 import ssl
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 from benches.loop.drivers import new_loop, settle_allocator
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Coroutine
 
 SIZE = 102400
