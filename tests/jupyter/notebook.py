@@ -42,9 +42,15 @@ class Answer:
 class Notebook:
     """A running kernel and a client of it."""
 
-    def __init__(self, kernel: str) -> None:
+    def __init__(self, kernel: str, **options: Any) -> None:
         file = Path(jupyter_runtime_dir()) / f"kernel-{uuid.uuid4()}.json"
-        self.manager = KernelManager(kernel_name=kernel, connection_file=str(file))
+        self.manager = KernelManager(
+            kernel_name=kernel,
+            connection_file=str(file),
+            # How it ends by itself is what counts: by default Jupyter ends it after five seconds.
+            shutdown_wait_time=PATIENCE,
+            **options,
+        )
         self.manager.start_kernel()
         self.client = self.manager.client()
         self.client.start_channels()
@@ -52,9 +58,9 @@ class Notebook:
 
     @classmethod
     @contextmanager
-    def opened(cls, kernel: str) -> Iterator[Self]:
+    def opened(cls, kernel: str, **options: Any) -> Iterator[Self]:
         """Start a kernel by its name, and have it shut down at the end."""
-        notebook = cls(kernel)
+        notebook = cls(kernel, **options)
         try:
             yield notebook
         finally:

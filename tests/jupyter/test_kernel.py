@@ -9,8 +9,10 @@ import socket
 from pathlib import Path
 
 import PIL.Image
+import pytest
 
 from tests.jupyter import interrupts
+from tests.jupyter.conftest import MODULES
 from tests.jupyter.notebook import PATIENCE, Notebook
 from tests.libraries import guides
 
@@ -138,7 +140,7 @@ def test_no_thread_is_offered_for_cells(notebook: Notebook) -> None:
     assert "Blender does not support" in refusal["evalue"]
 
 
-def test_a_restart_begins_anew(jupyter_folder: Path) -> None:
+def test_a_restart_begins_anew() -> None:
     with Notebook.opened("blender") as notebook:
         first = notebook.process
         assert notebook.run("x = 1; bpy.ops.mesh.primitive_monkey_add()").status == "ok"
@@ -149,15 +151,18 @@ def test_a_restart_begins_anew(jupyter_folder: Path) -> None:
         assert notebook.value("'Suzanne' in D.objects") == "False"
 
 
-def test_a_restart_while_a_cell_spins(jupyter_folder: Path) -> None:
+def test_a_restart_while_a_cell_spins() -> None:
     with Notebook.opened("blender") as notebook:
         notebook.wait_for_text(notebook.begin("print('spins', flush=True)\nwhile True: pass"))
         notebook.restart()
         assert notebook.value("1 + 1") == "2"
 
 
-def test_a_kernel_that_is_shut_down_leaves_nothing_behind(jupyter_folder: Path) -> None:
-    with Notebook.opened("blender") as notebook:
+@pytest.mark.parametrize("kernel", MODULES)
+def test_a_kernel_that_is_shut_down_leaves_nothing_behind(
+    kernel: str, jupyter_folder: Path
+) -> None:
+    with Notebook.opened(kernel) as notebook:
         process = notebook.process
         # What hangs or crashes some Blenders when they end by themselves.
         cell = "bpy.app.handlers.frame_change_post.append(lambda scene: None)\nbpy.app.tempdir"
@@ -170,7 +175,14 @@ def test_a_kernel_that_is_shut_down_leaves_nothing_behind(jupyter_folder: Path) 
     assert not temporary.exists()
 
 
-def test_a_cell_ends_the_kernel(jupyter_folder: Path) -> None:
+def test_cells_and_what_they_print_are_encrypted_where_jupyter_asks_for_it() -> None:
+    with Notebook.opened("blender", transport_encryption="required") as notebook:
+        file = json.loads(Path(notebook.manager.connection_file).read_text())
+        assert file["curve_publickey"]
+        assert notebook.value("1 + 1") == "2"
+
+
+def test_a_cell_ends_the_kernel() -> None:
     with Notebook.opened("blender") as notebook:
         assert notebook.run("exit()").status == "ok"
         assert notebook.process.wait(PATIENCE) == 0

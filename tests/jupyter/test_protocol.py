@@ -50,6 +50,7 @@ class Samples:
     support_iopub_welcome = True
 
     kc: Any
+    km: Any
 
 
 class PatientTests(Samples, suite.KernelTests):
@@ -60,6 +61,7 @@ class PatientTests(Samples, suite.KernelTests):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
+        cls.km.shutdown_wait_time = PATIENCE
         channel = cls.kc.iopub_channel
         get_message = channel.get_msg
         channel.get_msg = lambda **_timeout: get_message(timeout=PATIENCE)

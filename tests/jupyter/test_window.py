@@ -50,19 +50,20 @@ def installation(
 
 @pytest.fixture(scope="module")
 def kernel(installation: Installation, jupyter_folder: Path) -> str:
-    """Install the kernel as a person does, and return its name."""
+    """Install the kernels as a person does, and return the name of that with a window."""
     folder = jupyter_folder / installation.tree.name
     shutil.copytree(Path(aiobpy.__file__).parent, folder / "package" / "aiobpy")
     (folder / "packages").mkdir()
     blender = folder / "blender"
     blender.write_text(script(installation, jupyter_folder, folder / "packages"))
     blender.chmod(0o755)
-    name = f"window-{installation.tree.name}"
-    install(
-        *("--prefix", jupyter_folder, "--name", name, "--blender", blender, "--gui"),
-        *("--packages", folder / "packages", "--package-dir", folder / "package"),
-    )
-    return name
+    for name, options in ("window", ["--gui"]), ("background", []):
+        install(
+            *("--prefix", jupyter_folder, "--name", f"{name}-{installation.tree.name}"),
+            *("--blender", blender, *options),
+            *("--packages", folder / "packages", "--package-dir", folder / "package"),
+        )
+    return f"window-{installation.tree.name}"
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,13 @@ def test_blender_goes_on_while_a_cell_awaits(notebook: Notebook) -> None:
         "C.area.type, {area is None for area in ticks}, D.objects['Cube'].location.x"
     )
     assert answer.result == "('VIEW_3D', {True}, 2.0)", answer
+
+
+def test_a_cell_is_one_step_of_undo(notebook: Notebook) -> None:
+    assert notebook.run("D.objects['Cube'].location.y = 3").status == "ok"
+    assert notebook.run("D.objects['Cube'].location.y = 4").status == "ok"
+    cell = "bpy.ops.ed.undo(); D.objects['Cube'].location.y"
+    assert notebook.value(cell) == "3.0"
 
 
 def test_the_names_hold_after_a_file_is_loaded(notebook: Notebook) -> None:
@@ -143,6 +151,19 @@ def test_a_restart_opens_another_blender_and_the_end_closes_it(kernel: str) -> N
         assert notebook.run("x").error == "NameError"
         second = notebook.process
     assert second.wait(PATIENCE) == 0
+
+
+def test_a_blender_without_a_window_is_a_kernel_too(
+    installation: Installation, kernel: str
+) -> None:
+    with Notebook.opened(f"background-{installation.tree.name}") as notebook:
+        process = notebook.process
+        assert (
+            notebook.value("bpy.app.background, bpy.app.binary_path")
+            == "(True, '/usr/bin/blender')"
+        )
+        interrupts.check_a_cell(notebook, "{begun}\nwhile True: pass", "KeyboardInterrupt")
+    assert process.wait(PATIENCE) == 0
 
 
 def test_a_blender_without_ipykernel_says_how_to_get_it(

@@ -1,4 +1,4 @@
-"""Blender's context for a cell: that of the 3D viewport, as if the person had typed there."""
+"""What a cell finds in a Blender with windows, and leaves: as if the person had done it there."""
 
 from __future__ import annotations
 
@@ -25,3 +25,10 @@ def viewport_context() -> contextlib.AbstractContextManager[object]:
             break
     override: contextlib.AbstractContextManager[object] = context.temp_override(**members)
     return override
+
+
+def push_undo(_result: object) -> None:
+    """Make what a cell has done a step that the person can undo."""
+    with viewport_context():
+        if bpy.ops.ed.undo_push.poll():
+            bpy.ops.ed.undo_push(message="Notebook cell")

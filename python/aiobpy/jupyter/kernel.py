@@ -47,6 +47,11 @@ class Kernel(IPythonKernel):
         super().start()
         self.io_loop: Any = KernelLoop(IOLoop.current(), self.ended.set)
 
+    async def dispatch_shell(self, *args: Any, **options: Any) -> None:
+        """Answer a message; none once the kernel has ended, after which a guest's loop goes on."""
+        if not self.ended.is_set():
+            await super().dispatch_shell(*args, **options)
+
     def pre_handler_hook(self) -> None:
         """Do not touch the signals of the process: `Interrupts` has them."""
 
