@@ -3,6 +3,7 @@
 from aiobpy._native import __version__
 from aiobpy.host import run, spawn
 from aiobpy.loop import EventLoop, Tick
+from aiobpy.process import Line, Process, ProcessError, process
 from aiobpy.rpc import Problem, rpc
 from aiobpy.schema import Colour, MaxLength, Pattern, Range
 from aiobpy.server import publish
@@ -28,9 +29,12 @@ __all__ = [
     "Download",
     "EventLoop",
     "HttpError",
+    "Line",
     "MaxLength",
     "Pattern",
     "Problem",
+    "Process",
+    "ProcessError",
     "Progress",
     "Range",
     "Response",
@@ -41,6 +45,7 @@ __all__ = [
     "download",
     "fetch",
     "hash_file",
+    "process",
     "publish",
     "read_file",
     "rpc",

@@ -171,3 +171,36 @@ def test_previews_draw_what_ships_with_blender_and_say_when_there_is_nothing_to_
     assert "none of the objects can be seen in a render: Camera (camera)" in said[7]
     assert "leads out of Blender's folder" in said[8]
     assert "there is no 'datafiles/none.blend' in this Blender" in said[9]
+
+
+ENCODE = """
+    import json, subprocess, sys
+    import bpy
+    scene = bpy.context.scene
+    scene.render.engine = 'CYCLES'
+    scene.cycles.samples = 1
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    scene.frame_end = 5
+    cube = bpy.data.objects["Cube"]
+    for frame, x in ((1, -2), (5, 2)):
+        cube.location.x = x
+        cube.keyframe_insert("location", frame=frame)
+    bpy.ops.wm.save_as_mainfile(filepath=sys.argv[1])
+    print(json.dumps(None))
+"""
+
+
+def test_an_animation_is_encoded_as_it_is_rendered(tmp_path: Path) -> None:
+    scene, clip = tmp_path / "scene.blend", tmp_path / "clip.mp4"
+    in_blender(ENCODE, str(scene))
+    program = EXAMPLES / "encode_video" / "encode.py"
+    done = subprocess.run(
+        [sys.executable, program, scene, clip], capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 of 5 frames are encoded" in done.stdout
+    entries = ("-show_entries", "stream=width,height,nb_read_frames", "-of", "csv=p=0")
+    probe = ["ffprobe", "-v", "error", "-count_frames", *entries, str(clip)]
+    found = subprocess.run(probe, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "64,36,5"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "scene.blend"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 import aiobpy
-from aiobpy.testing import FakeHost
+from aiobpy.testing import GuestLoop
 from tests.processes import first_line, running
 
 if TYPE_CHECKING:
@@ -90,13 +90,9 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-@pytest.fixture(params=["alone", "guest"])
+@pytest.fixture(params=[aiobpy.EventLoop, GuestLoop], ids=["alone", "guest"])
 def run(request: pytest.FixtureRequest) -> Iterator[Run[Any]]:
     """Run a coroutine to its end: on a loop that stands alone, and on a guest that is ticked."""
-    if request.param == "guest":
-        with FakeHost() as host:
-            yield host.run
-        return
-    loop = aiobpy.EventLoop()
+    loop = request.param()
     yield loop.run_until_complete
     loop.close()
