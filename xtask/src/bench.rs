@@ -1,4 +1,4 @@
-//! The benchmarks: their tables and their JSON.
+//! The benchmarks, with their tables and their JSON, and the soak.
 
 use crate::failure::Outcome;
 use crate::run::Run;
@@ -18,5 +18,15 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     }
     step("benchmarks", || {
         Run::new(workspace::venv_program("python")).args(["-m", "benches"]).args(arguments).check()
+    })
+}
+
+/// The event loop under thousands of connections that misbehave.
+pub(crate) fn soak(arguments: &[String]) -> Outcome {
+    python::prepare(python::TO_TEST)?;
+    wheel::install()?;
+    step("soak", || {
+        let python = Run::new(workspace::venv_program("python"));
+        python.args(["-m", "tests.soak"]).args(arguments).check()
     })
 }

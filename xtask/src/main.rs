@@ -36,6 +36,7 @@ cargo xtask test                        every check and every test, real Blender
 cargo xtask lint                        the checks alone: formats, lints, types, doors
 cargo xtask bench [NAMES…]              warm against cold and the API's latency: tables and JSON
 cargo xtask bench loop [--quick]        the event loop against its rivals; the tables of docs/benchmarks.md
+cargo xtask soak [--cpu-minutes N]      thousands of connections that misbehave, for a long time
 cargo xtask check-targets [--wine] [TARGET…]
                                         type-checks for Windows, macOS and ARM; --wine runs what it can
 cargo xtask extension                   dist/aiobpy-<version>.zip, for `Install from Disk` in Blender
@@ -66,6 +67,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         "test" => no_arguments(command, rest).and_then(|()| test::run()),
         "lint" => no_arguments(command, rest).and_then(|()| lint::run()),
         "bench" => bench::run(rest),
+        "soak" => bench::soak(rest),
         "check-targets" => targets::run(&targets::Options::parse(rest)?),
         "extension" => no_arguments(command, rest).and_then(|()| extension::run()),
         "setup" => setup::run(&setup::Options::parse(rest)?),
