@@ -146,7 +146,8 @@ class Peer:
         before = (connection.sent, connection.received)
         try:
             is_over = connection.step(may_finish=may_finish)
-        except ConnectionError:
+        except OSError:
+            # Reset, or not connected any more: by a server that could not have it.
             if connection.received:
                 raise
             is_over = connection.was_turned_away = True
