@@ -219,7 +219,78 @@ fn copy_of(error: &io::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Read { connection: usize, size: usize },
+        Take { connection: usize, limit: usize },
+        Close { connection: usize },
+    }
+
+    const CONNECTIONS: usize = 4;
+    const LARGEST_READ: usize = 1000;
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            6 => (0..CONNECTIONS, 1..=LARGEST_READ)
+                .prop_map(|(connection, size)| Step::Read { connection, size }),
+            3 => (0..CONNECTIONS, 1..3 * LARGEST_READ)
+                .prop_map(|(connection, limit)| Step::Take { connection, limit }),
+            1 => (0..CONNECTIONS).prop_map(|connection| Step::Close { connection }),
+        ];
+        prop::collection::vec(step, 0..300)
+    }
+
+    proptest! {
+        /// Readers that read when there is room, and takers that come when they like: the bounds hold
+        /// within one read, nothing is lost or turned round, and what is counted is what is held.
+        #[test]
+        fn back_pressure_holds_its_bounds_and_loses_nothing(
+            per_connection in 1..5000_usize,
+            in_all in 1..8000_usize,
+            steps in steps(),
+        ) {
+            let read_ahead = ReadAhead::default();
+            read_ahead.set_bounds(per_connection, in_all);
+            let mut inboxes: Vec<_> = (0..CONNECTIONS).map(|_| Inbox::default()).collect();
+            let mut models: Vec<VecDeque<u8>> = vec![VecDeque::new(); CONNECTIONS];
+            let mut byte = 0_u8;
+            for step in steps {
+                match step {
+                    Step::Read { connection, size } => {
+                        if !inboxes[connection].has_room(&read_ahead) {
+                            prop_assert!(inboxes[connection].held > 0, "who has nothing may read");
+                            continue;
+                        }
+                        let bytes: Vec<u8> =
+                            std::iter::repeat_with(|| { byte = byte.wrapping_add(1); byte })
+                                .take(size)
+                                .collect();
+                        models[connection].extend(&bytes);
+                        inboxes[connection].push(bytes.into(), &read_ahead);
+                    }
+                    Step::Take { connection, limit } => {
+                        let taken = inboxes[connection].take(limit, &read_ahead).concat();
+                        let count = limit.min(models[connection].len());
+                        prop_assert_eq!(taken, models[connection].drain(..count).collect::<Vec<_>>());
+                    }
+                    Step::Close { connection } => {
+                        inboxes[connection].close(&read_ahead);
+                        inboxes[connection] = Inbox::default();
+                        models[connection].clear();
+                    }
+                }
+                let held: usize = models.iter().map(VecDeque::len).sum();
+                prop_assert_eq!(read_ahead.held(), held);
+                prop_assert!(models.iter().all(|it| it.len() < per_connection + LARGEST_READ));
+                // Beyond the bound of all, each may hold one read, with which it began.
+                prop_assert!(held < in_all + CONNECTIONS * LARGEST_READ);
+            }
+        }
+    }
 
     #[test]
     fn bytes_come_out_in_order_and_the_end_last() {

@@ -123,7 +123,70 @@ impl<T> Eq for Timer<T> {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Set { in_seconds: u8 },
+        Cancel { which: usize },
+        Pass { seconds: u8 },
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => any::<u8>().prop_map(|in_seconds| Step::Set { in_seconds }),
+            3 => any::<usize>().prop_map(|which| Step::Cancel { which }),
+            1 => any::<u8>().prop_map(|seconds| Step::Pass { seconds }),
+        ];
+        prop::collection::vec(step, 0..400)
+    }
+
+    proptest! {
+        /// Against a sorted list: whatever is set, cancelled and due, each live timer comes exactly
+        /// once, in order, and no cancelled one is ever waited for.
+        #[test]
+        fn live_timers_come_once_in_order_and_cancelled_ones_are_not_waited_for(steps in steps()) {
+            let mut timers = Timers::new();
+            let mut now = 0.0;
+            let mut model: Vec<(f64, usize)> = Vec::new();
+            let mut cancelled = std::collections::HashSet::new();
+            let mut next = 0;
+            for step in steps {
+                match step {
+                    Step::Set { in_seconds } => {
+                        let when = now + f64::from(in_seconds);
+                        timers.push(when, next);
+                        model.push((when, next));
+                        next += 1;
+                    }
+                    Step::Cancel { which } if !model.is_empty() => {
+                        let (_, number) = model.remove(which % model.len());
+                        cancelled.insert(number);
+                        drop(timers.note_cancelled(|item| cancelled.contains(item)));
+                    }
+                    Step::Cancel { .. } => {}
+                    Step::Pass { seconds } => {
+                        now += f64::from(seconds);
+                        drop(timers.pop_cancelled(|item| cancelled.contains(item)));
+                        let first = model.iter().map(|(when, _)| *when).min_by(f64::total_cmp);
+                        prop_assert_eq!(timers.next_due(), first);
+                        let due: Vec<_> = std::iter::from_fn(|| timers.pop_due(now))
+                            .filter(|item| !cancelled.contains(item))
+                            .collect();
+                        // A stable sort: equal deadlines in the order of setting.
+                        model.sort_by(|one, other| one.0.total_cmp(&other.0));
+                        let count = model.partition_point(|(when, _)| *when <= now);
+                        let expected: Vec<_> =
+                            model.drain(..count).map(|(_, number)| number).collect();
+                        prop_assert_eq!(due, expected);
+                    }
+                }
+                prop_assert!(timers.len() <= 2 * model.len() + 2 * COMPACT_FROM);
+            }
+        }
+    }
 
     #[test]
     fn timers_come_due_in_order_and_equals_in_the_order_of_setting() {
