@@ -4,10 +4,12 @@ import asyncio
 import collections
 import contextvars
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self, TypedDict, final, type_check_only
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from typing import Any, Self, TypedDict, TypeVar, final, type_check_only
 
 from typing_extensions import disjoint_base
+
+_T = TypeVar("_T")
 
 __version__: str
 
@@ -139,6 +141,10 @@ class LoopCore:
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> TimerHandle: ...
+    def create_future(self) -> asyncio.Future[Any]: ...
+    def create_task(
+        self, coro: Coroutine[Any, Any, _T] | Generator[Any, None, _T], **keywords: Any
+    ) -> asyncio.Task[_T]: ...
     def time(self) -> float: ...
     def stop(self) -> None: ...
     def is_closed(self) -> bool: ...

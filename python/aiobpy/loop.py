@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import inspect
 import socket
 import ssl
 import sys
@@ -23,6 +24,11 @@ from aiobpy.transports import SocketTransport
 if TYPE_CHECKING:
     import contextvars
     from collections.abc import Callable
+
+# Later Pythons show a callback's arguments in debug mode alone.
+_SOURCE_HIDES_ARGUMENTS = (
+    "debug" in inspect.signature(format_helpers._format_callback_source).parameters
+)
 
 DEFAULT_BUDGET = 0.004
 """Seconds that a guest loop may spend in one tick of its host, unless told otherwise."""
@@ -364,10 +370,14 @@ class EventLoop(_native.LoopCore, SignalHandlers):
             }
         )
 
-    # Debug mode; called from Rust.
+    # Called from Rust: what a handle shows of itself, and debug mode.
 
     def _extract_stack(self) -> Any:
         return format_helpers.extract_stack(sys._getframe(1))
+
+    def _callback_source(self, callback: Any, arguments: tuple[Any, ...]) -> str:
+        options = {"debug": self.get_debug()} if _SOURCE_HIDES_ARGUMENTS else {}
+        return format_helpers._format_callback_source(callback, arguments, **options)
 
     def _warn_of_slow_callback(self, handle: _native.Handle, seconds: float) -> None:
         base_events.logger.warning(

@@ -34,6 +34,11 @@ impl<T> GilCell<T> {
         self.0.borrow_mut()
     }
 
+    /// `None` while somebody further up this thread's stack has it.
+    pub(crate) fn try_borrow_mut<'a>(&'a self, _py: Python<'a>) -> Option<RefMut<'a, T>> {
+        self.0.try_borrow_mut().ok()
+    }
+
     /// For `__traverse__`: `None` while it is being changed.
     pub(crate) fn visited<'a>(&'a self, _visit: &'a PyVisit<'_>) -> Option<Ref<'a, T>> {
         self.0.try_borrow().ok()

@@ -6,150 +6,107 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyTuple};
+use pyo3::types::{PyAny, PyFloat, PyTuple};
+
+use crate::callback::Callback;
+use crate::gil_cell::GilCell;
+use crate::loop_core::LoopCore;
 
 /// A callback with its arguments and its context: `asyncio.Handle` in Rust.
 #[pyclass(subclass, frozen, weakref, module = "aiobpy._native")]
 pub(crate) struct Handle {
-    body: Mutex<Option<Body>>,
-    is_cancelled: AtomicBool,
-    event_loop: Mutex<Option<Py<PyAny>>>,
-    source_traceback: Mutex<Option<Py<PyAny>>>,
-}
-
-struct Body {
-    /// The callback and its arguments, ready to be passed to `Context.run`.
-    call: Py<PyTuple>,
+    /// `None` once cancelled. Lent for as long as it runs.
+    callback: GilCell<Option<Callback>>,
     context: Py<PyAny>,
+    event_loop: Py<LoopCore>,
+    is_cancelled: AtomicBool,
+    /// What debug mode keeps.
+    source_traceback: GilCell<Option<Py<PyAny>>>,
+    repr_when_cancelled: GilCell<Option<String>>,
 }
 
 impl Handle {
+    /// `context`: `None` for a copy of the present one.
     pub(crate) fn new(
-        event_loop: Py<PyAny>,
+        event_loop: &Bound<'_, LoopCore>,
         callback: &Bound<'_, PyAny>,
         arguments: &Bound<'_, PyTuple>,
         context: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let py = callback.py();
         let context = match context {
             Some(context) if !context.is_none() => context,
-            _ => copy_context(py)?,
+            _ => copy_context(event_loop.py())?,
         };
-        let call = match arguments.len() {
-            0 => PyTuple::new(py, [callback])?,
-            _ => PyTuple::new(
-                py,
-                std::iter::once(callback.clone()).chain(arguments.iter()).collect::<Vec<_>>(),
-            )?,
-        };
-        let body = Body { call: call.unbind(), context: context.unbind() };
         Ok(Self {
-            body: Mutex::new(Some(body)),
+            callback: GilCell::new(Some(Callback::new(callback, arguments)?)),
+            context: context.unbind(),
+            event_loop: event_loop.clone().unbind(),
             is_cancelled: AtomicBool::new(false),
-            event_loop: Mutex::new(Some(event_loop)),
-            source_traceback: Mutex::new(None),
+            source_traceback: GilCell::default(),
+            repr_when_cancelled: GilCell::default(),
         })
     }
 
     /// Runs the callback in its context. A cancelled one does nothing.
     pub(crate) fn run(&self, py: Python<'_>) -> PyResult<()> {
-        let (call, context) = match &*lock(&self.body) {
-            Some(body) => (body.call.clone_ref(py), body.context.clone_ref(py)),
+        let result = match &*self.callback.borrow(py) {
+            Some(callback) => callback.run_in(self.context.bind(py)),
             None => return Ok(()),
         };
-        context.bind(py).call_method1(intern!(py, "run"), call.bind(py)).map(drop)
+        if self.is_cancelled() {
+            self.drop_callback(py);
+        }
+        result
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn callback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        let call = lock(&self.body).as_ref().map(|body| body.call.clone_ref(py))?;
-        call.bind(py).get_item(0).ok()
+    pub(crate) fn callable<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        if self.is_cancelled() {
+            return None;
+        }
+        self.callback.borrow(py).as_ref().map(|callback| callback.callable(py))
     }
 
-    pub(crate) fn set_source_traceback(&self, traceback: Py<PyAny>) {
-        *lock(&self.source_traceback) = Some(traceback);
+    pub(crate) fn set_source_traceback(&self, py: Python<'_>, traceback: Py<PyAny>) {
+        *self.source_traceback.borrow_mut(py) = Some(traceback);
     }
 
     /// Returns whether it was not cancelled before.
-    pub(crate) fn cancel_now(&self) -> bool {
-        if self.is_cancelled.swap(true, Ordering::Relaxed) {
-            return false;
-        }
-        // Dropped only after the lock: that may run any code.
-        let body = lock(&self.body).take();
-        drop(body);
-        true
-    }
-}
-
-#[pymethods]
-impl Handle {
-    fn cancel(&self) {
-        self.cancel_now();
-    }
-
-    fn cancelled(&self) -> bool {
-        self.is_cancelled()
-    }
-
-    fn get_context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        lock(&self.body).as_ref().map(|body| body.context.clone_ref(py))
-    }
-
-    fn _run(&self, py: Python<'_>) -> PyResult<()> {
-        self.run(py)
-    }
-
-    #[getter]
-    fn _cancelled(&self) -> bool {
-        self.is_cancelled()
-    }
-
-    #[getter]
-    fn _callback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.callback(py)
-    }
-
-    #[getter(_args)]
-    fn arguments<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyTuple>> {
-        let call = lock(&self.body).as_ref().map(|body| body.call.clone_ref(py))?;
-        Some(call.bind(py).get_slice(1, call.bind(py).len()))
-    }
-
-    #[getter]
-    fn _context(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.get_context(py)
-    }
-
-    #[getter(_loop)]
-    fn event_loop(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        lock(&self.event_loop).as_ref().map(|event_loop| event_loop.clone_ref(py))
-    }
-
-    #[getter(_source_traceback)]
-    fn source_traceback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        lock(&self.source_traceback).as_ref().map(|traceback| traceback.clone_ref(py))
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let py = slf.py();
-        let mut parts = vec![slf.get_type().name()?.to_string()];
+    pub(crate) fn cancel_now(slf: &Bound<'_, Self>) -> PyResult<bool> {
         let this = slf.get();
         if this.is_cancelled() {
+            return Ok(false);
+        }
+        if this.event_loop.get().is_debug() {
+            let repr = Self::repr_of(slf, true)?;
+            *this.repr_when_cancelled.borrow_mut(slf.py()) = Some(repr);
+        }
+        this.is_cancelled.store(true, Ordering::Relaxed);
+        this.drop_callback(slf.py());
+        Ok(true)
+    }
+
+    /// The callback and its arguments are let go of, unless they run: then when they have run.
+    fn drop_callback(&self, py: Python<'_>) {
+        let callback = self.callback.try_borrow_mut(py).and_then(|mut callback| callback.take());
+        // Only now that it is no longer borrowed: this may run any code.
+        drop(callback);
+    }
+
+    fn repr_of(slf: &Bound<'_, Self>, is_cancelled: bool) -> PyResult<String> {
+        let (py, this) = (slf.py(), slf.get());
+        let mut parts = vec![slf.get_type().name()?.to_string()];
+        if is_cancelled {
             parts.push("cancelled".to_owned());
         }
         if let Ok(timer) = slf.cast::<TimerHandle>() {
-            parts.push(format!("when={}", timer.get().when));
+            parts.push(format!("when={}", PyFloat::new(py, timer.get().when)));
         }
-        if let Some(callback) = this.callback(py) {
-            let arguments = this.arguments(py);
-            let source = py
-                .import("asyncio.format_helpers")?
-                .call_method1("_format_callback_source", (callback, arguments))?;
-            parts.push(source.to_string());
+        if let Some(source) = this.source(py)? {
+            parts.push(source);
         }
         if let Some(traceback) = this.source_traceback(py)
             && let Ok(frame) = traceback.bind(py).get_item(-1)
@@ -160,29 +117,98 @@ impl Handle {
         Ok(format!("<{}>", parts.join(" ")))
     }
 
+    /// The callback as asyncio writes it, with where it is defined. `None` if cancelled.
+    pub(crate) fn source(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let (Some(callable), Some(arguments)) = (self.callable(py), self.arguments(py)?) else {
+            return Ok(None);
+        };
+        let source = self
+            .event_loop
+            .bind(py)
+            .call_method1(intern!(py, "_callback_source"), (callable, arguments))?;
+        Ok(Some(source.to_string()))
+    }
+}
+
+#[pymethods]
+impl Handle {
+    fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
+        Self::cancel_now(slf).map(drop)
+    }
+
+    fn cancelled(&self) -> bool {
+        self.is_cancelled()
+    }
+
+    fn get_context(&self, py: Python<'_>) -> Py<PyAny> {
+        self.context.clone_ref(py)
+    }
+
+    fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
+        crate::main_thread::run_reported(slf.get().event_loop.bind(slf.py()), slf)
+    }
+
+    #[getter]
+    fn _cancelled(&self) -> bool {
+        self.is_cancelled()
+    }
+
+    #[getter]
+    fn _callback<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.callable(py)
+    }
+
+    #[getter(_args)]
+    fn arguments<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        if self.is_cancelled() {
+            return Ok(None);
+        }
+        self.callback.borrow(py).as_ref().map(|callback| callback.arguments(py)).transpose()
+    }
+
+    #[getter]
+    fn _context(&self, py: Python<'_>) -> Py<PyAny> {
+        self.context.clone_ref(py)
+    }
+
+    #[getter(_loop)]
+    fn event_loop(&self, py: Python<'_>) -> Py<LoopCore> {
+        self.event_loop.clone_ref(py)
+    }
+
+    #[getter(_source_traceback)]
+    fn source_traceback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.source_traceback.borrow(py).as_ref().map(|traceback| traceback.clone_ref(py))
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let this = slf.get();
+        if let Some(repr) = &*this.repr_when_cancelled.borrow(slf.py()) {
+            return Ok(repr.clone());
+        }
+        Self::repr_of(slf, this.is_cancelled())
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        if let Ok(body) = self.body.try_lock()
-            && let Some(body) = &*body
+        visit.call(&self.context)?;
+        visit.call(&self.event_loop)?;
+        if let Some(callback) = self.callback.visited(&visit)
+            && let Some(callback) = &*callback
         {
-            visit.call(&body.call)?;
-            visit.call(&body.context)?;
+            callback.traverse(&visit)?;
         }
-        if let Ok(event_loop) = self.event_loop.try_lock() {
-            visit.call(&*event_loop)?;
-        }
-        if let Ok(traceback) = self.source_traceback.try_lock() {
+        if let Some(traceback) = self.source_traceback.visited(&visit) {
             visit.call(&*traceback)?;
         }
         Ok(())
     }
 
-    fn __clear__(&self) {
-        let gone = (
-            lock(&self.body).take(),
-            lock(&self.event_loop).take(),
-            lock(&self.source_traceback).take(),
-        );
-        drop(gone);
+    /// The loop and the context, which it keeps, clear themselves.
+    fn __clear__(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        this.drop_callback(slf.py());
+        let traceback = this.source_traceback.borrow_mut(slf.py()).take();
+        drop(traceback);
     }
 }
 
@@ -193,23 +219,28 @@ pub(crate) struct TimerHandle {
     when: f64,
     /// Whether it is still among the loop's timers.
     pub(crate) is_scheduled: AtomicBool,
-    /// As the handle's own, where it can be seen without Python.
-    pub(crate) is_cancelled: AtomicBool,
 }
 
 impl TimerHandle {
     pub(crate) fn create(py: Python<'_>, handle: Handle, when: f64) -> PyResult<Bound<'_, Self>> {
-        let timer = Self {
-            when,
-            is_scheduled: AtomicBool::new(true),
-            is_cancelled: AtomicBool::new(false),
-        };
+        let timer = Self { when, is_scheduled: AtomicBool::new(true) };
         Bound::new(py, PyClassInitializer::from(handle).add_subclass(timer))
     }
 
     /// In seconds of the loop's clock.
     pub(crate) fn due(&self) -> f64 {
         self.when
+    }
+
+    fn is_equal(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<bool> {
+        let py = slf.py();
+        let (one, two) = (slf.as_super().get(), other.as_super().get());
+        #[expect(clippy::float_cmp, reason = "as asyncio has it")]
+        let is_same_time = slf.get().when == other.get().when;
+        Ok(is_same_time
+            && one.is_cancelled() == two.is_cancelled()
+            && one.callable(py).into_pyobject(py)?.eq(two.callable(py))?
+            && one.arguments(py)?.into_pyobject(py)?.eq(two.arguments(py)?)?)
     }
 }
 
@@ -230,40 +261,35 @@ impl TimerHandle {
     }
 
     fn cancel(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let handle = slf.as_super().get();
-        let event_loop = handle.event_loop(slf.py());
-        slf.get().is_cancelled.store(true, Ordering::Relaxed);
-        if handle.cancel_now()
-            && slf.get().is_scheduled.load(Ordering::Relaxed)
-            && let Some(event_loop) = event_loop
-        {
-            event_loop
-                .bind(slf.py())
-                .cast::<crate::loop_core::LoopCore>()?
-                .get()
-                .note_cancelled_timer();
+        let handle = slf.as_super();
+        if Handle::cancel_now(handle)? && slf.get().is_scheduled.load(Ordering::Relaxed) {
+            handle.get().event_loop.get().note_cancelled_timer(slf.py());
         }
         Ok(())
     }
 
-    fn __hash__(&self) -> u64 {
-        self.when.to_bits()
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        PyFloat::new(py, self.when).hash()
+    }
+
+    fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<bool> {
+        Self::is_equal(slf, other)
     }
 
     fn __lt__(&self, other: &Self) -> bool {
         self.when < other.when
     }
 
-    fn __le__(&self, other: &Self) -> bool {
-        self.when <= other.when
+    fn __le__(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<bool> {
+        Ok(slf.get().when < other.get().when || Self::is_equal(slf, other)?)
     }
 
     fn __gt__(&self, other: &Self) -> bool {
         self.when > other.when
     }
 
-    fn __ge__(&self, other: &Self) -> bool {
-        self.when >= other.when
+    fn __ge__(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<bool> {
+        Ok(slf.get().when > other.get().when || Self::is_equal(slf, other)?)
     }
 }
 

@@ -5,11 +5,13 @@
 //! (`main_thread.rs`).
 
 mod buffers;
+mod callback;
 mod calls;
 mod cli;
 mod context;
 mod errors;
 mod fd;
+mod generation;
 mod gil_cell;
 mod handle;
 mod inspection;
@@ -23,6 +25,7 @@ mod serving;
 mod socket_connection;
 mod socket_operations;
 mod stats;
+mod tasks;
 mod tls;
 mod transfer;
 mod transfer_orders;

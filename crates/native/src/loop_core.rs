@@ -16,10 +16,11 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyAny, PyDict, PyTuple};
 
 use crate::errors::os_error;
+use crate::generation::Generation;
 use crate::gil_cell::GilCell;
 use crate::handle::{Handle, TimerHandle, lock};
 use crate::loans::Loans;
-use crate::main_thread::Ready;
+use crate::main_thread::{Ready, is_cancelled_timer};
 use crate::serving::Serving;
 use crate::socket_connection::SocketConnection;
 use crate::stats::Stats;
@@ -32,9 +33,11 @@ use crate::watched_fds::WatchedFds;
 #[pyclass(subclass, frozen, module = "aiobpy._native")]
 pub(crate) struct LoopCore {
     pub(crate) queue: Arc<ReadyQueue<Ready>>,
-    /// What is left of the turn under way.
-    pub(crate) generation: Mutex<VecDeque<Ready>>,
-    pub(crate) timers: Mutex<Timers<Py<TimerHandle>>>,
+    /// What the program has scheduled, in a lane that the GIL guards; `queue` knows that there is
+    /// something.
+    pub(crate) scheduled: GilCell<VecDeque<Py<Handle>>>,
+    pub(crate) generation: GilCell<Generation>,
+    pub(crate) timers: GilCell<Timers<Py<TimerHandle>>>,
     pub(crate) clock: Clock,
     pub(crate) stats: Arc<Stats>,
     read_ahead: Arc<ReadAhead>,
@@ -56,6 +59,7 @@ pub(crate) struct LoopCore {
     pub(crate) tls_buffers: PyOnceLock<Buffers>,
     /// The thread that runs the loop; 0 while nobody does.
     thread_id: AtomicU64,
+    pub(crate) loop_as_keyword: GilCell<Option<Py<PyDict>>>,
 }
 
 impl LoopCore {
@@ -91,8 +95,9 @@ impl LoopCore {
         Ok(())
     }
 
-    pub(crate) fn note_cancelled_timer(&self) {
-        let gone = lock(&self.timers).note_cancelled(crate::main_thread::is_cancelled_timer);
+    pub(crate) fn note_cancelled_timer(&self, py: Python<'_>) {
+        let is_cancelled = |timer: &Py<TimerHandle>| is_cancelled_timer(py, timer);
+        let gone = self.timers.borrow_mut(py).note_cancelled(is_cancelled);
         for timer in &gone {
             timer.get().is_scheduled.store(false, Ordering::Relaxed);
         }
@@ -108,10 +113,10 @@ impl LoopCore {
         arguments: &Bound<'py, PyTuple>,
         context: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Handle> {
-        let handle = Handle::new(slf.clone().into_any().unbind(), callback, arguments, context)?;
+        let handle = Handle::new(slf, callback, arguments, context)?;
         if slf.get().is_debug() {
             let traceback = slf.call_method0(intern!(slf.py(), "_extract_stack"))?;
-            handle.set_source_traceback(traceback.unbind());
+            handle.set_source_traceback(slf.py(), traceback.unbind());
         }
         Ok(handle)
     }
@@ -126,8 +131,35 @@ impl LoopCore {
     ) -> PyResult<Bound<'py, Handle>> {
         Self::check_call(slf, callback, method)?;
         let handle = Bound::new(slf.py(), Self::new_handle(slf, callback, arguments, context)?)?;
-        slf.get().queue.schedule(Ready::Callback(handle.clone().unbind()));
+        slf.get().push(slf.py(), handle.clone().unbind());
         Ok(handle)
+    }
+
+    fn push(&self, py: Python<'_>, handle: Py<Handle>) {
+        let mut scheduled = self.scheduled.borrow_mut(py);
+        let is_first = scheduled.is_empty();
+        scheduled.push_back(handle);
+        if is_first {
+            self.queue.note_scheduled();
+        }
+    }
+
+    /// Drops all that waits, and every connection and watch.
+    fn let_go_of_all(&self, py: Python<'_>) {
+        // Taken out under the locks and dropped outside them: that may run any code.
+        let scheduled = std::mem::take(&mut *self.scheduled.borrow_mut(py));
+        let generation = std::mem::take(&mut *self.generation.borrow_mut(py));
+        let timers = self.timers.borrow_mut(py).drain();
+        let keywords = self.loop_as_keyword.borrow_mut(py).take();
+        let connections = std::mem::take(&mut *self.connections.borrow_mut(py));
+        let servings = std::mem::take(&mut *lock(&self.servings));
+        let look_ups = std::mem::take(&mut *lock(&self.look_ups));
+        let watched_fds = std::mem::take(&mut *lock(&self.watched_fds));
+        for connection in connections.values() {
+            connection.get().release(py);
+        }
+        drop((scheduled, generation, timers, keywords));
+        drop((connections, servings, look_ups, watched_fds));
     }
 
     fn check_call(
@@ -157,8 +189,9 @@ impl LoopCore {
     ) -> PyResult<Self> {
         Ok(Self {
             queue: Arc::new(ReadyQueue::new().map_err(os_error)?),
-            generation: Mutex::default(),
-            timers: Mutex::default(),
+            scheduled: GilCell::default(),
+            generation: GilCell::default(),
+            timers: GilCell::default(),
             clock: Clock::new(),
             stats: Arc::default(),
             read_ahead: Arc::default(),
@@ -176,6 +209,7 @@ impl LoopCore {
             waiting: Waiting::default(),
             tls_buffers: PyOnceLock::new(),
             thread_id: AtomicU64::new(0),
+            loop_as_keyword: GilCell::default(),
         })
     }
 
@@ -224,7 +258,7 @@ impl LoopCore {
         Self::check_call(slf, callback, "call_at")?;
         let handle = Self::new_handle(slf, callback, args, context)?;
         let timer = TimerHandle::create(slf.py(), handle, when)?;
-        lock(&slf.get().timers).push(when, timer.clone().unbind());
+        slf.get().timers.borrow_mut(slf.py()).push(when, timer.clone().unbind());
         Ok(timer)
     }
 
@@ -246,7 +280,8 @@ impl LoopCore {
 
     fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
-        self.queue.wake();
+        // As for something to run: no system call unless the loop is parked.
+        self.queue.note_scheduled();
     }
 
     fn is_closed(&self) -> bool {
@@ -262,8 +297,8 @@ impl LoopCore {
     }
 
     /// Whether a tick would run something: an atomic load, and a look at the first deadline.
-    pub(crate) fn has_ready(&self) -> bool {
-        !self.queue.is_empty() || !lock(&self.generation).is_empty() || self.is_timer_due()
+    pub(crate) fn has_ready(&self, py: Python<'_>) -> bool {
+        !self.queue.is_empty() || !self.generation.borrow(py).is_empty() || self.is_timer_due(py)
     }
 
     /// Lets the I/O thread read ahead so many bytes per connection and over all connections.
@@ -299,23 +334,13 @@ impl LoopCore {
     /// Drops all that waits and ends the I/O thread.
     fn _close_core(&self, py: Python<'_>) {
         self.is_closed.store(true, Ordering::Relaxed);
-        // Taken out under the locks and dropped outside them: that may run any code.
-        let mut generation = std::mem::take(&mut *lock(&self.generation));
-        let timers = lock(&self.timers).drain();
-        let connections = std::mem::take(&mut *self.connections.borrow_mut(py));
-        let servings = std::mem::take(&mut *lock(&self.servings));
-        let look_ups = std::mem::take(&mut *lock(&self.look_ups));
-        let watched_fds = std::mem::take(&mut *lock(&self.watched_fds));
         let reactor = lock(&self.reactor).take();
-        for connection in connections.values() {
-            connection.get().release(py);
-        }
-        drop((generation.drain(..), timers, connections, servings, look_ups, watched_fds));
+        self.let_go_of_all(py);
         py.detach(|| drop(reactor));
         self.transfers.close(py);
         self.take_all_back(py);
         let mut waiting = VecDeque::new();
-        self.queue.take_generation(&mut waiting);
+        self.queue.take_arrived(&mut waiting);
         // Now, and not when the garbage collector comes by: whoever unloads us counts descriptors.
         self.queue.close();
     }
@@ -362,10 +387,16 @@ impl LoopCore {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.queue.try_for_each(|item| item.traverse(&visit))?;
-        if let Ok(generation) = self.generation.try_lock() {
-            generation.iter().try_for_each(|item| item.traverse(&visit))?;
+        if let Some(scheduled) = self.scheduled.visited(&visit) {
+            scheduled.iter().try_for_each(|handle| visit.call(handle))?;
         }
-        if let Ok(timers) = self.timers.try_lock() {
+        if let Some(generation) = self.generation.visited(&visit) {
+            generation.traverse(&visit)?;
+        }
+        if let Some(keywords) = self.loop_as_keyword.visited(&visit) {
+            visit.call(&*keywords)?;
+        }
+        if let Some(timers) = self.timers.visited(&visit) {
             timers.iter().try_for_each(|timer| visit.call(timer))?;
         }
         if let Some(connections) = self.connections.visited(&visit) {
@@ -382,5 +413,9 @@ impl LoopCore {
         }
         self.transfers.traverse(&visit)?;
         Ok(())
+    }
+
+    fn __clear__(slf: &Bound<'_, Self>) {
+        slf.get().let_go_of_all(slf.py());
     }
 }

@@ -10,7 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::handle::{Handle, TimerHandle, lock};
+use crate::handle::{Handle, TimerHandle};
 use crate::loop_core::LoopCore;
 use crate::waiting::Tick;
 
@@ -65,7 +65,7 @@ impl LoopCore {
     fn _wait_for_ready(event_loop: &Bound<'_, Self>, limit: Option<f64>) -> PyResult<bool> {
         let this = event_loop.get();
         let until = limit.map(|limit| monotonic_seconds() + limit);
-        while !this.has_ready() {
+        while !this.has_ready(event_loop.py()) {
             let left = until.map(|until| until - monotonic_seconds());
             if left.is_some_and(|left| left <= 0.0) {
                 return Ok(false);
@@ -77,14 +77,14 @@ impl LoopCore {
 
     /// The deadline of the next timer, in seconds of the loop's clock.
     #[pyo3(name = "_next_due")]
-    pub(crate) fn next_due(&self) -> Option<f64> {
-        self.forget_cancelled_timers();
-        lock(&self.timers).next_due()
+    pub(crate) fn next_due(&self, py: Python<'_>) -> Option<f64> {
+        self.forget_cancelled_timers(py);
+        self.timers.borrow(py).next_due()
     }
 
     /// Notes that the host came by though nothing was ready.
     fn _note_idle_tick(&self) {
-        self.stats.note_alive();
+        self.stats.note_alive(monotonic_seconds());
     }
 
     /// The loop's counters: a JSON object as `/api/v1/status` shows it.
@@ -94,26 +94,27 @@ impl LoopCore {
 }
 
 impl LoopCore {
-    pub(crate) fn is_timer_due(&self) -> bool {
-        let due = lock(&self.timers).next_due();
+    pub(crate) fn is_timer_due(&self, py: Python<'_>) -> bool {
+        let due = self.timers.borrow(py).next_due();
         due.is_some_and(|due| due <= self.clock.now() + RESOLUTION)
     }
 
     fn run_alone(&self, event_loop: &Bound<'_, Self>) -> PyResult<()> {
+        let py = event_loop.py();
         let mut now = monotonic_seconds();
         loop {
-            if lock(&self.generation).is_empty() {
-                self.look_for_io(event_loop, now)?;
-                self.begin_turn(event_loop.py());
+            if self.generation.borrow(py).is_empty() {
+                now = self.look_for_io(event_loop, now)?;
+                self.begin_turn(py);
             }
-            let began = monotonic_seconds();
+            let began = now;
             let mut count = 0;
-            while let Some(item) = self.next_of_generation() {
+            while let Some(item) = self.next_of_generation(py) {
                 count += 1;
-                item.run(event_loop)?;
+                item.run(event_loop).1?;
             }
             now = monotonic_seconds();
-            self.stats.note_tick(count, now - began, false);
+            self.stats.note_tick(count, now, now - began, false);
             if self.is_stopping.load(Ordering::Relaxed) {
                 return Ok(());
             }
@@ -121,14 +122,15 @@ impl LoopCore {
     }
 
     fn run_tick(&self, event_loop: &Bound<'_, Self>, tick: &mut Tick) -> PyResult<bool> {
+        let py = event_loop.py();
         let mut now = tick.began;
         let mut count = 0;
         let mut result = Ok(false);
         'turns: loop {
-            if lock(&self.generation).is_empty() {
-                self.begin_turn(event_loop.py());
+            if self.generation.borrow(py).is_empty() {
+                self.begin_turn(py);
             }
-            let Some(mut next) = self.next_of_generation() else {
+            let Some(mut next) = self.next_of_generation(py) else {
                 match self.linger(event_loop, tick) {
                     Ok(true) => continue,
                     Ok(false) => break,
@@ -139,56 +141,62 @@ impl LoopCore {
                 }
             };
             loop {
-                let handle = next.handle(event_loop.py());
-                result = next.run(event_loop).map(|()| false);
+                let (handle, ran) = next.run(event_loop);
+                result = ran.map(|()| false);
                 count += 1;
                 let before = std::mem::replace(&mut now, monotonic_seconds());
                 if let Some(handle) = handle
                     && self.stats.is_among_slowest(now - before)
                 {
-                    self.stats.note_slow(name_of(handle.bind(event_loop.py())), now - before);
+                    self.stats.note_slow(name_of(&handle), now - before);
                 }
                 if result.is_err() {
                     break 'turns;
                 }
                 if now - tick.began >= tick.budget {
-                    result = Ok(self.has_ready());
+                    result = Ok(self.has_ready(py));
                     break 'turns;
                 }
-                match self.next_of_generation() {
+                match self.next_of_generation(py) {
                     Some(item) => next = item,
                     None => break,
                 }
             }
             if self.is_stopping.load(Ordering::Relaxed) {
-                result = Ok(self.has_ready());
+                result = Ok(self.has_ready(py));
                 break;
             }
         }
-        let seconds = monotonic_seconds() - tick.began;
-        self.stats.note_tick(count, seconds, seconds > tick.budget);
+        now = monotonic_seconds();
+        let seconds = now - tick.began;
+        self.stats.note_tick(count, now, seconds, seconds > tick.budget);
         result
     }
 
     /// Makes all that is ready the next generation, and puts the timers that are due behind it.
     fn begin_turn(&self, py: Python<'_>) {
-        self.forget_cancelled_timers();
-        let mut generation = lock(&self.generation);
-        self.queue.take_generation(&mut generation);
+        self.forget_cancelled_timers(py);
+        let mut generation = self.generation.borrow_mut(py);
+        std::mem::swap(&mut *self.scheduled.borrow_mut(py), &mut generation.scheduled);
+        self.queue.take_arrived(&mut generation.arrived);
+        let mut timers = self.timers.borrow_mut(py);
+        if timers.is_empty() {
+            return;
+        }
         let now = self.clock.now() + RESOLUTION;
-        let mut timers = lock(&self.timers);
         while let Some(timer) = timers.pop_due(now) {
             timer.get().is_scheduled.store(false, Ordering::Relaxed);
-            generation.push_back(Ready::Callback(timer.bind(py).as_super().clone().unbind()));
+            generation.due.push_back(timer);
         }
     }
 
-    fn next_of_generation(&self) -> Option<Ready> {
-        lock(&self.generation).pop_front()
+    fn next_of_generation(&self, py: Python<'_>) -> Option<Ready> {
+        self.generation.borrow_mut(py).next(py)
     }
 
-    fn forget_cancelled_timers(&self) {
-        let gone = lock(&self.timers).pop_cancelled(is_cancelled_timer);
+    fn forget_cancelled_timers(&self, py: Python<'_>) {
+        let is_cancelled = |timer: &Py<TimerHandle>| is_cancelled_timer(py, timer);
+        let gone = self.timers.borrow_mut(py).pop_cancelled(is_cancelled);
         for timer in &gone {
             timer.get().is_scheduled.store(false, Ordering::Relaxed);
         }
@@ -196,23 +204,24 @@ impl LoopCore {
 }
 
 impl Ready {
-    fn run(self, event_loop: &Bound<'_, LoopCore>) -> PyResult<()> {
+    /// Returns the handle too, if it was one, for whoever wants to know its name.
+    fn run<'py>(
+        self,
+        event_loop: &Bound<'py, LoopCore>,
+    ) -> (Option<Bound<'py, Handle>>, PyResult<()>) {
         match self {
-            Self::Callback(handle) => run_handle(event_loop, handle.bind(event_loop.py())),
-            Self::Io(event) => run_event(event_loop, event),
-            Self::Call(call) => crate::calls::run_call(event_loop, call),
-            Self::Transfer(event) => crate::transfer::run_event(event_loop, event),
+            Self::Callback(handle) => {
+                let handle = handle.into_bound(event_loop.py());
+                let result = run_handle(event_loop, &handle);
+                (Some(handle), result)
+            }
+            Self::Io(event) => (None, run_event(event_loop, event)),
+            Self::Call(call) => (None, crate::calls::run_call(event_loop, call)),
+            Self::Transfer(event) => (None, crate::transfer::run_event(event_loop, event)),
             Self::Returned(number) => {
                 event_loop.get().take_back(event_loop.py(), number);
-                Ok(())
+                (None, Ok(()))
             }
-        }
-    }
-
-    fn handle(&self, py: Python<'_>) -> Option<Py<Handle>> {
-        match self {
-            Self::Callback(handle) => Some(handle.clone_ref(py)),
-            Self::Io(_) | Self::Call(_) | Self::Transfer(_) | Self::Returned(_) => None,
         }
     }
 }
@@ -249,13 +258,16 @@ pub(crate) fn run_handle(
     run_reported(event_loop, handle)
 }
 
-fn run_reported(event_loop: &Bound<'_, LoopCore>, handle: &Bound<'_, Handle>) -> PyResult<()> {
+pub(crate) fn run_reported(
+    event_loop: &Bound<'_, LoopCore>,
+    handle: &Bound<'_, Handle>,
+) -> PyResult<()> {
     match handle.get().run(handle.py()) {
         Ok(()) => Ok(()),
         Err(error) if is_exit(handle.py(), &error) => Err(error),
         Err(error) => {
-            let message = match handle.get().callback(handle.py()) {
-                Some(_) => format!("Exception in callback {}", source_of(handle)?),
+            let message = match handle.get().source(handle.py())? {
+                Some(source) => format!("Exception in callback {source}"),
                 None => "Exception in a callback that was cancelled as it ran".to_owned(),
             };
             report(event_loop, &message, error, &[("handle", handle.as_any())])
@@ -304,18 +316,9 @@ pub(crate) fn report(
     event_loop.call_method1(intern!(py, "call_exception_handler"), (context,)).map(drop)
 }
 
-fn source_of(handle: &Bound<'_, Handle>) -> PyResult<String> {
-    let arguments = handle.getattr("_args")?;
-    let source = handle
-        .py()
-        .import("asyncio.format_helpers")?
-        .call_method1("_format_callback_source", (handle.get().callback(handle.py()), arguments))?;
-    Ok(source.to_string())
-}
-
 /// Whose callback it is, as the panel and the status show it: a task's by its coroutine.
 fn name_of(handle: &Bound<'_, Handle>) -> String {
-    let Some(callback) = handle.get().callback(handle.py()) else { return "cancelled".to_owned() };
+    let Some(callback) = handle.get().callable(handle.py()) else { return "cancelled".to_owned() };
     let coroutine = callback.getattr("__self__").and_then(|task| task.call_method0("get_coro"));
     if let Ok(coroutine) = coroutine {
         return text_of(&coroutine, "__qualname__").unwrap_or_else(|| coroutine.to_string());
@@ -331,6 +334,6 @@ fn text_of(object: &Bound<'_, PyAny>, attribute: &str) -> Option<String> {
     object.getattr(attribute).ok()?.extract().ok()
 }
 
-pub(crate) fn is_cancelled_timer(timer: &Py<TimerHandle>) -> bool {
-    timer.get().is_cancelled.load(Ordering::Relaxed)
+pub(crate) fn is_cancelled_timer(py: Python<'_>, timer: &Py<TimerHandle>) -> bool {
+    timer.bind(py).as_super().get().is_cancelled()
 }

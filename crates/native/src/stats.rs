@@ -12,7 +12,7 @@ use crate::handle::lock;
 pub(crate) struct Stats {
     ticks: AtomicU64,
     callbacks: AtomicU64,
-    microseconds_in_callbacks: AtomicU64,
+    nanoseconds_in_callbacks: AtomicU64,
     overruns: AtomicU64,
     /// The bits of the time of the last tick, in seconds of the monotonic clock.
     last_tick: AtomicU64,
@@ -25,19 +25,20 @@ const SLOWEST_KEPT: usize = 5;
 const SLOW_FROM: f64 = 0.001;
 
 impl Stats {
-    pub(crate) fn note_tick(&self, callbacks: u64, seconds: f64, is_overrun: bool) {
-        self.ticks.fetch_add(1, Ordering::Relaxed);
-        self.callbacks.fetch_add(callbacks, Ordering::Relaxed);
+    /// `now` is the time of the monotonic clock.
+    pub(crate) fn note_tick(&self, callbacks: u64, now: f64, seconds: f64, is_overrun: bool) {
+        add(&self.ticks, 1);
+        add(&self.callbacks, callbacks);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a duration")]
-        let microseconds = (seconds.max(0.0) * 1e6) as u64;
-        self.microseconds_in_callbacks.fetch_add(microseconds, Ordering::Relaxed);
-        self.overruns.fetch_add(u64::from(is_overrun), Ordering::Relaxed);
-        self.note_alive();
+        let nanoseconds = (seconds.max(0.0) * 1e9) as u64;
+        add(&self.nanoseconds_in_callbacks, nanoseconds);
+        add(&self.overruns, u64::from(is_overrun));
+        self.note_alive(now);
     }
 
-    /// The main thread came by, though it may have had nothing to do.
-    pub(crate) fn note_alive(&self) {
-        self.last_tick.store(monotonic_seconds().to_bits(), Ordering::Relaxed);
+    /// The main thread came by at `now`, though it may have had nothing to do.
+    pub(crate) fn note_alive(&self, now: f64) {
+        self.last_tick.store(now.to_bits(), Ordering::Relaxed);
     }
 
     pub(crate) fn seconds_since_tick(&self) -> f64 {
@@ -63,14 +64,19 @@ impl Stats {
     }
 
     pub(crate) fn status(&self) -> LoopStatus {
-        #[expect(clippy::cast_precision_loss, reason = "exact for 285 years of microseconds")]
-        let microseconds = self.microseconds_in_callbacks.load(Ordering::Relaxed) as f64;
+        #[expect(clippy::cast_precision_loss, reason = "exact for 104 days, and good enough after")]
+        let nanoseconds = self.nanoseconds_in_callbacks.load(Ordering::Relaxed) as f64;
         LoopStatus {
             ticks: self.ticks.load(Ordering::Relaxed),
             callbacks: self.callbacks.load(Ordering::Relaxed),
-            seconds_in_callbacks: microseconds / 1e6,
+            seconds_in_callbacks: nanoseconds / 1e9,
             overruns: self.overruns.load(Ordering::Relaxed),
             slowest: lock(&self.slowest).clone(),
         }
     }
+}
+
+/// Only the thread that runs the loop counts: no locked addition.
+fn add(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Ordering::Relaxed) + count, Ordering::Relaxed);
 }

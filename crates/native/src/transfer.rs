@@ -191,8 +191,8 @@ fn run_progress(event_loop: &Bound<'_, LoopCore>, id: TransferId) -> PyResult<()
     let (callback, context, (done, total)) = call;
     let arguments =
         PyTuple::new(py, [done.into_pyobject(py)?.into_any(), total.into_pyobject(py)?])?;
-    let owner = event_loop.clone().into_any().unbind();
-    let handle = Handle::new(owner, callback.bind(py), &arguments, Some(context.into_bound(py)))?;
+    let context = Some(context.into_bound(py));
+    let handle = Handle::new(event_loop, callback.bind(py), &arguments, context)?;
     run_handle(event_loop, &Bound::new(py, handle)?)
 }
 

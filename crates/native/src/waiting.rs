@@ -107,31 +107,37 @@ impl LoopCore {
         }
     }
 
-    /// Before a turn of a loop that stands alone: waits for the next thing to do, if there is none.
-    pub(crate) fn look_for_io(&self, event_loop: &Bound<'_, Self>, now: f64) -> PyResult<()> {
+    /// Before a turn of a loop that stands alone, at `now`: waits for the next thing to do, if there
+    /// is none. Returns what time it is then.
+    pub(crate) fn look_for_io(&self, event_loop: &Bound<'_, Self>, now: f64) -> PyResult<f64> {
+        let py = event_loop.py();
         let is_ready = !self.queue.is_empty() || self.is_stopping.load(Ordering::Relaxed);
         let limit = if is_ready {
             Some(0.0)
         } else {
-            let due = self.next_due();
-            due.filter(|_| !self.clock.is_manual() || self.is_timer_due())
+            let due = self.next_due(py);
+            due.filter(|_| !self.clock.is_manual() || self.is_timer_due(py))
                 .map(|due| (due - self.clock.now()).max(0.0))
         };
         if limit == Some(0.0) {
             let last_look = f64::from_bits(self.waiting.last_look.load(Ordering::Relaxed));
             if now - last_look < LOOK_EVERY {
-                return event_loop.py().check_signals();
+                py.check_signals()?;
+                return Ok(now);
             }
             self.waiting.last_look.store(now.to_bits(), Ordering::Relaxed);
-            let Some(reactor) = self.started_reactor() else {
-                return event_loop.py().check_signals();
-            };
-            let parked = self.queue.look_around(&reactor);
-            return Self::after_wait(event_loop, parked);
+            match self.started_reactor() {
+                Some(reactor) => {
+                    Self::after_wait(event_loop, self.queue.look_around(&reactor))?;
+                }
+                None => py.check_signals()?,
+            }
+            return Ok(now);
         }
         self.wait(event_loop, limit)?;
-        self.waiting.last_look.store(monotonic_seconds().to_bits(), Ordering::Relaxed);
-        Ok(())
+        let now = monotonic_seconds();
+        self.waiting.last_look.store(now.to_bits(), Ordering::Relaxed);
+        Ok(now)
     }
 
     /// Waits until something is ready, for `seconds` at most; may return early.
@@ -153,7 +159,7 @@ impl LoopCore {
         if left <= 0.0 || !self.waiting.is_linger_worthwhile() {
             return Ok(false);
         }
-        let until_due = self.next_due().filter(|_| !self.clock.is_manual());
+        let until_due = self.next_due(event_loop.py()).filter(|_| !self.clock.is_manual());
         let until_due = until_due.map_or(f64::INFINITY, |due| due - self.clock.now());
         let limit = Some(duration(LINGER.min(left).min(until_due)));
         let is_bulk = self.waiting.received.load(Ordering::Relaxed) >= BULK;
@@ -167,7 +173,7 @@ impl LoopCore {
             }
             self.queue.park_in_poll(&reactor, limit)
         });
-        let has_come = self.has_ready();
+        let has_come = self.has_ready(event_loop.py());
         self.waiting.note_linger(has_come);
         Self::after_wait(event_loop, parked)?;
         Ok(has_come)

@@ -84,7 +84,7 @@ impl LoopCore {
         drop(watched_fds);
         drop(gone);
         if let Some(replaced) = replaced {
-            replaced.cancel(py);
+            replaced.cancel(py)?;
         }
         armed
     }
@@ -104,7 +104,7 @@ impl LoopCore {
         drop(watched_fds);
         let Some(removed) = removed else { return Ok(false) };
         let was_waiting = removed.is_waiting(py);
-        removed.cancel(py);
+        removed.cancel(py)?;
         Ok(was_waiting)
     }
 }
@@ -218,10 +218,11 @@ impl Watcher {
         }
     }
 
-    fn cancel(self, _py: Python<'_>) {
+    fn cancel(self, py: Python<'_>) -> PyResult<()> {
         if let Self::Callback(handle) = self {
-            handle.get().cancel_now();
+            Handle::cancel_now(handle.bind(py))?;
         }
+        Ok(())
     }
 
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -13,14 +13,17 @@ use crate::wake::Wake;
 /// A queue from many threads to the main thread, first in, first out.
 ///
 /// It has two lanes, because asyncio looks for I/O only when a turn begins: what the program has
-/// scheduled by then runs before what has arrived by then, however early the latter came.
+/// scheduled by then runs before what has arrived by then, however early the latter came. The lane
+/// of what arrives is here. That of what the program schedules is the main thread's own, under a
+/// lock that every program's thread holds anyway; here it is only known whether it holds something.
 ///
 /// The first push while the main thread is parked wakes it; every other push costs no system call.
 #[derive(Debug)]
 pub struct ReadyQueue<T> {
-    lanes: Mutex<Lanes<T>>,
-    /// What the lanes hold, so that an idle tick is one atomic load.
+    arrived: Mutex<VecDeque<T>>,
+    /// What `arrived` holds, so that an idle tick is two atomic loads.
     len: AtomicUsize,
+    is_scheduled: AtomicBool,
     /// Where the main thread waits: one of the constants below.
     parked: AtomicU8,
     wake: Wake,
@@ -31,12 +34,6 @@ pub struct ReadyQueue<T> {
 const NOT_PARKED: u8 = 0;
 const PARKED_HERE: u8 = 1;
 const PARKED_IN_POLL: u8 = 2;
-
-#[derive(Debug)]
-struct Lanes<T> {
-    scheduled: VecDeque<T>,
-    arrived: VecDeque<T>,
-}
 
 /// Why [`ReadyQueue::park`] returned.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,50 +49,62 @@ impl<T> ReadyQueue<T> {
     /// The system's, if no socket pair can be had.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            lanes: Mutex::new(Lanes { scheduled: VecDeque::new(), arrived: VecDeque::new() }),
+            arrived: Mutex::default(),
             len: AtomicUsize::new(0),
+            is_scheduled: AtomicBool::new(false),
             parked: AtomicU8::new(NOT_PARKED),
             wake: Wake::new()?,
             poll_waker: OnceLock::new(),
         })
     }
 
-    /// Leaves what the program wants to have run. From any thread.
-    pub fn schedule(&self, item: T) {
-        self.push(item, |lanes| &mut lanes.scheduled);
+    /// Says that the program's lane holds something, until the next [`ReadyQueue::take_arrived`].
+    ///
+    /// From any thread, by whoever pushes to that lane while it is empty, under its lock.
+    pub fn note_scheduled(&self) {
+        self.is_scheduled.store(true, Ordering::SeqCst);
+        self.wake_if_parked();
     }
 
     /// Leaves what has come from outside. From any thread.
     pub fn arrive(&self, item: T) {
-        self.push(item, |lanes| &mut lanes.arrived);
+        let _room = tracing::trace_span!("reactor/ready").entered();
+        {
+            let mut arrived = self.lock();
+            arrived.push_back(item);
+            self.len.store(arrived.len(), Ordering::SeqCst);
+        }
+        self.wake_if_parked();
     }
 
     /// Leaves all of what has come from outside. From any thread.
     pub fn arrive_all(&self, items: impl Iterator<Item = T>) {
         let _room = tracing::trace_span!("reactor/ready").entered();
         {
-            let mut lanes = self.lock();
-            lanes.arrived.extend(items);
-            self.len.store(lanes.scheduled.len() + lanes.arrived.len(), Ordering::SeqCst);
+            let mut arrived = self.lock();
+            arrived.extend(items);
+            self.len.store(arrived.len(), Ordering::SeqCst);
         }
         self.wake_if_parked();
     }
 
-    /// Whether nothing waits: one atomic load.
+    /// Whether nothing waits in either lane.
     pub fn is_empty(&self) -> bool {
-        self.len.load(Ordering::SeqCst) == 0
+        !self.is_scheduled.load(Ordering::SeqCst) && self.len.load(Ordering::SeqCst) == 0
     }
 
-    /// Moves all that is ready now into `generation`, which must be empty.
+    /// Moves all that has arrived by now into `arrived`, which must be empty. The caller empties the
+    /// program's lane too, under its lock.
     ///
     /// What the items push while they run waits for the next call: one that keeps rescheduling
     /// itself can never freeze the host.
-    pub fn take_generation(&self, generation: &mut VecDeque<T>) {
-        debug_assert!(generation.is_empty(), "the last generation has not been run to its end");
-        let mut lanes = self.lock();
-        std::mem::swap(&mut lanes.scheduled, generation);
-        generation.append(&mut lanes.arrived);
-        self.len.store(0, Ordering::SeqCst);
+    pub fn take_arrived(&self, arrived: &mut VecDeque<T>) {
+        debug_assert!(arrived.is_empty(), "the last generation has not been run to its end");
+        self.is_scheduled.store(false, Ordering::Relaxed);
+        if self.len.load(Ordering::SeqCst) > 0 {
+            std::mem::swap(&mut *self.lock(), arrived);
+            self.len.store(0, Ordering::SeqCst);
+        }
     }
 
     /// Waits until something is ready, for `limit` at most (for ever if `None`).
@@ -173,27 +182,20 @@ impl<T> ReadyQueue<T> {
         self.wake.close();
     }
 
-    /// Looks at every item, if no other thread is pushing at this moment.
+    /// Looks at everything that has arrived, if no other thread is pushing at this moment.
     ///
     /// For Python's garbage collector, which must not wait.
     pub fn try_for_each<E>(&self, visit: impl FnMut(&T) -> Result<(), E>) -> Result<(), E> {
-        match self.lanes.try_lock() {
-            Ok(lanes) => lanes.scheduled.iter().chain(&lanes.arrived).try_for_each(visit),
+        match self.arrived.try_lock() {
+            Ok(arrived) => arrived.iter().try_for_each(visit),
             Err(_busy) => Ok(()),
         }
     }
 
-    fn push(&self, item: T, lane: impl FnOnce(&mut Lanes<T>) -> &mut VecDeque<T>) {
-        let _room = tracing::trace_span!("reactor/ready").entered();
-        {
-            let mut lanes = self.lock();
-            lane(&mut lanes).push_back(item);
-            self.len.store(lanes.scheduled.len() + lanes.arrived.len(), Ordering::SeqCst);
-        }
-        self.wake_if_parked();
-    }
-
     fn wake_if_parked(&self) {
+        if self.parked.load(Ordering::SeqCst) == NOT_PARKED {
+            return;
+        }
         match self.parked.swap(NOT_PARKED, Ordering::SeqCst) {
             PARKED_HERE => self.wake.wake(),
             PARKED_IN_POLL => {
@@ -205,9 +207,9 @@ impl<T> ReadyQueue<T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lanes<T>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
         // Nothing that can panic runs under the lock.
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -217,29 +219,31 @@ mod tests {
 
     use super::*;
 
-    fn generation_of<T>(queue: &ReadyQueue<T>) -> Vec<T> {
-        let mut generation = VecDeque::new();
-        queue.take_generation(&mut generation);
-        generation.into()
+    fn arrived<T>(queue: &ReadyQueue<T>) -> Vec<T> {
+        let mut arrived = VecDeque::new();
+        queue.take_arrived(&mut arrived);
+        arrived.into()
     }
 
     #[test]
     fn items_come_out_in_the_order_in_which_they_went_in() {
         let queue = ReadyQueue::new().unwrap();
         assert!(queue.is_empty());
-        queue.schedule(1);
-        queue.schedule(2);
+        queue.arrive(1);
+        queue.arrive(2);
         assert!(!queue.is_empty());
-        assert_eq!(generation_of(&queue), [1, 2]);
+        assert_eq!(arrived(&queue), [1, 2]);
         assert!(queue.is_empty());
     }
 
     #[test]
-    fn what_has_arrived_runs_after_what_was_scheduled_by_then() {
-        let queue = ReadyQueue::new().unwrap();
-        queue.arrive("bytes");
-        queue.schedule("callback");
-        assert_eq!(generation_of(&queue), ["callback", "bytes"]);
+    fn what_the_program_has_scheduled_counts_until_it_is_taken() {
+        let queue = ReadyQueue::<()>::new().unwrap();
+        queue.note_scheduled();
+        assert!(!queue.is_empty());
+        assert_eq!(queue.park(None), Parked::Woken);
+        assert_eq!(arrived(&queue), []);
+        assert!(queue.is_empty());
     }
 
     #[test]
@@ -252,13 +256,25 @@ mod tests {
             queue.park(None);
         }
         pusher.join().unwrap();
-        assert_eq!(generation_of(&queue), ["ready"]);
+        assert_eq!(arrived(&queue), ["ready"]);
+    }
+
+    #[test]
+    fn what_another_thread_schedules_ends_a_wait_without_end() {
+        let queue = Arc::new(ReadyQueue::<()>::new().unwrap());
+        let other = Arc::clone(&queue);
+        let pusher =
+            std::thread::Builder::new().spawn(move || other.note_scheduled()).expect("a thread");
+        while queue.is_empty() {
+            queue.park(None);
+        }
+        pusher.join().unwrap();
     }
 
     #[test]
     fn a_park_with_something_ready_returns_at_once() {
         let queue = ReadyQueue::new().unwrap();
-        queue.schedule(());
+        queue.arrive(());
         assert_eq!(queue.park(None), Parked::Woken);
     }
 
@@ -293,14 +309,14 @@ mod tests {
             .map(|thread| {
                 let queue = Arc::clone(&queue);
                 std::thread::Builder::new()
-                    .spawn(move || (0..1000).for_each(|count| queue.schedule((thread, count))))
+                    .spawn(move || (0..1000).for_each(|count| queue.arrive((thread, count))))
                     .expect("a thread")
             })
             .collect();
         let mut seen = Vec::new();
         while seen.len() < 4000 {
             queue.park(None);
-            seen.extend(generation_of(&queue));
+            seen.extend(arrived(&queue));
         }
         for pusher in pushers {
             pusher.join().unwrap();

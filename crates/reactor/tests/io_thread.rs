@@ -49,7 +49,7 @@ impl MainThread {
                 Way::Guest => self.queue.park(None),
                 Way::Alone => self.queue.park_in_poll(&self.reactor, None),
             };
-            self.queue.take_generation(&mut self.generation);
+            self.queue.take_arrived(&mut self.generation);
         }
         self.generation.pop_front().unwrap()
     }
