@@ -281,12 +281,16 @@ def _admit(*urls: str) -> None:
 
 async def _ended(transfer: _native.Transfer) -> Any:
     """Wait for a transfer's end; if the task is cancelled, until it has stopped in good order."""
+    future = transfer.future
     try:
-        return await asyncio.shield(transfer.future)
+        await asyncio.wait([future])
     except asyncio.CancelledError:
         transfer.cancel()
-        await asyncio.wait([transfer.future])
+        await asyncio.wait([future])
+        # Whatever it was, nobody asks any more.
+        _ = future.cancelled() or future.exception()
         raise
+    return future.result()
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:

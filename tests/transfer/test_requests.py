@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import aiobpy
+from aiobpy.testing import FakeHost
 from aiobpy.transferred import Headers
 from tests.transfer.origin import content
 
@@ -69,6 +70,11 @@ def test_an_answer_is_bounded(run: Run[Any], origin: Origin) -> None:
         assert len(run(aiobpy.fetch(url, limit=MIB + 400)).bytes) == MIB
         with pytest.raises(aiobpy.TransferError, match="larger than the limit"):
             run(aiobpy.fetch(url, limit=MIB - 1))
+
+
+def test_a_head_of_something_large_has_no_body(run: Run[Any], origin: Origin) -> None:
+    got = run(aiobpy.fetch(origin.file(size=2 * MIB), method="HEAD", limit=MIB))
+    assert (got.bytes, got.headers["content-length"]) == (b"", str(2 * MIB))
 
 
 def test_a_refusal_is_an_error_with_all_that_the_server_said(run: Run[Any], origin: Origin) -> None:
@@ -257,6 +263,22 @@ def test_files_are_hashed_and_read(run: Run[Any], tmp_path: Path) -> None:
     assert caught.value.filename == tmp_path / "none"
     with pytest.raises(IsADirectoryError):
         run(aiobpy.hash_file(tmp_path))
+
+
+def test_a_large_file_does_not_hold_up_a_tick(tmp_path: Path) -> None:
+    """It reaches Python in pieces, with a look at the budget after each."""
+    path = tmp_path / "file"
+    data = content(16 * MIB)
+    path.write_bytes(data * 4)
+    with FakeHost(budget=0.0) as host:
+        task = host.spawn(aiobpy.read_file(path))
+        ticks = 0
+        while not task.done():
+            ticks += host.tick().left
+            if not task.done():
+                host.loop._wait_for_ready(10.0)
+        assert task.result() == data * 4
+        assert ticks > 60
 
 
 def test_another_kind_of_loop_is_told_what_is_needed() -> None:

@@ -33,8 +33,8 @@ pub(crate) const SERVERS: &[&str] =
 /// child that takes pictures and says how far it is.
 pub(crate) const TRANSFER_PEERS: &[&str] = &["ffmpeg", "nginx-light", "openssl", "tinyproxy-bin"];
 
-/// What the comparison of event loops needs: a certificate for TLS.
-pub(crate) const LOOP_BENCH_TOOLS: &[&str] = &["openssl"];
+/// What the comparison of event loops needs: a rival for downloads, and a certificate for TLS.
+pub(crate) const LOOP_BENCH_TOOLS: &[&str] = &["curl", "openssl"];
 
 /// Install those of the packages that are missing.
 pub(crate) fn install(purpose: &str, packages: &[&str]) -> Outcome {

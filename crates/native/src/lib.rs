@@ -11,6 +11,7 @@ mod cli;
 mod context;
 mod errors;
 mod fd;
+mod filling;
 mod generation;
 mod gil_cell;
 mod handle;

@@ -12,6 +12,7 @@ use pyo3::types::PyDict;
 
 use crate::handle::{Handle, TimerHandle};
 use crate::loop_core::LoopCore;
+use crate::transfer::Copying;
 use crate::waiting::Tick;
 
 /// What goes through the one door.
@@ -22,6 +23,8 @@ pub(crate) enum Ready {
     Call(Call),
     /// What a download and its like have to say.
     Transfer(aiobpy_transfer::Event),
+    /// A large result that is on its way into Python's memory.
+    Copying(Box<Copying>),
     /// The I/O thread has sent what it was lent under this number.
     Returned(u64),
 }
@@ -30,7 +33,11 @@ impl Ready {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
             Self::Callback(handle) => visit.call(handle),
-            Self::Io(_) | Self::Call(_) | Self::Transfer(_) | Self::Returned(_) => Ok(()),
+            Self::Io(_)
+            | Self::Call(_)
+            | Self::Transfer(_)
+            | Self::Copying(_)
+            | Self::Returned(_) => Ok(()),
         }
     }
 }
@@ -218,6 +225,7 @@ impl Ready {
             Self::Io(event) => (None, run_event(event_loop, event)),
             Self::Call(call) => (None, crate::calls::run_call(event_loop, call)),
             Self::Transfer(event) => (None, crate::transfer::run_event(event_loop, event)),
+            Self::Copying(copying) => (None, crate::transfer::run_copying(event_loop, *copying)),
             Self::Returned(number) => {
                 event_loop.get().take_back(event_loop.py(), number);
                 (None, Ok(()))

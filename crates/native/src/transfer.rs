@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyBytes, PyTuple};
 
 use crate::errors::os_error;
+use crate::filling::{Filling, PIECE};
 use crate::handle::{Handle, lock};
 use crate::loop_core::LoopCore;
 use crate::main_thread::{Ready, run_handle};
@@ -123,6 +124,25 @@ impl LoopTransfers {
         drop(waiting);
     }
 
+    /// Tells whoever waits, if anybody still does.
+    fn end(&self, id: TransferId, method: &str, result: Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(Waiting { future, .. }) = lock(&self.waiting).remove(&id) else { return Ok(()) };
+        let future = future.bind(result.py());
+        if future.call_method0("done")?.is_truthy()? {
+            return Ok(());
+        }
+        future.call_method1(method, (result,)).map(drop)
+    }
+
+    /// Gives memory back where that holds nobody up.
+    fn discard(&self, bytes: Vec<u8>) {
+        if bytes.len() > PIECE
+            && let Some(transfers) = &*lock(&self.transfers)
+        {
+            transfers.discard(bytes);
+        }
+    }
+
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         let Ok(waiting) = self.waiting.try_lock() else { return Ok(()) };
         waiting.values().try_for_each(|waiting| {
@@ -201,33 +221,66 @@ fn run_done(
     id: TransferId,
     result: Result<Outcome, Failure>,
 ) -> PyResult<()> {
-    let py = event_loop.py();
-    let waiting = lock(&event_loop.get().transfers.waiting).remove(&id);
-    let Some(Waiting { future, .. }) = waiting else { return Ok(()) };
-    let future = future.bind(py);
-    if future.call_method0(intern!(py, "done"))?.is_truthy()? {
-        return Ok(());
-    }
+    let (py, this) = (event_loop.py(), event_loop.get());
     match result {
-        Ok(outcome) => future.call_method1("set_result", (to_python(py, outcome)?,)),
-        Err(Failure::Cancelled) => future.call_method0("cancel"),
-        Err(failure) => future.call_method1("set_exception", (raised(py, failure)?,)),
+        Ok(Outcome::Bytes(bytes)) => run_copying(event_loop, Copying::new(py, id, None, bytes)?),
+        Ok(Outcome::Answered(mut answered)) => {
+            let body = std::mem::take(&mut answered.body);
+            run_copying(event_loop, Copying::new(py, id, Some(answered), body)?)
+        }
+        Ok(Outcome::Downloaded(Downloaded { path, size, sha256, url, resumed_from, version })) => {
+            let result = (path, size, sha256, url, resumed_from, version);
+            this.transfers.end(id, "set_result", result.into_pyobject(py)?.into_any())
+        }
+        Ok(Outcome::Digest(text)) => {
+            this.transfers.end(id, "set_result", text.into_pyobject(py)?.into_any())
+        }
+        Err(Failure::Cancelled) => this.transfers.end(id, "cancel", py.None().into_bound(py)),
+        Err(failure) => this.transfers.end(id, "set_exception", raised(py, failure)?),
     }
-    .map(drop)
 }
 
-fn to_python(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
-    Ok(match outcome {
-        Outcome::Downloaded(Downloaded { path, size, sha256, url, resumed_from, version }) => {
-            (path, size, sha256, url, resumed_from, version).into_pyobject(py)?.into_any()
+/// A result whose bytes are on their way into Python's memory.
+pub(crate) struct Copying {
+    id: TransferId,
+    /// Without its body, if they are the body of an answer.
+    answered: Option<Answered>,
+    filling: Filling,
+}
+
+impl Copying {
+    fn new(
+        py: Python<'_>,
+        id: TransferId,
+        answered: Option<Answered>,
+        bytes: Vec<u8>,
+    ) -> PyResult<Self> {
+        Ok(Self { id, answered, filling: Filling::new(py, bytes)? })
+    }
+}
+
+/// Copies a piece; if there are more, they wait for their turn.
+pub(crate) fn run_copying(event_loop: &Bound<'_, LoopCore>, copying: Copying) -> PyResult<()> {
+    let (py, this) = (event_loop.py(), event_loop.get());
+    let Copying { id, answered, filling } = copying;
+    if !lock(&this.transfers.waiting).contains_key(&id) {
+        return Ok(());
+    }
+    let (bytes, copied) = match filling.go_on(py) {
+        Ok(complete) => complete,
+        Err(filling) => {
+            this.queue.arrive(Ready::Copying(Box::new(Copying { id, answered, filling })));
+            return Ok(());
         }
-        Outcome::Answered(Answered { full_url, status, version, headers, body, .. }) => {
-            let body = PyBytes::new(py, &body);
-            (full_url, status, version, headers, body).into_pyobject(py)?.into_any()
+    };
+    this.transfers.discard(copied);
+    let result = match answered {
+        None => bytes.into_bound(py).into_any(),
+        Some(Answered { full_url, status, version, headers, .. }) => {
+            (full_url, status, version, headers, bytes).into_pyobject(py)?.into_any()
         }
-        Outcome::Digest(text) => text.into_pyobject(py)?.into_any(),
-        Outcome::Bytes(bytes) => PyBytes::new(py, &bytes).into_any(),
-    })
+    };
+    this.transfers.end(id, "set_result", result)
 }
 
 /// What Python raises: an `OSError` of the disk's, a `ValueError` of a wrong argument, or one of

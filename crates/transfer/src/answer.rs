@@ -39,7 +39,8 @@ impl Answered {
             let what = format!("the answer of {}", reply.shown());
             Failure::TooLarge { what, limit }
         };
-        if reply.length().is_some_and(|length| length > limit) {
+        // Of the body that comes: the header of an answer to HEAD tells of another.
+        if reply.response.content_length().is_some_and(|length| length > limit) {
             return Err(too_large(&reply));
         }
         let encoding = Encoding::of(&reply)?;

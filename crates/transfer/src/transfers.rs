@@ -174,6 +174,11 @@ impl Transfers {
         self.begin(false, async move |job| files::read(&job, path, limit).await.map(Outcome::Bytes))
     }
 
+    /// Gives memory back on a helper: for a large piece that takes a while.
+    pub fn discard(&self, bytes: Vec<u8>) {
+        drop(self.handle.spawn_blocking(move || drop(bytes)));
+    }
+
     fn begin<Work, Ending>(&self, reports: bool, work: Work) -> Transfer
     where
         Work: FnOnce(Job) -> Ending,
