@@ -377,6 +377,9 @@ def test_a_file_that_no_disk_has_room_for_is_refused_at_once(
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1125899906842624\r\n\r\nabc")
         await reader.read()
         writer.close()
+        hung_up.set()
+
+    hung_up = asyncio.Event()
 
     async def main() -> None:
         server = await asyncio.start_server(announce, "127.0.0.1", 0)
@@ -384,6 +387,7 @@ def test_a_file_that_no_disk_has_room_for_is_refused_at_once(
         try:
             await aiobpy.download(f"http://127.0.0.1:{port}/file", tmp_path / "file")
         finally:
+            await hung_up.wait()
             server.close()
 
     with pytest.raises(OSError, match="free some space") as caught:
@@ -416,9 +420,12 @@ def test_two_downloads_to_one_path_do_not_mix(
 
     async def main() -> None:
         has_begun = asyncio.Event()
-        first = asyncio.create_task(
-            aiobpy.download(url, tmp_path / "file", on_progress=lambda _: has_begun.set())
-        )
+
+        def note(progress: aiobpy.Progress) -> None:
+            if progress.done:
+                has_begun.set()
+
+        first = asyncio.create_task(aiobpy.download(url, tmp_path / "file", on_progress=note))
         await has_begun.wait()
         with pytest.raises(aiobpy.TransferError, match="another download is writing"):
             await aiobpy.download(url, tmp_path / "file")
