@@ -37,6 +37,7 @@ cargo xtask lint                        the checks alone: formats, lints, types,
 cargo xtask bench [NAMES…]              warm against cold and the API's latency: tables and JSON
 cargo xtask bench loop [--quick]        the event loop against its rivals; the tables of docs/benchmarks.md
 cargo xtask soak [--cpu-minutes N]      thousands of connections that misbehave, for a long time
+cargo xtask loom                        every interleaving of the threads at the ready queue
 cargo xtask check-targets [--wine] [TARGET…]
                                         type-checks for Windows, macOS and ARM; --wine runs what it can
 cargo xtask extension                   dist/aiobpy-<version>.zip, for `Install from Disk` in Blender
@@ -68,6 +69,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         "lint" => no_arguments(command, rest).and_then(|()| lint::run()),
         "bench" => bench::run(rest),
         "soak" => bench::soak(rest),
+        "loom" => no_arguments(command, rest).and_then(|()| test::loom()),
         "check-targets" => targets::run(&targets::Options::parse(rest)?),
         "extension" => no_arguments(command, rest).and_then(|()| extension::run()),
         "setup" => setup::run(&setup::Options::parse(rest)?),

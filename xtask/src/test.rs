@@ -24,6 +24,7 @@ pub(crate) fn run() -> Outcome {
         ]);
         summaries.of(nextest, is_summary_of_nextest)
     });
+    checks.run("loom: the ready queue", loom);
     checks.run("pytest: without windows", || {
         summaries.of(pytest("not blender").args(["-n", "2"]), is_summary_of_pytest)
     });
@@ -36,6 +37,14 @@ pub(crate) fn run() -> Outcome {
     println!();
     summaries.print();
     checks.outcome()
+}
+
+/// Every interleaving of the threads that meet at the ready queue.
+pub(crate) fn loom() -> Outcome {
+    Run::new("cargo")
+        .args(["test", "--quiet", "--locked", "--package", "aiobpy-reactor", "--lib"])
+        .args(["--features", "loom", "models"])
+        .check()
 }
 
 fn pytest(marker: &str) -> Run {

@@ -18,7 +18,9 @@ mod outbox;
 mod poll;
 mod ready;
 mod resolver;
+mod sync;
 mod timers;
+#[cfg_attr(feature = "loom", path = "wake_model.rs")]
 mod wake;
 mod watch;
 mod watchable;

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::io_thread::Reactor;
+use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering, fence};
 use crate::wake::Wake;
 
 /// A queue from many threads to the main thread, first in, first out.
@@ -62,7 +62,7 @@ impl<T> ReadyQueue<T> {
     ///
     /// From any thread, by whoever pushes to that lane while it is empty, under its lock.
     pub fn note_scheduled(&self) {
-        self.is_scheduled.store(true, Ordering::SeqCst);
+        self.is_scheduled.store(true, Ordering::Relaxed);
         self.wake_if_parked();
     }
 
@@ -72,7 +72,7 @@ impl<T> ReadyQueue<T> {
         {
             let mut arrived = self.lock();
             arrived.push_back(item);
-            self.len.store(arrived.len(), Ordering::SeqCst);
+            self.len.store(arrived.len(), Ordering::Relaxed);
         }
         self.wake_if_parked();
     }
@@ -83,14 +83,14 @@ impl<T> ReadyQueue<T> {
         {
             let mut arrived = self.lock();
             arrived.extend(items);
-            self.len.store(arrived.len(), Ordering::SeqCst);
+            self.len.store(arrived.len(), Ordering::Relaxed);
         }
         self.wake_if_parked();
     }
 
     /// Whether nothing waits in either lane.
     pub fn is_empty(&self) -> bool {
-        !self.is_scheduled.load(Ordering::SeqCst) && self.len.load(Ordering::SeqCst) == 0
+        !self.is_scheduled.load(Ordering::Relaxed) && self.len.load(Ordering::Relaxed) == 0
     }
 
     /// Moves all that has arrived by now into `arrived`, which must be empty. The caller empties the
@@ -101,9 +101,11 @@ impl<T> ReadyQueue<T> {
     pub fn take_arrived(&self, arrived: &mut VecDeque<T>) {
         debug_assert!(arrived.is_empty(), "the last generation has not been run to its end");
         self.is_scheduled.store(false, Ordering::Relaxed);
-        if self.len.load(Ordering::SeqCst) > 0 {
-            std::mem::swap(&mut *self.lock(), arrived);
-            self.len.store(0, Ordering::SeqCst);
+        if self.len.load(Ordering::Relaxed) > 0 {
+            let mut lane = self.lock();
+            std::mem::swap(&mut *lane, arrived);
+            // Under the lock: else it would hide what another thread pushes in between.
+            self.len.store(0, Ordering::Relaxed);
         }
     }
 
@@ -112,7 +114,7 @@ impl<T> ReadyQueue<T> {
     /// Only the main thread calls it. It may return early.
     pub fn park(&self, limit: Option<Duration>) -> Parked {
         let has_bytes = self.is_idle_at(PARKED_HERE) && self.wake.wait(limit);
-        self.parked.store(NOT_PARKED, Ordering::SeqCst);
+        self.set_parked(NOT_PARKED);
         self.signals_if(has_bytes)
     }
 
@@ -122,7 +124,7 @@ impl<T> ReadyQueue<T> {
         self.poll_waker.get_or_init(|| reactor.waker());
         let is_idle = || self.is_idle_at(PARKED_IN_POLL);
         // Before anything is served: what this thread itself pushes need not wake it.
-        let on_woken = || self.parked.store(NOT_PARKED, Ordering::SeqCst);
+        let on_woken = || self.set_parked(NOT_PARKED);
         let has_bytes = reactor.poll(limit, is_idle, on_woken);
         self.signals_if(has_bytes)
     }
@@ -133,10 +135,18 @@ impl<T> ReadyQueue<T> {
     }
 
     fn is_idle_at(&self, place: u8) -> bool {
-        self.parked.store(place, Ordering::SeqCst);
+        self.set_parked(place);
         // Looked at only now: a push before the flag was up has not woken us, and a push from here
-        // on will.
+        // on will. Of this fence and that of `wake_if_parked` one is the later one, which sees what
+        // was stored before the other.
+        fence(Ordering::SeqCst);
         self.is_empty()
+    }
+
+    fn set_parked(&self, place: u8) {
+        // An exchange, as is that of `wake_if_parked`: those have one order, in which each sees the
+        // one before.
+        self.parked.swap(place, Ordering::Relaxed);
     }
 
     fn signals_if(&self, has_bytes: bool) -> Parked {
@@ -193,10 +203,11 @@ impl<T> ReadyQueue<T> {
     }
 
     fn wake_if_parked(&self) {
-        if self.parked.load(Ordering::SeqCst) == NOT_PARKED {
+        fence(Ordering::SeqCst);
+        if self.parked.load(Ordering::Relaxed) == NOT_PARKED {
             return;
         }
-        match self.parked.swap(NOT_PARKED, Ordering::SeqCst) {
+        match self.parked.swap(NOT_PARKED, Ordering::Relaxed) {
             PARKED_HERE => self.wake.wake(),
             PARKED_IN_POLL => {
                 if let Some(Err(error)) = self.poll_waker.get().map(|waker| waker.wake()) {
@@ -213,7 +224,7 @@ impl<T> ReadyQueue<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests {
     use std::sync::Arc;
 
@@ -325,5 +336,102 @@ mod tests {
             let counts: Vec<_> = seen.iter().filter(|item| item.0 == thread).collect();
             assert!(counts.is_sorted(), "each thread's items keep their order");
         }
+    }
+}
+
+/// Every interleaving of few steps: `cargo xtask loom`. A push whose wake gets lost is a deadlock,
+/// which loom reports.
+#[cfg(all(test, feature = "loom"))]
+mod models {
+    use loom::thread;
+
+    use super::*;
+
+    /// Runs turns, parking in between, until so many items have come.
+    fn run_until(queue: &ReadyQueue<u8>, count: usize) -> Vec<u8> {
+        let (mut seen, mut arrived) = (Vec::new(), VecDeque::new());
+        while seen.len() < count {
+            queue.park(None);
+            queue.take_arrived(&mut arrived);
+            seen.extend(arrived.drain(..));
+        }
+        seen
+    }
+
+    fn queue() -> Arc<ReadyQueue<u8>> {
+        Arc::new(ReadyQueue::new().unwrap())
+    }
+
+    #[test]
+    fn what_one_thread_pushes_arrives_in_order_and_wakes_who_parks() {
+        loom::model(|| {
+            let queue = queue();
+            let other = Arc::clone(&queue);
+            let pusher = thread::spawn(move || {
+                other.arrive(1);
+                other.arrive_all([2, 3].into_iter());
+            });
+            assert_eq!(run_until(&queue, 3), [1, 2, 3]);
+            pusher.join().unwrap();
+            assert!(queue.is_empty());
+        });
+    }
+
+    #[test]
+    fn what_two_threads_push_at_once_all_arrives() {
+        // With three threads, all interleavings would take hours: those with up to three preemptions.
+        let mut few = loom::model::Builder::new();
+        few.preemption_bound = Some(3);
+        few.check(|| {
+            let queue = queue();
+            let pushers = [1, 2].map(|item| {
+                let other = Arc::clone(&queue);
+                thread::spawn(move || other.arrive(item))
+            });
+            let mut seen = run_until(&queue, 2);
+            seen.sort_unstable();
+            assert_eq!(seen, [1, 2]);
+            for pusher in pushers {
+                pusher.join().unwrap();
+            }
+        });
+    }
+
+    /// As the program's lane does: its lock is the GIL, which is not held while parked.
+    #[test]
+    fn what_the_program_schedules_from_another_thread_is_seen() {
+        loom::model(|| {
+            let queue = queue();
+            let lane = Arc::new(Mutex::new(0));
+            let (other, their_lane) = (Arc::clone(&queue), Arc::clone(&lane));
+            let scheduler = thread::spawn(move || {
+                for _ in 0..2 {
+                    let mut lane = their_lane.lock().unwrap();
+                    *lane += 1;
+                    if *lane == 1 {
+                        other.note_scheduled();
+                    }
+                }
+            });
+            let mut seen = 0;
+            while seen < 2 {
+                queue.park(None);
+                let mut lane = lane.lock().unwrap();
+                queue.take_arrived(&mut VecDeque::new());
+                seen += std::mem::take(&mut *lane);
+            }
+            scheduler.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn a_wake_before_during_or_after_the_look_around_ends_the_park() {
+        loom::model(|| {
+            let queue = queue();
+            let other = Arc::clone(&queue);
+            let waker = thread::spawn(move || other.wake());
+            queue.park(None);
+            waker.join().unwrap();
+        });
     }
 }
