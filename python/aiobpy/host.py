@@ -6,6 +6,7 @@ The only module that decides how Blender comes back to us.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -169,3 +170,11 @@ def shut_down() -> None:
 
 _GOODBYE = 2.0
 """Seconds that cancelled tasks have for their `finally` blocks."""
+
+
+@atexit.register
+def _close_with_python() -> None:
+    # Who uses aiobpy without its extension may not have shut it down. The tasks do not run any more:
+    # by now Blender has freed what they would touch.
+    if _loop is not None and not _loop.is_running():
+        _loop.close()

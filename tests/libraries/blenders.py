@@ -61,10 +61,18 @@ class BlenderModule:
 
 
 class Blender:
-    """What a test does with a Blender, whichever it is."""
+    """What a test does with a Blender, whichever it is.
 
-    def __init__(self, guest: Guest) -> None:
+    Args:
+        guest: The process.
+        folder: An empty folder for the files that a guide reads and writes.
+        folder_inside: The same, as this Blender sees it.
+    """
+
+    def __init__(self, guest: Guest, folder: Path, folder_inside: Path | None = None) -> None:
         self._guest = guest
+        self.folder = folder
+        self.folder_inside = folder_inside or folder
 
     def run(self, guide: str, **environment: object) -> None:
         """Run the code of a guide; variables of the environment say where its peers are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,13 +43,15 @@ def blender(
 ) -> Iterator[Blender]:
     """Each Blender in turn."""
     if request.param not in _MODULES.values():
-        yield Blender(windowed.of(request.param))
+        yield windowed.of(request.param)
         return
     python = request.param / "bin" / "python"
     if not python.exists():
         pytest.fail(f"`{python}` is missing; `cargo xtask setup` makes it")
     module = BlenderModule(python, tmp_path / "blender.log")
-    yield Blender(module)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    yield Blender(module, folder)
     module.close()
 
 
@@ -64,16 +67,18 @@ class WindowedBlenders:
     """Blenders with windows, started when they are asked for."""
 
     def __init__(self) -> None:
-        self._started: dict[Path, GuiBlender] = {}
+        self._started: dict[Path, tuple[Installation, GuiBlender]] = {}
         self._display: Display | None = None
         self._resources = ExitStack()
 
-    def of(self, tree: Path) -> GuiBlender:
+    def of(self, tree: Path) -> Blender:
         """Return a Blender that runs, that of the tests before if it still does."""
-        blender = self._started.get(tree)
-        if blender is None or not blender.is_running():
-            blender = self._started[tree] = self._start(tree)
-        return blender
+        if tree not in self._started or not self._started[tree][1].is_running():
+            self._started[tree] = self._start(tree)
+        installation, blender = self._started[tree]
+        # Its root is the tree: it sees nothing else.
+        folder = Path(tempfile.mkdtemp(dir=installation.home))
+        return Blender(blender, folder, installation.inside(folder))
 
     def close(self) -> None:
         """Leave them, as a person would; end those that do not go.
@@ -82,13 +87,13 @@ class WindowedBlenders:
             AssertionError: One did not leave cleanly.
         """
         with self._resources:
-            for blender in self._started.values():
+            for _, blender in self._started.values():
                 if blender.is_running():
                     blender.hang_up()
                     assert blender.wait() == 0, blender.said()
                     assert "Traceback" not in blender.said(), blender.said()
 
-    def _start(self, tree: Path) -> GuiBlender:
+    def _start(self, tree: Path) -> tuple[Installation, GuiBlender]:
         if self._display is None:
             self._display = Display.start()
             self._resources.callback(self._display.stop)
@@ -97,7 +102,7 @@ class WindowedBlenders:
         _install_libraries(installation)
         blender = GuiBlender(installation, DRIVER)
         self._resources.callback(blender.close)
-        return blender
+        return installation, blender
 
 
 def _install_libraries(installation: Installation) -> None:

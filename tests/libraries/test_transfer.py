@@ -12,13 +12,11 @@ from tests.processes import first_line, running
 from tests.transfer.conftest import Origin
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.libraries.blenders import Blender
     from tests.libraries.peers import Peers
 
 
-def test_pictures_come_and_the_scene_goes(blender: Blender, peers: Peers, tmp_path: Path) -> None:
+def test_pictures_come_and_the_scene_goes(blender: Blender, peers: Peers) -> None:
     website = peers.website()
     catalogue = []
     for colour in ("red", "teal"):
@@ -32,13 +30,13 @@ def test_pictures_come_and_the_scene_goes(blender: Blender, peers: Peers, tmp_pa
     with running([sys.executable, "-m", "tests.transfer.origin"], os.environ) as shop:
         origin = Origin(int(first_line(shop)))
         till = origin.file(text="thank you")
-        places = {"CATALOGUE": f"{website}/catalogue.json", "FOLDER": tmp_path, "SHOP": till}
-        blender.run("transfer", SHOP_KEY="k3y", **places)
+        places = {"CATALOGUE": f"{website}/catalogue.json", "FOLDER": blender.folder_inside}
+        blender.run("transfer", SHOP=till, SHOP_KEY="k3y", **places)
         assert blender.finish() == [["red.png", "teal.png"], "thank you"]
         (asked,) = origin.asked(till)
         shop.kill()
 
     assert asked["headers"]["authorization"] == "Bearer k3y"
-    assert asked["body_size"] > (tmp_path / "scene.blend").stat().st_size
+    assert asked["body_size"] > (blender.folder / "scene.blend").stat().st_size
     size = "[list(bpy.data.images[name].size) for name in ('red.png', 'teal.png')]"
     assert blender.evaluate(size) == [[64, 64], [64, 64]]
