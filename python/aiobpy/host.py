@@ -174,7 +174,7 @@ _GOODBYE = 2.0
 
 @atexit.register
 def _close_with_python() -> None:
-    # Who uses aiobpy without its extension may not have shut it down. The tasks do not run any more:
-    # by now Blender has freed what they would touch.
+    # Who uses aiobpy without its extension may not have shut it down. The tasks do not run any
+    # more: by now Blender has freed what they would touch.
     if _loop is not None and not _loop.is_running():
         _loop.close()
