@@ -97,6 +97,16 @@ def loop_is_alive() -> Step:
     return task.result()
 
 
+def fetched_version(address: str, token: str) -> Step:
+    """Which Blender this is, as our own server says, asked by `aiobpy.fetch`."""
+    import aiobpy
+
+    asking = aiobpy.fetch(f"{address}/api/v1/status", headers={"Authorization": f"Bearer {token}"})
+    task = aiobpy.spawn(asking)
+    yield task.done
+    return task.result().json()["main_thread"]["blender_version"]
+
+
 def offer_methods() -> Step:
     """Offer two methods, as an add-on does: one sync, one that awaits."""
     import asyncio

@@ -40,6 +40,9 @@ def test_a_person_installs_it_serves_and_leaves_nothing_behind(
     assert status["pid"] == blender.pid
     assert [int(discovery["address"].rpartition(":")[2])] == blender.listening_ports()
     follower = follow_events(discovery)
+    place = {"address": discovery["address"], "token": discovery["token"]}
+    assert blender.ask("fetched_version", **place) == installation.version()
+    assert "aiobpy-transfer" in blender.thread_names()
     blender.ask("redrawn")
     installation.display.screenshot(ROOT / "out" / f"extension-{installation.tree.name}.png")
     assert blender.ask("clipboard_after", operator="address_copy") == discovery["address"]
