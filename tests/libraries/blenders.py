@@ -92,6 +92,11 @@ class Blender:
         """Cancel the guide's task, which must leave nothing behind."""
         self._guest.ask("stop", seconds=_SECONDS)
 
+    def python(self) -> tuple[int, int]:
+        """Return the version of its Python."""
+        major, minor = self._guest.ask("python_version")
+        return major, minor
+
     def evaluate(self, expression: str) -> Any:
         """Return the value of an expression, which JSON must be able to tell."""
         return self._guest.ask("evaluate", expression=expression)

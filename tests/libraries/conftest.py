@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 _MODULES = {"bpy-4.5": ROOT / ".venv-4.5", "bpy-5.0": ROOT / ".venv"}
 
+_WITH_WINDOWS = [pytest.mark.blender, pytest.mark.timeout(300)]
+
 
 @pytest.fixture(scope="session")
-def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
+def peers() -> Iterator[Peers]:
     """Servers that are started when they are asked for."""
-    peers = Peers(tmp_path_factory.mktemp("peers"))
+    peers = Peers()
     yield peers
     peers.stop()
 
@@ -35,7 +38,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
 @pytest.fixture(
     params=[
         *(pytest.param(venv, id=name) for name, venv in _MODULES.items()),
-        *(pytest.param(tree, id=tree.name, marks=pytest.mark.blender) for tree in trees()),
+        *(pytest.param(tree, id=tree.name, marks=_WITH_WINDOWS) for tree in trees()),
     ]
 )
 def blender(
@@ -113,5 +116,13 @@ def _install_libraries(installation: Installation) -> None:
         pytest.fail(f"`{libraries}` is missing; `cargo xtask setup` makes it")
     version = installation.version().rpartition(".")[0]
     modules = installation.home / ".config" / "blender" / version / "scripts" / "modules"
-    shutil.copytree(libraries, modules)
+    shutil.copytree(libraries, modules, copy_function=_link_or_copy)
     shutil.copytree(Path(aiobpy.__file__).parent, modules / "aiobpy")
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """There are thousands of files, and nobody changes them."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -12,7 +12,7 @@ import socket
 import sys
 import traceback
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import bpy
 
@@ -21,8 +21,13 @@ from aiobpy import host
 
 
 async def run(name: str, code: str, environment: dict[str, str]) -> None:
-    """Run a guide's code as a script; the task that it leaves goes on."""
+    """Run a guide's code as a script on Blender's first scene; the task that it leaves goes on."""
     global guide
+    for task in others():
+        # Of a test that has failed.
+        task.cancel()
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    hide_viewports()
     os.environ.update(environment)
     reported.clear()
     guide = ModuleType(name)
@@ -36,7 +41,7 @@ async def finish(seconds: float) -> Any:
     """Wait for the end of the guide's task and return its result."""
     async with asyncio.timeout(seconds):
         result = await guide.task
-    check_that_nothing_is_left()
+    await check_that_nothing_is_left()
     return result
 
 
@@ -47,7 +52,7 @@ async def stop(seconds: float) -> None:
         await asyncio.wait([guide.task])
     if not guide.task.cancelled():
         raise RuntimeError(f"ended before it was cancelled: {guide.task}")
-    check_that_nothing_is_left()
+    await check_that_nothing_is_left()
 
 
 async def wait_until_it_listens(port: int, seconds: float) -> None:
@@ -67,6 +72,11 @@ async def evaluate(expression: str) -> Any:
     return eval(expression, {"bpy": bpy, **vars(guide)})
 
 
+async def python_version() -> tuple[int, int]:
+    """As in 3, 13."""
+    return sys.version_info[:2]
+
+
 def leave() -> None:
     """End this Blender: one with windows as a person would, the module at once."""
     if bpy.app.background:
@@ -77,11 +87,19 @@ def leave() -> None:
         bpy.ops.wm.quit_blender()
 
 
-def check_that_nothing_is_left() -> None:
+async def check_that_nothing_is_left() -> None:
     """Fail if the guide left a task behind, or if something went wrong that nobody awaited."""
-    left = asyncio.all_tasks() - {asyncio.current_task(), serving}
+    left = others()
+    if left:
+        # Those that a library has told to end have not all heard of it yet.
+        _, left = await asyncio.wait(left, timeout=_GOODBYE)
     if left or reported:
         raise RuntimeError(f"tasks left: {left}; errors reported to the loop: {reported}")
+
+
+def others() -> set[asyncio.Task[Any]]:
+    """Return the tasks that are not the driver's."""
+    return asyncio.all_tasks() - {serving}
 
 
 async def serve() -> None:
@@ -109,11 +127,13 @@ def hide_viewports() -> None:
             area.ui_type = 'TEXT_EDITOR'
 
 
+_GOODBYE: Final = 5.0
+"""Seconds that what a guide has begun may take to end."""
+
 reported: list[str] = []
 guide: Any = None
 host.loop().set_exception_handler(lambda loop, context: reported.append(repr(context)))
 serving = aiobpy.spawn(serve())
+hide_viewports()
 if bpy.app.background:
     aiobpy.run(serving)
-else:
-    hide_viewports()

@@ -1,184 +1,186 @@
-"""Real servers on free ports of loopback, in folders of their own; they end with the tests."""
+"""The real servers that guides talk to: started when first asked for, ended with the tests."""
 
 from __future__ import annotations
 
-import fcntl
+import glob
 import os
-import selectors
 import shutil
-import socket
+import signal
 import subprocess
 import sys
-import time
+import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from tests.libraries.server import free_port, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-    Command = Sequence[str | Path]
-
-_PATIENCE: Final = 60.0
-"""Seconds until a server must accept clients; RabbitMQ takes five on an idle machine."""
+    from tests.libraries.server import Command
 
 
 class Peers:
-    """Starts a server when a test first asks for its address."""
+    """Starts each server when a test first asks for its address."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._running = ExitStack()
-        self._addresses: dict[str, str] = {}
+        self._addresses: dict[Callable[[Path], AbstractContextManager[str]], str] = {}
+        self._folder = Path(self._running.enter_context(tempfile.TemporaryDirectory()))
+        # One of the servers runs as a user of its own, who has to get at its folder.
+        self._folder.chmod(0o711)
+        self.website_folder = self._folder / website.__name__
+        self.website_folder.mkdir()
 
-    def redis(self) -> str:
-        """Return the URL of a Redis."""
-        return self._address_of("redis", _redis)
-
-    def website(self) -> str:
-        """Return the URL of a web server, and so of `Peers.website_folder`."""
-        return self._address_of("website", _website)
-
-    @property
-    def website_folder(self) -> Path:
-        """What the web server serves."""
-        folder = self._folder / "website"
-        folder.mkdir(exist_ok=True)
-        return folder
+    def address(self, server: Callable[[Path], AbstractContextManager[str]]) -> str:
+        """Return the address of one of the servers below."""
+        if server not in self._addresses:
+            folder = self._folder / server.__name__
+            folder.mkdir(exist_ok=True)
+            self._addresses[server] = self._running.enter_context(server(folder))
+        return self._addresses[server]
 
     def stop(self) -> None:
         """End all servers."""
         self._running.close()
 
-    def _address_of(self, name: str, start: Callable[[Path], Any]) -> str:
-        if name not in self._addresses:
-            folder = self._folder / name
-            folder.mkdir(exist_ok=True)
-            self._addresses[name] = self._running.enter_context(start(folder))
-        return self._addresses[name]
-
 
 @contextmanager
-def _redis(folder: Path) -> Iterator[str]:
-    def command(port: int) -> Command:
-        place = ("--bind", "127.0.0.1", "--port", str(port), "--dir", folder)
-        return ["redis-server", *place, "--save", "", "--appendonly", "no"]
+def website(folder: Path) -> Iterator[str]:
+    """A web server of the files in `Peers.website_folder`."""
 
-    with _serving(command, "Ready to accept connections", folder) as port:
-        yield f"redis://127.0.0.1:{port}"
-
-
-@contextmanager
-def _website(folder: Path) -> Iterator[str]:
     def command(port: int) -> Command:
         place = ("--bind", "127.0.0.1", "--directory", folder)
         return [sys.executable, "-u", "-m", "http.server", str(port), *place]
 
-    with _serving(command, "Serving HTTP", folder) as port:
+    with serving(command, "Serving HTTP", folder) as port:
         yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
-def _serving(
-    command: Callable[[int], Command],
-    ready: str,
-    folder: Path,
-    *,
-    user: str | None = None,
-    environment: dict[str, str] | None = None,
-) -> Iterator[int]:
-    """Run a server on a free port from the moment on that it says `ready`; yield the port."""
-    for attempt in range(3):
-        port = free_port()
-        server = Server(command(port), folder, user, environment)
-        try:
-            server.wait_until_it_says(ready)
-        except EndedEarlyError:
-            server.end()
-            # Perhaps another process has been given the port in the meantime.
-            if attempt == 2:
-                raise
-            continue
-        try:
-            yield port
-        finally:
-            server.end()
-        return
+def redis(folder: Path) -> Iterator[str]:
+    """Redis, which keeps nothing on disk."""
+
+    def command(port: int) -> Command:
+        place = ("--bind", "127.0.0.1", "--port", str(port))
+        return ["redis-server", *place, "--save", "", "--appendonly", "no"]
+
+    with serving(command, "Ready to accept connections", folder) as port:
+        yield f"redis://127.0.0.1:{port}"
 
 
-def free_port() -> int:
-    """Return a TCP port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """PostgreSQL with an empty database that everybody may write."""
+    found = glob.glob("/usr/lib/postgresql/*/bin")
+    if not found:
+        raise FileNotFoundError("PostgreSQL is not installed; `cargo xtask setup` installs it")
+    programs = Path(max(found))
+    # It refuses to run as root.
+    user = _not_root("postgres")
+    if user:
+        shutil.chown(folder, user, user)
+    data = folder / "data"
+    cluster = ("--auth=trust", "--username=blender", "--encoding=UTF8", "--no-sync")
+    subprocess.run(
+        [programs / "initdb", *cluster, data],
+        cwd=folder,
+        user=user,
+        group=user,
+        extra_groups=[] if user else None,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+    def command(port: int) -> Command:
+        place = ("-D", data, "-k", folder, "-p", str(port), "-c", "listen_addresses=127.0.0.1")
+        return [programs / "postgres", *place, "-F"]
+
+    ready = "ready to accept connections"
+    # Its clients may still be there: it is told not to wait for them.
+    with serving(command, ready, folder, user=user, goodbye=signal.SIGINT) as port:
+        yield f"postgresql://blender@127.0.0.1:{port}/postgres"
 
 
-class EndedEarlyError(Exception):
-    """A server ended before it was ready."""
+@contextmanager
+def rabbitmq(folder: Path) -> Iterator[str]:
+    """RabbitMQ, and the port mapper that Erlang would otherwise leave behind."""
+
+    def port_mapper(port: int) -> Command:
+        return ["epmd", "-d", "-address", "127.0.0.1", "-port", str(port)]
+
+    def command(port: int) -> Command:
+        config.write_text(f"listeners.tcp.1 = 127.0.0.1:{port}\n")
+        return ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
+
+    config = folder / "rabbitmq.conf"
+    with serving(port_mapper, "epmd running", folder) as port_of_mapper:
+        environment = {
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(port_of_mapper),
+            "HOME": str(folder),
+            "RABBITMQ_CONFIG_FILE": str(config),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_NODENAME": "tests@localhost",
+            # Then its script becomes the server, and does not stay to watch it.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+        ready = "Server startup complete"
+        # It takes its time to end in order, and nobody wants its data.
+        with serving(
+            command, ready, folder, environment=environment, goodbye=signal.SIGKILL
+        ) as port:
+            yield f"amqp://guest:guest@127.0.0.1:{port}/"
 
 
-class Server:
-    """A process that the kernel ends when ours ends, however that ends.
+@contextmanager
+def nats(folder: Path) -> Iterator[str]:
+    """NATS."""
 
-    Args:
-        command: Its arguments.
-        folder: Where it runs.
-        user: As whom it runs, if we may not be the one.
-        environment: Variables besides ours.
-    """
+    def command(port: int) -> Command:
+        return ["nats-server", "--addr", "127.0.0.1", "--port", str(port)]
 
-    def __init__(
-        self,
-        command: Command,
-        folder: Path,
-        user: str | None = None,
-        environment: dict[str, str] | None = None,
-    ) -> None:
-        self._name = Path(command[0]).name
-        if shutil.which(command[0]) is None:
-            message = f"`{self._name}` is not installed; `cargo xtask setup` installs it"
-            raise FileNotFoundError(message)
-        identity = (f"--reuid={user}", f"--regid={user}", "--init-groups") if user else ()
-        self._process = subprocess.Popen(
-            ["setpriv", *identity, "--pdeathsig=KILL", "--", *command],
-            cwd=folder,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+    with serving(command, "Server is ready", folder) as port:
+        yield f"nats://127.0.0.1:{port}"
+
+
+@contextmanager
+def mosquitto(folder: Path) -> Iterator[str]:
+    """Mosquitto, an MQTT broker, which lets everybody in; the address is `host:port`."""
+
+    def command(port: int) -> Command:
+        config = folder / "mosquitto.conf"
+        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+        return ["mosquitto", "-c", config]
+
+    with serving(command, "running", folder, user=_not_root("nobody")) as port:
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def ngircd(folder: Path) -> Iterator[str]:
+    """An IRC server; the address is `host:port`."""
+
+    def command(port: int) -> Command:
+        config = folder / "ngircd.conf"
+        config.write_text(
+            "[Global]\nName = irc.test\nInfo = test\nAdminEMail = nobody@irc.test\n"
+            f"Listen = 127.0.0.1\nPorts = {port}\n[Options]\nDNS = no\nIdent = no\nPAM = no\n"
+            # Whom it does not know well it lets wait.
+            "[Limits]\nMaxPenaltyTime = 0\n"
         )
-        assert self._process.stdout is not None
-        self._output = self._process.stdout
-        # Nobody reads what it says later on; a test makes no server say that much.
-        fcntl.fcntl(self._output, fcntl.F_SETPIPE_SZ, 1 << 20)
+        return ["ngircd", "--nodaemon", "--config", config]
 
-    def wait_until_it_says(self, ready: str) -> None:
-        """Wait until `ready` is in its output.
+    with serving(command, " ready.", folder, user=_not_root("nobody")) as port:
+        yield f"127.0.0.1:{port}"
 
-        Raises:
-            EndedEarlyError: It ended instead.
-            TimeoutError: It has not said so in time.
-        """
-        said = b""
-        deadline = time.monotonic() + _PATIENCE
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._output, selectors.EVENT_READ)
-            while ready.encode() not in said:
-                if not selector.select(deadline - time.monotonic()):
-                    self.end()
-                    raise TimeoutError(f"`{self._name}` has not said `{ready}`, but: {said!r}")
-                more = os.read(self._output.fileno(), 65536)
-                if not more:
-                    raise EndedEarlyError(f"`{self._name}` ended: {said.decode(errors='replace')}")
-                said += more
 
-    def end(self) -> None:
-        """Ask it to end, and wait until it has."""
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._output.close()
+def _not_root(user: str) -> str | None:
+    """Return the user if we are root, and so could not stay ourselves."""
+    return user if os.geteuid() == 0 else None

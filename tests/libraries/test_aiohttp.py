@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.libraries.peers import free_port
+from tests.libraries.peers import website
+from tests.libraries.server import free_port
 
 if TYPE_CHECKING:
     from tests.libraries.blenders import Blender
@@ -22,7 +23,7 @@ PICTURES = Path(__file__).parents[2] / "docs" / "images"
 def test_blender_fetches_the_pictures_whose_addresses_it_is_sent(
     blender: Blender, peers: Peers
 ) -> None:
-    website = peers.website()
+    address = peers.address(website)
     for picture in PICTURES.glob("*.png"):
         shutil.copy(picture, peers.website_folder)
     port = free_port()
@@ -30,8 +31,8 @@ def test_blender_fetches_the_pictures_whose_addresses_it_is_sent(
     blender.wait_until_it_listens(port)
 
     def send(name: str) -> Any:
-        address = f"http://127.0.0.1:{port}/pictures"
-        with urllib.request.urlopen(address, f"{website}/{name}".encode(), 30) as response:
+        url = f"http://127.0.0.1:{port}/pictures"
+        with urllib.request.urlopen(url, f"{address}/{name}".encode(), 30) as response:
             assert response.status == 201
             return json.load(response)
 

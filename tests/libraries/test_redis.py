@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 
 import redis
 
+from tests.libraries.peers import redis as redis_server
+
 if TYPE_CHECKING:
     from tests.libraries.blenders import Blender
     from tests.libraries.peers import Peers
 
 
 def test_orders_from_a_list_become_objects(blender: Blender, peers: Peers) -> None:
-    url = peers.redis()
+    url = peers.address(redis_server)
     blender.run("redis", REDIS_URL=url)
     with redis.from_url(url, decode_responses=True) as shop, shop.pubsub() as news:
         news.subscribe("placed")

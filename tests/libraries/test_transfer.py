@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from tests.libraries.peers import website
 from tests.processes import first_line, running
 from tests.transfer.conftest import Origin
 
@@ -17,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def test_pictures_come_and_the_scene_goes(blender: Blender, peers: Peers) -> None:
-    website = peers.website()
+    address = peers.address(website)
     catalogue = []
     for colour in ("red", "teal"):
         picture = peers.website_folder / f"{colour}.png"
         Image.new("RGB", (64, 64), colour).save(picture)
         sha256 = hashlib.sha256(picture.read_bytes()).hexdigest()
-        url = f"{website}/{picture.name}"
+        url = f"{address}/{picture.name}"
         catalogue.append({"name": picture.name, "url": url, "sha256": sha256})
     (peers.website_folder / "catalogue.json").write_text(json.dumps(catalogue))
 
     with running([sys.executable, "-m", "tests.transfer.origin"], os.environ) as shop:
         origin = Origin(int(first_line(shop)))
         till = origin.file(text="thank you")
-        places = {"CATALOGUE": f"{website}/catalogue.json", "FOLDER": blender.folder_inside}
+        places = {"CATALOGUE": f"{address}/catalogue.json", "FOLDER": blender.folder_inside}
         blender.run("transfer", SHOP=till, SHOP_KEY="k3y", **places)
         assert blender.finish() == [["red.png", "teal.png"], "thank you"]
         (asked,) = origin.asked(till)

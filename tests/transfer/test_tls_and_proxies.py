@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import aiobpy
-from tests.libraries.peers import Server, free_port
+from tests.libraries.server import Server, free_port
 from tests.transfer.origin import content
 
 if TYPE_CHECKING:
