@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from benches.loop import host, peer
-from benches.loop.cells import CELLS, Progress
+from benches.loop.cells import CELLS, Progress, prepare
 from benches.loop.drivers import GUESTS, new_guest, settle_allocator
 from benches.machine import percentile, spread
 
@@ -49,8 +49,7 @@ def main() -> None:
 
 def measure(options: argparse.Namespace, ports: dict[str, int]) -> dict[str, Any]:
     """Run the cell's task in a loop that is ticked by a host."""
-    if options.cell == "aiohttp":
-        import aiohttp  # noqa: F401  Its import is no part of the first tick.
+    prepare(options.cell)
     loop, tick = new_guest(options.driver)
     asyncio.set_event_loop(loop)
     progress = Progress()
