@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import sslproto
+from typing import Any
 
 from aiobpy import _native
 
@@ -18,6 +19,11 @@ class TlsProtocol(_native.TlsCore, sslproto.SSLProtocol):
 
     max_size = 0
     """No buffer of its own, as asyncio would make one: those of the loop serve all connections."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        # Its own would check what is checked here too, and wrap each piece in a tuple.
+        self._app_transport.write = self._write_one
 
     def eof_received(self) -> bool | None:
         """Keep the transport open until all that was written has been encrypted."""

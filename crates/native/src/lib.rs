@@ -5,6 +5,7 @@
 //! (`main_thread.rs`).
 
 mod buffers;
+mod call;
 mod callback;
 mod calls;
 mod cli;

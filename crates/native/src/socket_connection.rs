@@ -19,6 +19,7 @@ use crate::fd;
 use crate::gil_cell::GilCell;
 use crate::loop_core::LoopCore;
 use crate::main_thread::{Ready, is_exit};
+use crate::tls::{Buffers, TlsCore};
 
 /// The Rust half of a stream transport.
 ///
@@ -323,8 +324,7 @@ pub(crate) fn run_event(
     let Some(receiver) = this.receiver(py) else { return Ok(()) };
     match event {
         Event::Received(_) if !this.may_deliver(py) => Ok(()),
-        Event::Received(_) if receiver.is_buffered => receiver.fill_buffer(this),
-        Event::Received(_) => receiver.deliver(this),
+        Event::Received(_) => receiver.receive(this),
         Event::Drained(_) => receiver.run("_maybe_resume_protocol"),
         Event::Flushed(_) => receiver.run("_on_flushed"),
         Event::SendFailed(_, error) => {
@@ -335,6 +335,16 @@ pub(crate) fn run_event(
 }
 
 impl Borrowed<'_> {
+    fn receive(&self, connection: &SocketConnection) -> PyResult<()> {
+        if let Ok(tls) = self.protocol.cast::<TlsCore>() {
+            self.feed(connection, tls)
+        } else if self.is_buffered {
+            self.fill_buffer(connection)
+        } else {
+            self.deliver(connection)
+        }
+    }
+
     fn deliver(&self, connection: &SocketConnection) -> PyResult<()> {
         let py = self.protocol.py();
         let taken = {
@@ -404,6 +414,38 @@ impl Borrowed<'_> {
                     run_in(&self.context, &updated, Some(&count))
                 });
             self.check(updated.map(drop), "Fatal error: protocol.buffer_updated() call failed.")?;
+        }
+        self.finish(connection, delivery)
+    }
+
+    /// As `deliver`, to a TLS protocol: what was read just now is with OpenSSL before any Python
+    /// runs, so that the room for it serves all connections.
+    fn feed(&self, connection: &SocketConnection, tls: &Bound<'_, TlsCore>) -> PyResult<()> {
+        let py = self.protocol.py();
+        let event_loop = connection.event_loop.get();
+        let (delivery, just_read, data) = Buffers::of(py, event_loop)?.receive(py, |bytes| {
+            let delivery = connection.take(py, bytes);
+            let count = match delivery.as_ref().map(|delivery| &delivery.data) {
+                Some(Data::InBuffer(count)) => *count,
+                _ => 0,
+            };
+            (delivery, count)
+        })?;
+        let Some(mut delivery) = delivery else { return Ok(()) };
+        let read_ahead = match &mut delivery.data {
+            Data::Pieces(pieces) => std::mem::take(pieces),
+            Data::InBuffer(_) => Vec::new(),
+        };
+        let count = just_read + read_ahead.iter().map(Bytes::len).sum::<usize>();
+        if count > 0 {
+            event_loop.waiting.note_received(count);
+            let kept = if just_read > 0 { TlsCore::keep(tls, &data) } else { Ok(()) };
+            let received = kept.and_then(|()| {
+                TlsCore::arrive(tls, read_ahead);
+                let go_on = tls.getattr(intern!(py, "_go_on_reading"))?;
+                run_in(&self.context, &go_on, None)
+            });
+            self.check(received.map(drop), "Fatal error: protocol.data_received() call failed.")?;
         }
         self.finish(connection, delivery)
     }

@@ -4,17 +4,26 @@
 //! per record or per write is here; the handshake, the time-outs and the goodbye are asyncio's
 //! Python. OpenSSL is reached through Python's `SSLObject` alone, so that every setting of an
 //! `ssl.SSLContext` holds.
+//!
+//! The way in, for a guest: what the I/O thread has read is copied into `_incoming` in pieces that
+//! the processor's cache holds, and decrypted into the very bytes object that the application is
+//! given. The way out: as much at once as one `write` of OpenSSL turns into records.
 
 mod reading;
+mod windows;
 mod writing;
 
+use bytes::Bytes;
+use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyAny, PyByteArray, PyDict, PyMemoryView, PySlice, PyTuple};
+use pyo3::types::{PyAny, PyByteArray, PyBytes, PyDict, PyMemoryView, PySlice, PyTuple};
 
+use crate::buffers;
+use crate::call::call_method;
 use crate::loop_core::LoopCore;
 
 /// The Rust half of a TLS protocol.
@@ -27,6 +36,8 @@ pub(crate) struct TlsCore {
     incoming: Py<PyAny>,
     outgoing: Py<PyAny>,
     ssl_object: Py<PyAny>,
+    /// What to call `read` and `write` of: what is within `ssl_object`, if that only passes them on.
+    engine: Py<PyAny>,
     state: Py<PyAny>,
     transport: Py<PyAny>,
     app_protocol: Py<PyAny>,
@@ -53,31 +64,63 @@ pub(crate) struct TlsCore {
     outgoing_high: usize,
     #[pyo3(get, set, name = "_outgoing_low_water")]
     outgoing_low: usize,
+    /// OpenSSL may hold what it has decrypted, or a part of a record.
+    has_openssl_more: bool,
+    /// Encrypted bytes that `_incoming` is still to be given.
+    arrived: Vec<Bytes>,
     /// `_go_on_writing` is among the loop's callbacks.
     is_to_go_on_writing: bool,
 }
 
 /// The most that a TLS record holds, in bytes: what one `SSLObject.read` or `write` moves.
 const RECORD: usize = 16 << 10;
+/// The most that it takes when it is encrypted.
+const WHOLE_RECORD: usize = RECORD + 256 + 5;
 /// The most that a transport delivers at once, in bytes.
 const RECEIVED_AT_ONCE: usize = 256 << 10;
 /// Once so many bytes are decrypted, the rest waits for another turn: a delivery must not stop a
 /// frame. As much as one delivery of the transport completes.
 const DELIVERED_AT_ONCE: usize = RECEIVED_AT_ONCE + RECORD;
+/// Up to so many bytes, a copy costs less than what avoids it.
+const FEW: usize = WHOLE_RECORD;
 
-/// What all TLS connections of one loop share, as nothing stays there: room for what comes in.
+/// Room for what comes in, which all TLS connections of one loop share, as nothing stays there.
 pub(crate) struct Buffers {
     encrypted: Py<PyMemoryView>,
-    plain: Py<PyMemoryView>,
+    /// The same, for Rust.
+    encrypted_bytes: PyUntypedBuffer,
 }
 
 impl Buffers {
     fn new(py: Python<'_>) -> PyResult<Self> {
-        let make = |size| {
-            let bytes = PyByteArray::new_with(py, size, |_zeroes| Ok(()))?;
-            PyMemoryView::from(&bytes).map(Bound::unbind)
+        let bytes = PyByteArray::new_with(py, RECEIVED_AT_ONCE, |_zeroes| Ok(()))?;
+        let encrypted = PyMemoryView::from(&bytes)?;
+        Ok(Self {
+            encrypted_bytes: PyUntypedBuffer::get(&encrypted)?,
+            encrypted: encrypted.unbind(),
+        })
+    }
+
+    pub(crate) fn of<'a>(py: Python<'_>, event_loop: &'a LoopCore) -> PyResult<&'a Self> {
+        event_loop.tls_buffers.get_or_try_init(py, || Self::new(py))
+    }
+
+    /// Lends the room for encrypted bytes to `receive`, which says how many it has put there, and
+    /// returns them for `data_received`: a few as bytes, many without a copy.
+    pub(crate) fn receive<'py, T>(
+        &self,
+        py: Python<'py>,
+        receive: impl FnOnce(&mut [u8]) -> (T, usize),
+    ) -> PyResult<(T, usize, Bound<'py, PyAny>)> {
+        let (result, count, few) = buffers::write(&self.encrypted_bytes, |bytes| {
+            let (result, count) = receive(bytes);
+            (result, count, (count <= FEW).then(|| PyBytes::new(py, &bytes[..count])))
+        })?;
+        let data = match few {
+            Some(bytes) => bytes.into_any(),
+            None => part(self.encrypted.bind(py), 0, count)?,
         };
-        Ok(Self { encrypted: make(RECEIVED_AT_ONCE)?, plain: make(DELIVERED_AT_ONCE)? })
+        Ok((result, count, data))
     }
 }
 
@@ -94,6 +137,7 @@ impl TlsCore {
             incoming: py.None(),
             outgoing: py.None(),
             ssl_object: py.None(),
+            engine: py.None(),
             state: py.None(),
             transport: py.None(),
             app_protocol: py.None(),
@@ -109,8 +153,28 @@ impl TlsCore {
             incoming_low: 0,
             outgoing_high: 0,
             outgoing_low: 0,
+            has_openssl_more: true,
+            arrived: Vec::new(),
             is_to_go_on_writing: false,
         }
+    }
+
+    #[getter(_sslobj)]
+    fn ssl_object(&self, py: Python<'_>) -> Py<PyAny> {
+        self.ssl_object.clone_ref(py)
+    }
+
+    #[setter(_sslobj)]
+    fn set_ssl_object(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let engine = engine_of(value)?.unbind();
+        let mut this = slf.borrow_mut();
+        let before = (
+            std::mem::replace(&mut this.ssl_object, value.clone().unbind()),
+            std::mem::replace(&mut this.engine, engine),
+        );
+        drop(this);
+        drop(before);
+        Ok(())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -140,7 +204,6 @@ macro_rules! attributes {
 attributes! {
     _incoming: incoming, set_incoming;
     _outgoing: outgoing, set_outgoing;
-    _sslobj: ssl_object, set_ssl_object;
     _state: state, set_state;
     _transport: transport, set_transport;
     _app_protocol: app_protocol, set_app_protocol;
@@ -149,11 +212,12 @@ attributes! {
 }
 
 impl TlsCore {
-    fn objects(&self) -> [&Py<PyAny>; 8] {
+    fn objects(&self) -> [&Py<PyAny>; 9] {
         [
             &self.incoming,
             &self.outgoing,
             &self.ssl_object,
+            &self.engine,
             &self.state,
             &self.transport,
             &self.app_protocol,
@@ -167,14 +231,10 @@ impl TlsCore {
         which(&slf.borrow()).bind(slf.py()).clone()
     }
 
-    fn buffer<'py>(
-        slf: &Bound<'py, Self>,
-        which: fn(&Buffers) -> &Py<PyMemoryView>,
-    ) -> PyResult<Bound<'py, PyMemoryView>> {
-        let py = slf.py();
+    /// Room for encrypted bytes.
+    fn buffer<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let event_loop = Self::get(slf, |this| &this.event_loop).cast_into::<LoopCore>()?;
-        let buffers = event_loop.get().tls_buffers.get_or_try_init(py, || Buffers::new(py))?;
-        Ok(which(buffers).bind(py).clone())
+        Ok(Buffers::of(slf.py(), event_loop.get())?.encrypted.bind(slf.py()).as_any().clone())
     }
 
     fn is_in(slf: &Bound<'_, Self>, states: &[Stage]) -> PyResult<bool> {
@@ -186,7 +246,7 @@ impl TlsCore {
     /// What one `call_soon` of the loop takes.
     fn call_soon(slf: &Bound<'_, Self>, method: &Bound<'_, PyAny>) -> PyResult<()> {
         let event_loop = Self::get(slf, |this| &this.event_loop);
-        event_loop.call_method1(intern!(slf.py(), "call_soon"), (method,)).map(drop)
+        call_method(&event_loop, intern!(slf.py(), "call_soon"), [method]).map(drop)
     }
 
     /// Closes the connection for an `Exception`; passes on what ends the loop.
@@ -215,6 +275,8 @@ enum Stage {
 struct Names {
     /// In the order of [`Stage`].
     stages: [Py<PyAny>; 4],
+    /// `ssl.SSLObject`.
+    ssl_object: Py<PyAny>,
     /// The exceptions that mean: later.
     again: Py<PyAny>,
     /// `SSLProtocol._write_appdata`.
@@ -235,11 +297,22 @@ impl Names {
                     stage("FLUSHING")?,
                     stage("SHUTDOWN")?,
                 ],
+                ssl_object: py.import("ssl")?.getattr("SSLObject")?.unbind(),
                 again: module.getattr("SSLAgainErrors")?.unbind(),
                 refuse_write: module.getattr("SSLProtocol")?.getattr("_write_appdata")?.unbind(),
             })
         })
     }
+}
+
+/// `SSLObject.read` and `write` only pass on what they are given: a Python frame for each record.
+/// Another class may do more.
+fn engine_of<'py>(ssl_object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = ssl_object.py();
+    if !ssl_object.get_type().is(&Names::of(py)?.ssl_object) {
+        return Ok(ssl_object.clone());
+    }
+    Ok(ssl_object.getattr_opt(intern!(py, "_sslobj"))?.unwrap_or_else(|| ssl_object.clone()))
 }
 
 /// `None` if OpenSSL has to wait for the other side.
@@ -260,7 +333,10 @@ fn part<'py>(data: &Bound<'py, PyAny>, from: usize, to: usize) -> PyResult<Bound
         return Ok(data.clone());
     }
     let slice = PySlice::new(data.py(), from.try_into()?, to.try_into()?, 1);
-    PyMemoryView::from(data)?.get_item(slice)
+    match data.cast::<PyMemoryView>() {
+        Ok(view) => view.get_item(slice),
+        Err(_) => PyMemoryView::from(data)?.get_item(slice),
+    }
 }
 
 fn pending(bio: &Bound<'_, PyAny>) -> PyResult<usize> {

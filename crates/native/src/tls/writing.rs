@@ -1,10 +1,13 @@
 //! From the application through OpenSSL to the transport.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyBytes, PyMemoryView};
+use pyo3::types::{PyAny, PyBytes, PyMemoryView, PyTuple};
 
 use super::{Names, RECORD, Stage, TlsCore, part, pending, unless_again};
+use crate::buffers::is_view;
+use crate::call::call_method;
 
 /// Encrypted bytes that are handed to the transport in one go.
 const SENT_AT_ONCE: usize = 16 * RECORD;
@@ -27,12 +30,29 @@ impl Allowance {
 
 #[pymethods]
 impl TlsCore {
-    /// What `write` and `writelines` of the application's transport call.
+    /// `write` of the application's transport.
+    #[pyo3(signature = (data, /))]
+    fn _write_one(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        if !data.is_instance_of::<PyBytes>() && !is_view(data) {
+            let kind = data.get_type();
+            let message = format!("data: expecting a bytes-like instance, got {}", kind.name()?);
+            return Err(PyTypeError::new_err(message));
+        }
+        let data = own_bytes(data)?;
+        if data.as_bytes().is_empty() {
+            return Ok(());
+        }
+        if !Self::is_in(slf, &[Stage::Handshake, Stage::Wrapped])? {
+            return Self::refuse_write(slf, PyTuple::new(slf.py(), [data])?.as_any());
+        }
+        Self::check(slf, Self::write_all(slf, std::slice::from_ref(&data)))
+    }
+
+    /// `writelines` of the application's transport.
     #[pyo3(name = "_write_appdata")]
     fn write_app_data(slf: &Bound<'_, Self>, list_of_data: &Bound<'_, PyAny>) -> PyResult<()> {
         if !Self::is_in(slf, &[Stage::Handshake, Stage::Wrapped])? {
-            let refuse = Names::of(slf.py())?.refuse_write.bind(slf.py());
-            return refuse.call1((slf, list_of_data)).map(drop);
+            return Self::refuse_write(slf, list_of_data);
         }
         let mut all = Vec::new();
         for data in list_of_data.try_iter()? {
@@ -67,8 +87,7 @@ impl TlsCore {
     /// Hands encrypted bytes to the transport, and pauses or resumes the application.
     #[pyo3(name = "_process_outgoing")]
     fn process_outgoing(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::send(slf)?;
-        let encrypted = pending(&Self::get(slf, |this| &this.outgoing))?;
+        let encrypted = Self::send(slf)?;
         let this = slf.borrow();
         let size = encrypted + this.backlog_size;
         let is_paused = this.is_app_writing_paused;
@@ -133,11 +152,11 @@ impl TlsCore {
         allowance: &mut Allowance,
     ) -> PyResult<usize> {
         let py = slf.py();
-        let ssl_object = Self::get(slf, |this| &this.ssl_object);
+        let engine = Self::get(slf, |this| &this.engine);
         let mut done = 0;
         while done < length && allowance.left > 0 && !slf.borrow().is_writing_paused {
-            let record = part(data, done, length.min(done + RECORD))?;
-            let written = ssl_object.call_method1(intern!(py, "write"), (record,));
+            let some = part(data, done, length.min(done + SENT_AT_ONCE))?;
+            let written = call_method(&engine, intern!(py, "write"), [&some]);
             let Some(count) = unless_again(py, written)? else { break };
             let count: usize = count.extract()?;
             done += count;
@@ -151,15 +170,23 @@ impl TlsCore {
         Ok(done)
     }
 
-    fn send(slf: &Bound<'_, Self>) -> PyResult<()> {
+    /// Returns how many encrypted bytes have to wait.
+    fn send(slf: &Bound<'_, Self>) -> PyResult<usize> {
         let py = slf.py();
         let outgoing = Self::get(slf, |this| &this.outgoing);
-        if slf.borrow().is_writing_paused || pending(&outgoing)? == 0 {
-            return Ok(());
+        let size = pending(&outgoing)?;
+        if size == 0 || slf.borrow().is_writing_paused {
+            return Ok(size);
         }
-        let data = outgoing.call_method0(intern!(py, "read"))?;
+        let data = call_method(&outgoing, intern!(py, "read"), [])?;
         let transport = Self::get(slf, |this| &this.transport);
-        transport.call_method1(intern!(py, "write"), (data,)).map(drop)
+        call_method(&transport, intern!(py, "write"), [&data])?;
+        Ok(0)
+    }
+
+    fn refuse_write(slf: &Bound<'_, Self>, list_of_data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let refuse = Names::of(slf.py())?.refuse_write.bind(slf.py());
+        refuse.call1((slf, list_of_data)).map(drop)
     }
 
     /// Has the rest written in another turn, if this one's share is used up.
