@@ -25,6 +25,7 @@ BUDGET_MS = 4.0
 AFTER_BLOCK = {"protocol": 86.0, "streams": 26.0}
 """MiB that are handed over within 0.1 s of the end of the block."""
 IDLE_NS = 1000.0
+TIMES_CURL = 0.8
 ROW_OVER_BEST = 1.1
 PLAIN_MODES = ("sockets", "streams", "proto", "buffered")
 TLS_MODES = ("tls-streams", "tls-proto")
@@ -71,7 +72,12 @@ class Verdict:
 def judge(rows: Sequence[Row], results: Results) -> list[Verdict]:
     """The goals for which there are results."""
     by_path = {row.path: row for row in rows}
-    return [*_guest(by_path, results), *_alone(rows, results), *_micro(by_path, results)]
+    return [
+        *_guest(by_path, results),
+        *_downloads(by_path, results),
+        *_alone(rows, results),
+        *_micro(by_path, results),
+    ]
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
@@ -109,6 +115,13 @@ def _guest(rows: dict[str, Row], results: Results) -> Iterator[Verdict]:
         yield from _most(results, f"guest/block/{cell}", key, goal, "within 0.1 s, MiB")
     key = "back_to_back_ns"
     yield from _least(results, "guest/idle/idle", key, IDLE_NS, "called from Python, ns")
+
+
+def _downloads(rows: dict[str, Row], results: Results) -> Iterator[Verdict]:
+    for place in ("memory", "disk"):
+        path = f"download/{place}"
+        yield from _times(rows, results, path, "curl", TIMES_CURL)
+        yield from _least(results, path, "tick.p99_ms", TICK_P99_MS, "tick p99, ms")
 
 
 def _alone(rows: Sequence[Row], results: Results) -> Iterator[Verdict]:

@@ -22,6 +22,7 @@ Results = dict[str, dict[str, list[dict[str, Any]]]]
 RANKED_GUESTS = ("kick:asyncio", "kb:uvloop", "aiobpy")
 """What add-ons do today, the strongest that there is, and ours."""
 TRANSFERS = ("protocol", "streams", "tls", "aiohttp")
+DOWNLOADERS = ("curl", "aiobpy")
 GUEST_CELLS = (*TRANSFERS, "echo1", "echo100", "sleep")
 LIMIT = 60.0
 """Seconds after which a cell hangs."""
@@ -93,6 +94,8 @@ def all_rows() -> Iterator[Row]:
     for cell in ("protocol", "streams"):
         yield _guest_row("block", cell, RANKED_GUESTS)
     yield _guest_row("idle", "idle", GUESTS)
+    for place in ("memory", "disk"):
+        yield _download_row(place)
     for mode, sizes, clients in alone.MATRIX:
         for size in sizes:
             for number in clients:
@@ -119,6 +122,14 @@ def _guest_row(host: str, cell: str, drivers: tuple[str, ...]) -> Row:
         return _json_of([*command, *seconds, "--ports", json.dumps(world.ports)])
 
     return Row(f"guest/{host}/{cell}", drivers, figure, is_more_better, run)
+
+
+def _download_row(place: str) -> Row:
+    def run(way: str, world: World) -> dict[str, Any]:
+        command = ["benches.loop.downloads", "--way", way, "--place", place]
+        return _json_of([*command, "--ports", json.dumps(world.ports)])
+
+    return Row(f"download/{place}", DOWNLOADERS, "mebibytes_per_second", True, run)
 
 
 def _alone_row(mode: str, size: int, clients: int) -> Row:

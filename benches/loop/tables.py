@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benches.loop.drivers import GUESTS, LOOPS
-from benches.loop.rows import RANKED_GUESTS, Row, figures_of, is_noisy
+from benches.loop.rows import DOWNLOADERS, RANKED_GUESTS, Row, figures_of, is_noisy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,7 @@ def of(rows: Sequence[Row], results: Results) -> list[Table]:
         guests(by_path, results, "h60gil", "60 Hz host whose work holds the GIL", RANKED_GUESTS),
         blocked(by_path, results),
         idle(by_path, results),
+        downloads(by_path, results),
         alone(by_path, results),
         micro(by_path, results),
     ]
@@ -124,6 +125,20 @@ def idle(rows: dict[str, Row], results: Results) -> Table:
             lines.append((text, *(_least(cells.get(driver, []), key) for driver in GUESTS)))
     title = "an idle tick, with an open connection and 100 far timers"
     return Table(title, ("", *GUESTS), lines)
+
+
+def downloads(rows: dict[str, Row], results: Results) -> Table:
+    """How fast a file comes, and what its ticks cost a frame."""
+    lines: list[tuple[object, ...]] = []
+    for place in ("memory", "disk"):
+        row = rows.get(f"download/{place}")
+        if row:
+            told = figures(row, results, DOWNLOADERS)
+            lines.append((f"to {place}, MiB/s", *told, lead_over(row, results)))
+            cells = results[row.path]
+            ticked = [_tick_text(cells.get(way, [])) for way in DOWNLOADERS]
+            lines.append((f"to {place}: tick p99 / longest, ms, late frames", *ticked, ""))
+    return Table("a file of 1 GiB (60 Hz host)", ("", *DOWNLOADERS, "times curl"), lines)
 
 
 def alone(rows: dict[str, Row], results: Results) -> Table:
