@@ -33,6 +33,8 @@ _LONGEST_LINE = 1 << 20
 _KEPT_UNREAD = 16 << 20
 """Bytes of lines that wait to be read; beyond, the child waits."""
 _LAST_LINES = 20
+# There, a loop that waits for sockets has no child processes.
+_CAN_START = sys.platform != "win32"
 
 
 class Line(str):
@@ -85,6 +87,7 @@ def process(
 
     Raises:
         FileNotFoundError: There is no such program; raised when the block is entered.
+        NotImplementedError: This is Windows; raised when the block is entered.
         ProcessError: See `check`; and on writing to a child that has ended.
     """
     return Process((program, *arguments), cwd=cwd, env=env, check=check, grace=grace)
@@ -184,7 +187,8 @@ class Process:
 
     def kill(self) -> None:
         """End it and its group at once (SIGKILL)."""
-        self._signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+        if sys.platform != "win32":
+            self._signal(signal.SIGKILL)
 
     async def _end(self) -> None:
         """End whatever is left of it. Being cancelled makes it quicker."""
@@ -206,12 +210,9 @@ class Process:
         return self.returncode is None or not all(reader.done() for reader in self._readers)
 
     def _signal(self, number: signal.Signals) -> None:
-        if sys.platform == "win32":
-            if self.returncode is None:
-                self._child.send_signal(number)
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, number)
+        if sys.platform != "win32":
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
 
     async def _read(
         self, stream: Stream, reader: asyncio.StreamReader, close: Callable[[], object]
@@ -291,13 +292,9 @@ async def _start(
     command: tuple[str | os.PathLike[str], ...], options: dict[str, Any]
 ) -> tuple[asyncio.subprocess.Process, asyncio.StreamWriter, list[_Output]]:
     """Start it; return it with its input and its two outputs, and how to close those."""
-    if sys.platform == "win32":
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
-        child = await asyncio.create_subprocess_exec(*command, **pipes, **options)
-        assert child.stdin is not None
-        outputs = [output for output in (child.stdout, child.stderr) if output is not None]
-        # They are closed with the child.
-        return child, child.stdin, [(output, lambda: None) for output in outputs]
+    if not _CAN_START:
+        msg = "aiobpy cannot start child processes on Windows yet: use `subprocess` in a thread"
+        raise NotImplementedError(msg)
     with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as theirs:
         ours = []
         for name in ("stdin", "stdout", "stderr"):

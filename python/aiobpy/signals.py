@@ -13,6 +13,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,8 @@ class SignalHandlers(asyncio.SelectorEventLoop):
 
     def _process_self_data(self, data: bytes) -> None:
         # Python has run our handlers by now; the host may wait for the bytes.
-        if data and self._wakeup_fd_of_host != -1:
+        # (Windows has sockets there, which are no files.)
+        if data and self._wakeup_fd_of_host != -1 and sys.platform != "win32":
             with contextlib.suppress(OSError):
                 os.write(self._wakeup_fd_of_host, bytes(data))
 

@@ -14,6 +14,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyAny, PyDict, PyTuple};
+use rustix::fd::{IntoRawFd, RawFd};
 
 use crate::errors::os_error;
 use crate::generation::Generation;
@@ -320,8 +321,7 @@ impl LoopCore {
     }
 
     /// A copy of the descriptor that signals are to be written to.
-    fn _signal_fd(&self) -> PyResult<i32> {
-        use std::os::fd::IntoRawFd;
+    fn _signal_fd(&self) -> PyResult<RawFd> {
         let copy = self.queue.signal_writer().map_err(os_error)?;
         Ok(copy.into_raw_fd())
     }

@@ -2,12 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{IntoRawFd, RawFd};
 
 use aiobpy_reactor::{Accepted, Event, Listener, Token};
 use pyo3::prelude::*;
 use pyo3::types::PyAny;
-use rustix::net::SocketAddrAny;
+use rustix::fd::{IntoRawFd, RawFd};
 
 use crate::errors::os_error;
 use crate::fd;
@@ -77,7 +76,7 @@ fn hand_over(accepted: &Bound<'_, PyAny>, result: io::Result<Accepted>) -> PyRes
     let py = accepted.py();
     match result {
         Ok(Accepted { socket, peer }) => {
-            let address = address_of(py, peer.as_ref())?;
+            let address = address_of(py, peer)?;
             accepted.call1((socket.into_raw_fd(), address))?;
         }
         Err(error) => {
@@ -88,9 +87,8 @@ fn hand_over(accepted: &Bound<'_, PyAny>, result: io::Result<Accepted>) -> PyRes
 }
 
 /// As `socket.accept()` gives it.
-fn address_of<'py>(py: Python<'py>, peer: Option<&SocketAddrAny>) -> PyResult<Bound<'py, PyAny>> {
-    let ip_address = peer.and_then(|peer| SocketAddr::try_from(peer.clone()).ok());
-    match ip_address {
+fn address_of(py: Python<'_>, peer: Option<SocketAddr>) -> PyResult<Bound<'_, PyAny>> {
+    match peer {
         Some(address) => crate::look_ups::socket_address(py, address),
         None => Ok("".into_pyobject(py)?.into_any()),
     }

@@ -1,6 +1,5 @@
 //! A connected socket between the I/O thread and a Python transport.
 
-use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aiobpy_reactor::{Connection, Data, Delivery, End, Event, Token};
@@ -11,6 +10,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyBytes};
+use rustix::fd::RawFd;
 
 use crate::buffers::{self, is_view};
 use crate::context::run_in;

@@ -4,7 +4,6 @@
 //! was made ahead would lose bytes when its task is cancelled.
 
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +11,8 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyBytes};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::fd::{BorrowedFd, RawFd};
+use rustix::net::{RecvFlags, recv};
 
 use crate::errors::os_error;
 use crate::fd;
@@ -133,7 +133,7 @@ impl Work {
                 let data = data.bind(py).as_bytes();
                 while sent.load(Ordering::Relaxed) < data.len() {
                     let rest = &data[sent.load(Ordering::Relaxed)..];
-                    match retried(fd, |fd| Ok(send(fd, rest, SendFlags::NOSIGNAL)?))? {
+                    match retried(fd, |fd| aiobpy_reactor::send(fd, rest))? {
                         Some(count) => sent.fetch_add(count, Ordering::Relaxed),
                         None => return Ok(None),
                     };

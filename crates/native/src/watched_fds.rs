@@ -2,12 +2,12 @@
 //! for one operation on a socket (`sock_recv`, `sock_sendall`).
 
 use std::collections::HashMap;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use aiobpy_reactor::{Interest, Reactor, Token, Watch};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use rustix::fd::RawFd;
 
 use crate::errors::os_error;
 use crate::fd;

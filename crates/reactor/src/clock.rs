@@ -2,16 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::sys;
 
-/// Seconds of `CLOCK_MONOTONIC`: the same clock, with the same zero, as Python's `time.monotonic()`.
+/// Seconds that never go back. On Linux this is the clock, with its zero, of Python's `time.monotonic()`.
 pub fn monotonic_seconds() -> f64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 seconds of uptime")]
-    let seconds = now.tv_sec as f64;
-    #[expect(clippy::cast_precision_loss, reason = "below 10^9")]
-    let fraction = now.tv_nsec as f64 * 1e-9;
-    seconds + fraction
+    sys::monotonic_seconds()
 }
 
 /// The time as a loop sees it: the real one, or one that a test drives by hand.

@@ -2,23 +2,20 @@
 //! written from both.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use mio::Interest;
 use rustix::buffer::spare_capacity;
-use rustix::io::Errno;
-use rustix::net::{
-    RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg, shutdown,
-};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 
 use crate::inbox::{End, Inbox, Reader};
 use crate::io_thread::{Core, Event, Reactor, Token};
 use crate::outbox::{Outbox, slices};
 use crate::poll::{Driver, Readiness, Source, Turn};
-use crate::watchable::Watchable;
+use crate::sys::{Watchable, send, send_pieces};
 
 /// The main thread's hold on a connection. Dropping it closes the connection.
 #[derive(Debug)]
@@ -366,25 +363,30 @@ impl Shared {
     fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         buffer.clear();
         buffer.reserve(READ_SIZE);
-        let (count, _) = recv(&self.socket, spare_capacity(buffer), RecvFlags::empty())?;
-        Ok(count)
+        self.core.poll.attempt(self.token, READ_SIZE, || {
+            let (count, _) = recv(&self.socket, spare_capacity(buffer), RecvFlags::empty())?;
+            Ok(count)
+        })
     }
 
     fn receive_into(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let (count, _) = recv(&self.socket, buffer, RecvFlags::empty())?;
-        Ok(count)
+        self.core.poll.attempt(self.token, buffer.len(), || {
+            let (count, _) = recv(&self.socket, buffer, RecvFlags::empty())?;
+            Ok(count)
+        })
     }
 
     fn send_pieces(&self, pieces: &[Bytes]) -> io::Result<usize> {
-        let mut control = SendAncillaryBuffer::default();
-        Ok(sendmsg(&self.socket, &slices(pieces), &mut control, SendFlags::NOSIGNAL)?)
+        let wanted = pieces.iter().map(Bytes::len).sum();
+        let send = || send_pieces(&self.socket, &slices(pieces));
+        self.core.poll.attempt(self.token, wanted, send)
     }
 
     fn send_now(&self, data: &[u8]) -> io::Result<usize> {
-        match send(&self.socket, data, SendFlags::NOSIGNAL) {
-            Ok(count) => Ok(count),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-            Err(error) => Err(error.into()),
+        let sent = self.core.poll.attempt(self.token, data.len(), || send(&self.socket, data));
+        match sent {
+            Err(error) if is_for_later(&error) => Ok(0),
+            sent => sent,
         }
     }
 
@@ -395,6 +397,10 @@ impl Shared {
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_for_later(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 /// Hands over a well-filled buffer as it is, and copies a few bytes out of a large one, so that what

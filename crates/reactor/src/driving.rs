@@ -189,17 +189,16 @@ fn wake(poll: &Poll) {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::net::UnixStream;
     use std::sync::Arc;
 
     use super::*;
     use crate::clock::monotonic_seconds;
-    use crate::watchable::Watchable;
+    use crate::sys::{Watchable, pair};
 
     #[test]
     fn a_signal_that_the_io_thread_has_seen_ends_the_next_wait_of_the_main_thread() {
         let poll = Poll::new(Arc::new(|_events| {})).unwrap();
-        let (reader, mut writer) = UnixStream::pair().unwrap();
+        let (reader, mut writer) = pair().unwrap();
         poll.watch_signals(&Watchable::of(&reader)).unwrap();
         writer.write_all(&[2]).unwrap();
         poll.drive(&mut poll.baton(), Driver::IoThread, Some(Duration::ZERO), || {}, || false);

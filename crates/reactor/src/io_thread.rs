@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mio::Waker;
+use rustix::fd::AsFd;
 
 use crate::birthplace::Birthplace;
 use crate::driving::Driving;
@@ -18,7 +18,7 @@ use crate::inbox::ReadAhead;
 use crate::look_up_threads::LookUpThreads;
 use crate::poll::Poll;
 use crate::resolver::{AddressInfo, LookupFailed, NameInfo};
-use crate::watchable::Watchable;
+use crate::sys::Watchable;
 
 /// Names a connection, a listener, a look-up or a watched file descriptor, for good.
 ///

@@ -19,11 +19,11 @@ mod poll;
 mod ready;
 mod resolver;
 mod sync;
+mod sys;
 mod timers;
 #[cfg_attr(feature = "loom", path = "wake_model.rs")]
 mod wake;
 mod watch;
-mod watchable;
 
 pub use clock::{Clock, monotonic_seconds};
 pub use connection::{Connection, Data, Delivery, Written};
@@ -32,5 +32,6 @@ pub use io_thread::{Door, Event, Reactor, Token, TokenMap};
 pub use listener::{Accepted, Burst, Listener};
 pub use ready::{Parked, ReadyQueue};
 pub use resolver::{AddressInfo, LookupFailed, NameInfo, Query};
+pub use sys::send;
 pub use timers::Timers;
 pub use watch::{Interest, Watch};

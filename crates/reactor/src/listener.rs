@@ -2,16 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::Interest;
-use rustix::io::Errno;
-use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
+use rustix::fd::OwnedFd;
 
 use crate::io_thread::{Core, Event, Reactor, Token};
 use crate::poll::{Readiness, Source, Turn};
-use crate::watchable::Watchable;
+use crate::sys::{Watchable, accept, is_passing};
 
 /// The main thread's hold on a listening socket. Dropping it stops the accepting.
 #[derive(Debug)]
@@ -23,7 +22,8 @@ pub struct Listener {
 #[derive(Debug)]
 pub struct Accepted {
     pub socket: OwnedFd,
-    pub peer: Option<SocketAddrAny>,
+    /// If it has one of IP.
+    pub peer: Option<SocketAddr>,
 }
 
 /// What [`Listener::take`] hands over.
@@ -122,14 +122,16 @@ impl Source for Shared {
         state.is_readable |= readiness.readable;
         while state.is_readable && !state.is_resting && state.results.len() < WAITING_MAX {
             let Some(socket) = &state.socket else { return };
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            match acceptfrom_with(socket, flags) {
+            match accept(socket) {
                 Ok((socket, peer)) => state.results.push_back(Ok(Accepted { socket, peer })),
-                Err(Errno::AGAIN) => state.is_readable = false,
-                Err(error) if is_passing(error) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    state.is_readable = false;
+                    self.core.poll.report_again(self.token);
+                }
+                Err(error) if is_passing(&error) => {}
                 Err(error) => {
                     state.is_resting = true;
-                    state.results.push_back(Err(error.into()));
+                    state.results.push_back(Err(error));
                 }
             }
         }
@@ -139,11 +141,6 @@ impl Source for Shared {
             turn.tell(Event::Accepted(self.token));
         }
     }
-}
-
-/// The connection, not the listener, is at fault: the next one may be well.
-fn is_passing(error: Errno) -> bool {
-    matches!(error, Errno::INTR | Errno::CONNABORTED | Errno::PROTO | Errno::PERM)
 }
 
 impl Shared {

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, T
 use std::time::Duration;
 use std::{fmt, io};
 
-use mio::{Events, Interest, Registry, Waker};
+use mio::{Events, Interest, Waker};
 
 use crate::birthplace::Birthplace;
 use crate::io_thread::{Door, Event, Token, TokenMap};
-use crate::watchable::Watchable;
+use crate::sys::{Registry, Watchable, wait_precisely};
 
 /// Something that is watched.
 pub(crate) trait Source: Send + Sync {
@@ -111,8 +111,8 @@ const SIGNALS: mio::Token = mio::Token(usize::MAX - 1);
 impl Poll {
     pub(crate) fn new(door: Door) -> io::Result<Self> {
         let poll = mio::Poll::new()?;
-        let registry = poll.registry().try_clone()?;
-        let waker = Arc::new(Waker::new(&registry, WAKER)?);
+        let registry = Registry::of(&poll)?;
+        let waker = Arc::new(registry.waker(WAKER)?);
         Ok(Self {
             baton: Mutex::new(Baton {
                 poll,
@@ -167,7 +167,7 @@ impl Poll {
             sources.remove(&before);
             sources.insert(token, source);
         }
-        let changed = watchable.reregister(&self.registry, name(token), interest);
+        let changed = watchable.reregister(&self.registry, name(before), name(token), interest);
         if changed.is_err() {
             self.write_sources().remove(&token);
         }
@@ -178,7 +178,7 @@ impl Poll {
         let gone = self.write_sources().remove(&token);
         // A child after a `fork` shares our poll: it must leave it alone.
         if gone.is_some() && self.birthplace.is_here() {
-            let _done_or_closed = watchable.deregister(&self.registry);
+            let _done_or_closed = watchable.deregister(&self.registry, name(token));
         }
     }
 
@@ -188,7 +188,7 @@ impl Poll {
     }
 
     pub(crate) fn forget_signals(&self, reader: &Watchable<'_>) {
-        let _done_or_closed = reader.deregister(&self.registry);
+        let _done_or_closed = reader.deregister(&self.registry, SIGNALS);
     }
 
     /// Whether signals have come in that nobody has taken.
@@ -198,7 +198,32 @@ impl Poll {
 
     /// Whether signals have come in since this was last asked.
     pub(crate) fn take_signalled(&self) -> bool {
-        self.is_signalled() && self.has_signals.swap(false, Ordering::SeqCst)
+        let is_signalled = self.is_signalled() && self.has_signals.swap(false, Ordering::SeqCst);
+        if is_signalled {
+            self.registry.tell_again(SIGNALS);
+        }
+        is_signalled
+    }
+
+    /// Reads or writes what `token` names, `wanted` bytes of it. After fewer, the system reports when there is more.
+    #[inline]
+    pub(crate) fn attempt(
+        &self,
+        token: Token,
+        wanted: usize,
+        action: impl FnOnce() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let result = action();
+        if !matches!(result, Ok(count) if count == wanted) {
+            self.report_again(token);
+        }
+        result
+    }
+
+    /// Has the system report what has become of `token` since it had nothing more to give or to take.
+    #[inline]
+    pub(crate) fn report_again(&self, token: Token) {
+        self.registry.tell_again(name(token));
     }
 
     /// Has `token` served as soon as somebody drives.
@@ -275,10 +300,7 @@ impl Poll {
     /// Waits, and leaves what the system reports among what is pending.
     fn wait(&self, baton: &mut Baton, limit: Option<Duration>) -> io::Result<()> {
         let limit = match limit {
-            Some(limit) if !limit.is_zero() => {
-                crate::watchable::wait_precisely(&baton.poll, limit)?;
-                Some(Duration::ZERO)
-            }
+            Some(limit) if !limit.is_zero() => Some(wait_precisely(&baton.poll, limit)?),
             limit => limit,
         };
         match baton.poll.poll(&mut baton.events, limit) {

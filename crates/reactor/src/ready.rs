@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
+
+use rustix::fd::OwnedFd;
 
 use crate::io_thread::Reactor;
 use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering, fence};
@@ -300,7 +301,7 @@ mod tests {
     fn signal_numbers_come_out_of_the_park_and_wakes_do_not() {
         let queue = ReadyQueue::<()>::new().unwrap();
         queue.wake();
-        rustix::io::write(queue.signal_writer().unwrap(), &[2, 15]).unwrap();
+        crate::sys::send(queue.signal_writer().unwrap(), &[2, 15]).unwrap();
         assert_eq!(queue.park(None), Parked::Signalled(vec![2, 15]));
     }
 

@@ -1,13 +1,14 @@
 //! How another thread, or a signal, ends the main thread's wait.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
+
+use crate::sys::{PairEnd, pair};
 
 /// A socket pair: a byte written to one end makes the wait on the other return.
 ///
@@ -21,13 +22,13 @@ pub(crate) struct Wake {
 
 #[derive(Debug)]
 struct Pair {
-    reader: UnixStream,
-    writer: UnixStream,
+    reader: PairEnd,
+    writer: PairEnd,
 }
 
 impl Wake {
     pub(crate) fn new() -> io::Result<Self> {
-        let (reader, writer) = UnixStream::pair()?;
+        let (reader, writer) = pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
         Ok(Self { pair: RwLock::new(Some(Pair { reader, writer })) })
@@ -77,7 +78,7 @@ impl Wake {
     /// `NotConnected` once closed, else what `action` returns.
     pub(crate) fn with_reader<T>(
         &self,
-        action: impl FnOnce(&UnixStream) -> io::Result<T>,
+        action: impl FnOnce(&PairEnd) -> io::Result<T>,
     ) -> io::Result<T> {
         match &*self.pair() {
             Some(pair) => action(&pair.reader),
@@ -88,7 +89,7 @@ impl Wake {
     /// A copy of the end that a signal handler may write to.
     pub(crate) fn writer(&self) -> io::Result<OwnedFd> {
         match &*self.pair() {
-            Some(pair) => pair.writer.as_fd().try_clone_to_owned(),
+            Some(pair) => Ok(pair.writer.as_fd().try_clone_to_owned()?),
             None => Err(io::ErrorKind::NotConnected.into()),
         }
     }

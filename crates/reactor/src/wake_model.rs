@@ -1,11 +1,12 @@
 //! Stands in for `wake.rs` while loom explores the queue: one byte's worth of a socket pair.
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use loom::sync::{Condvar, Mutex};
+use rustix::fd::OwnedFd;
+
+use crate::sys::PairEnd;
 
 #[derive(Debug)]
 pub(crate) struct Wake {
@@ -42,7 +43,7 @@ impl Wake {
     #[expect(clippy::unused_self, reason = "as the real one")]
     pub(crate) fn with_reader<T>(
         &self,
-        _action: impl FnOnce(&UnixStream) -> io::Result<T>,
+        _action: impl FnOnce(&PairEnd) -> io::Result<T>,
     ) -> io::Result<T> {
         Err(io::ErrorKind::Unsupported.into())
     }

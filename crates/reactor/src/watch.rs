@@ -1,13 +1,14 @@
 //! Foreign file descriptors that a library watches (`add_reader`, `add_writer`): level-triggered.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::fd::BorrowedFd;
+
 use crate::io_thread::{Core, Event, Reactor, Token};
 use crate::poll::{Readiness, Source, Turn};
-use crate::watchable::Watchable;
+use crate::sys::Watchable;
 
 /// A descriptor under watch. The watch does not keep it open.
 ///

@@ -3,8 +3,6 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use aiobpy_reactor::{
@@ -12,6 +10,13 @@ use aiobpy_reactor::{
     Token, Watch,
 };
 use bytes::Bytes;
+use rustix::fd::{AsFd, OwnedFd};
+
+fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().unwrap().0, theirs)
+}
 
 /// A main thread that takes events one at a time.
 struct MainThread {
@@ -55,9 +60,7 @@ impl MainThread {
     }
 
     fn connection(&self) -> (Connection, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (ours, _) = listener.accept().unwrap();
+        let (ours, theirs) = pair();
         ours.set_nonblocking(true).unwrap();
         let token = self.reactor.new_token();
         (Connection::adopt(&self.reactor, token, ours.into()).unwrap(), theirs)
@@ -186,7 +189,7 @@ fn a_watched_descriptor_is_told_of_once_until_it_is_watched_again() {
     for way in BOTH {
         let mut main_thread = MainThread::new(way);
         let mut watch = Watch::new(&main_thread.reactor);
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (ours, mut theirs) = pair();
         let readable = Interest { readable: true, writable: false };
         let (first, second) = (Token(101), Token(102));
         watch.arm(ours.as_fd(), first, readable).unwrap();
@@ -201,6 +204,7 @@ fn a_watched_descriptor_is_told_of_once_until_it_is_watched_again() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_regular_file_cannot_be_watched() {
     let main_thread = MainThread::new(Way::Guest);

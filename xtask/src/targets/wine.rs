@@ -1,7 +1,7 @@
 //! Tests for Windows, built with MinGW and run under wine.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::failure::{Doing, Outcome};
 use crate::run::Run;
@@ -11,6 +11,8 @@ const TARGET: &str = "x86_64-pc-windows-gnu";
 const PACKAGES: &[&str] = &["gcc-mingw-w64-x86-64", "lld", "wine", "wine64"];
 /// The crates whose own tests run there. Their tests in `tests/` start shell scripts.
 const CRATES: &[&str] = &["aiobpy-cli", "aiobpy-fleet", "aiobpy-server", "aiobpy-wire"];
+/// Whose tests in `tests/` run there too.
+const CRATES_WHOLE: &[&str] = &["aiobpy-reactor"];
 
 /// What Rust's standard library takes random bytes from, for a wine that is too old to have it.
 const BCRYPTPRIMITIVES: &str = "\
@@ -31,15 +33,19 @@ pub(crate) fn test() -> Outcome {
     let linker = super::folder().join("mingw-lld");
     // MinGW's own linker takes minutes for a program of this size, lld a second.
     files::write_program(&linker, "#!/bin/sh\nexec x86_64-w64-mingw32-gcc -fuse-ld=lld \"$@\"\n")?;
-    super::cargo("test", TARGET)?
+    cargo_test(&linker, CRATES)?.arg("--lib").check()?;
+    cargo_test(&linker, CRATES_WHOLE)?.check()
+}
+
+fn cargo_test(linker: &Path, crates: &[&str]) -> Outcome<Run> {
+    Ok(super::cargo("test", TARGET)?
         .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", linker)
         // The program itself: Debian's `wine` script complains about 32-bit Windows first.
         .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "/usr/lib/wine/wine64")
         .env("WINEPREFIX", prefix())
         .env("WINEDEBUG", "-all")
-        .args(CRATES.iter().flat_map(|name| ["-p", name]))
-        .args(["--lib", "--no-fail-fast"])
-        .check()
+        .args(crates.iter().flat_map(|name| ["-p", name]))
+        .arg("--no-fail-fast"))
 }
 
 /// Where wine keeps what it takes for drive C.
