@@ -14,6 +14,7 @@ mod download;
 mod extension;
 mod failure;
 mod files;
+mod fuzz;
 mod lint;
 mod python;
 mod run;
@@ -38,6 +39,8 @@ cargo xtask bench [NAMES…]              warm against cold and the API's latenc
 cargo xtask bench loop [--quick]        the event loop against its rivals; the tables of docs/benchmarks.md
 cargo xtask soak [--cpu-minutes N]      thousands of connections that misbehave, for a long time
 cargo xtask loom                        every interleaving of the threads at the ready queue
+cargo xtask fuzz [TARGET…] [--seconds N]
+                                        what parses, on bytes that libFuzzer makes up; 180 s a target
 cargo xtask check-targets [--wine] [TARGET…]
                                         type-checks for Windows, macOS and ARM; --wine runs what it can
 cargo xtask extension                   dist/aiobpy-<version>.zip, for `Install from Disk` in Blender
@@ -70,6 +73,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         "bench" => bench::run(rest),
         "soak" => bench::soak(rest),
         "loom" => no_arguments(command, rest).and_then(|()| test::loom()),
+        "fuzz" => fuzz::run(&fuzz::Options::parse(rest)?),
         "check-targets" => targets::run(&targets::Options::parse(rest)?),
         "extension" => no_arguments(command, rest).and_then(|()| extension::run()),
         "setup" => setup::run(&setup::Options::parse(rest)?),

@@ -14,6 +14,8 @@ mod config;
 mod engine;
 mod error;
 mod fleet;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod last_lines;
 mod problems;
 mod queue;

@@ -27,6 +27,6 @@ use windows as system;
 #[cfg(test)]
 pub(crate) use system::stream_pair;
 pub(crate) use system::{
-    Connecting, Group, LinkReader, LinkWriter, Output, Process, Stream, TEMPORARY_FOLDER,
-    WorkersEnd, kill_this_worker, open_link, signal_of, spawn, take_link,
+    Connecting, Group, LinkWriter, Output, Process, Stream, TEMPORARY_FOLDER, WorkersEnd,
+    kill_this_worker, open_link, signal_of, spawn, take_link,
 };

@@ -4,7 +4,7 @@
 //! thread is blocked in a render, these threads still say that the worker is there, send what
 //! Blender's own threads report, and end the process when the supervisor is gone.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::Builder;
@@ -61,8 +61,8 @@ impl WorkerEnd {
     }
 }
 
-fn receive_all(socket: Stream, received: &Sender<String>) {
-    for line in BufReader::new(socket).lines() {
+pub(crate) fn receive_all(reading: impl Read, received: &Sender<String>) {
+    for line in BufReader::new(reading).lines() {
         let Ok(line) = line else { return };
         if received.send(line).is_err() {
             return;

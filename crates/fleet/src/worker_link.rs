@@ -6,11 +6,11 @@ use std::io;
 
 use aiobpy_wire::{FromWorker, ToWorker};
 use futures_util::StreamExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 
-use crate::sys::{Connecting, LinkReader, LinkWriter, WorkersEnd, open_link};
+use crate::sys::{Connecting, LinkWriter, WorkersEnd, open_link};
 
 /// A traceback and 100 templates fit easily.
 const LONGEST_LINE: usize = 4 << 20;
@@ -58,7 +58,7 @@ pub(crate) async fn send_all(
 
 /// Hands on each message until the worker closes its end or sends what makes no sense.
 pub(crate) async fn receive_all(
-    reading: LinkReader,
+    reading: impl AsyncRead + Unpin,
     mut hand_on: impl FnMut(FromWorker),
 ) -> LinkEnd {
     let mut lines = FramedRead::new(reading, LinesCodec::new_with_max_length(LONGEST_LINE));

@@ -10,6 +10,8 @@ mod birthplace;
 mod clock;
 mod connection;
 mod driving;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod inbox;
 mod io_thread;
 mod listener;

@@ -84,7 +84,7 @@ pub(crate) async fn authorise(
     }
 }
 
-fn check(token: &Token, headers: &HeaderMap) -> Result<(), Failure> {
+pub(crate) fn check(token: &Token, headers: &HeaderMap) -> Result<(), Failure> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(given), None) = (given.next(), given.next()) else {
         return Err(Failure::NoToken);

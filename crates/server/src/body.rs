@@ -120,7 +120,7 @@ fn check_content_type(request: &Request) -> Result<(), Failure> {
 }
 
 /// How deep the arrays and objects of a JSON text are nested.
-fn depth_of(json: &str) -> usize {
+pub(crate) fn depth_of(json: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for byte in json.bytes() {

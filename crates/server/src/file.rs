@@ -13,6 +13,7 @@ use http::{HeaderName, StatusCode};
 use tokio::task::spawn_blocking;
 
 use crate::error::Failure;
+use crate::number;
 
 /// Bytes that are read in one go.
 const CHUNK: u64 = 256 << 10;
@@ -73,14 +74,14 @@ pub(crate) async fn send(
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Range {
-    first: u64,
+pub(crate) struct Range {
+    pub(crate) first: u64,
     /// At least 1.
-    length: u64,
+    pub(crate) length: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+pub(crate) enum Asked {
     Whole,
     Part(Range),
     Outside,
@@ -88,7 +89,7 @@ enum Asked {
 
 /// One range is honoured. Several are answered with the whole, which RFC 9110 allows and which
 /// costs nothing to serve.
-fn asked_range(headers: &HeaderMap, tag: &str, bytes: u64) -> Asked {
+pub(crate) fn asked_range(headers: &HeaderMap, tag: &str, bytes: u64) -> Asked {
     let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
         return Asked::Whole;
     };
@@ -100,10 +101,10 @@ fn asked_range(headers: &HeaderMap, tag: &str, bytes: u64) -> Asked {
         return Asked::Whole;
     };
     let (first, last) = (first.trim(), last.trim());
-    let (first, end) = match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), Ok(last)) if first <= last => (first, last.saturating_add(1).min(bytes)),
-        (Ok(first), Err(_)) if last.is_empty() => (first, bytes),
-        (Err(_), Ok(count)) if first.is_empty() => (bytes.saturating_sub(count), bytes),
+    let (first, end) = match (number::parse(first), number::parse(last)) {
+        (Some(first), Some(last)) if first <= last => (first, last.saturating_add(1).min(bytes)),
+        (Some(first), None) if last.is_empty() => (first, bytes),
+        (None, Some(count)) if first.is_empty() => (bytes.saturating_sub(count), bytes),
         _ => return Asked::Whole,
     };
     if first >= end {

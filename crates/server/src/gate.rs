@@ -37,7 +37,7 @@ impl Gate {
         Self { authorities }
     }
 
-    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Failure> {
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Failure> {
         // An absolute-form target overrules Host, so both have to be ours.
         if let Some(authority) = uri.authority() {
             self.check_host(authority.as_str())?;

@@ -14,9 +14,12 @@ pub mod discovery;
 mod error;
 mod events;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gate;
 mod limits;
 mod main_thread;
+mod number;
 mod prefer;
 mod router;
 mod routes;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::HeaderName;
 
+use crate::number;
+
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
@@ -19,7 +21,7 @@ pub(crate) fn wait(headers: &HeaderMap, longest: Duration) -> Option<Duration> {
         name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"'))
     });
     // The first counts, if there are several.
-    let seconds = named_wait.next()?.parse().ok()?;
+    let seconds = number::parse(named_wait.next()?)?;
     Some(Duration::from_secs(seconds).min(longest))
 }
 

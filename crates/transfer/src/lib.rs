@@ -16,6 +16,8 @@ mod exchange;
 mod failure;
 mod fetch;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod headers;
 mod part;
 mod patience;

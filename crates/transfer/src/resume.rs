@@ -130,12 +130,17 @@ fn goes_on(asked: &RangeAsk, headers: &HeaderMap) -> bool {
 pub(crate) fn content_range(value: &HeaderValue) -> Option<(u64, Option<u64>)> {
     let (range, total) = value.to_str().ok()?.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (start, end) = range.trim().split_once('-')?;
-    let (start, end) = (start.parse().ok()?, end.parse::<u64>().ok()?);
+    let (start, end) = (number(start)?, number(end)?);
     let total = match total.trim() {
         "*" => None,
-        total => Some(total.parse().ok()?),
+        total => Some(number(total)?),
     };
     (start <= end && total.is_none_or(|total| end < total)).then_some((start, total))
+}
+
+/// Digits alone, where Rust allows a sign.
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// A date tells two versions apart only if the answer is younger by more than its grain.
@@ -204,7 +209,14 @@ mod tests {
         let plan = |status, pairs: &[_]| plan(asked.as_ref(), status, &headers(pairs));
         assert_eq!(plan(206, &[("content-range", "bytes 4-9/10")]), Plan::GoOn);
         assert_eq!(plan(206, &[("content-range", "bytes 4-9/*")]), Plan::GoOn);
-        for range in ["bytes 3-9/10", "bytes 4-9/11", "bytes 9-4/10", "4-9/10", "bytes */10"] {
+        for range in [
+            "bytes 3-9/10",
+            "bytes 4-9/11",
+            "bytes 9-4/10",
+            "4-9/10",
+            "bytes */10",
+            "bytes +4-9/10",
+        ] {
             let came = HeaderMap::from_iter([(
                 header::CONTENT_RANGE,
                 HeaderValue::from_str(range).unwrap(),

@@ -3,6 +3,8 @@
 //! **Invariant:** data only. No I/O, no threads, no clock, and no crate of ours below this one.
 
 mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod job;
 mod problem;
 mod status;

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::error::Failure;
 use crate::events::{Interest, Start};
 use crate::limits::Limits;
+use crate::number;
 use crate::shared::Shared;
 
 /// How soon a client whose stream was cut should come back.
@@ -63,9 +64,9 @@ pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Failure>
     let text = String::from_utf8_lossy(given.as_bytes());
     match text.trim() {
         "" => Ok(None),
-        text => match text.parse() {
-            Ok(sequence) => Ok(Some(sequence)),
-            Err(_no_number) => Err(Failure::BadEventId { given: text.to_owned() }),
+        text => match number::parse(text) {
+            Some(sequence) => Ok(Some(sequence)),
+            None => Err(Failure::BadEventId { given: text.to_owned() }),
         },
     }
 }

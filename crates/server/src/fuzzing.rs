@@ -1,0 +1,196 @@
+//! What has to hold for any bytes. A fuzz target calls it; a test does with the target's corpus.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aiobpy_wire::{JobRequest, LoopStatus, MainThreadStatus, Problem};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::response::Response;
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+
+use crate::auth::{self, Token};
+use crate::body::{depth_of as counted_depth_of, read_json};
+use crate::file::{self, Asked};
+use crate::gate::Gate;
+use crate::limits::Limits;
+use crate::main_thread::{Call, MainThread, Refused};
+use crate::prefer;
+use crate::router::router;
+use crate::routes::events::last_event_id;
+use crate::shared::{Parts, Shared};
+
+#[path = "../../../fuzz/common/head.rs"]
+mod head;
+
+const TOKEN: &str = "0123456789abcdef";
+const PORT: u16 = 4321;
+
+/// A request's headers, after a line with the size of the file that they are about.
+pub fn headers(data: &[u8]) {
+    let (first_line, headers, _) = head::parse(data);
+    let headers = &headers;
+    let longest = Duration::from_mins(5);
+    assert!(prefer::wait(headers, longest).is_none_or(|wait| wait <= longest));
+    ranges(headers, first_line.parse().unwrap_or(1000));
+    if Gate::new(([127, 0, 0, 1], PORT).into()).check(&Uri::from_static("/"), headers).is_ok() {
+        is_from_here(headers);
+    }
+    if auth::check(&Token::new(TOKEN).unwrap(), headers).is_ok() {
+        has_token(headers);
+    }
+    if let Ok(Some(sequence)) = last_event_id(headers) {
+        let text = headers["last-event-id"].to_str().unwrap().trim();
+        assert_eq!(text.trim_start_matches('0'), sequence.to_string().trim_start_matches('0'));
+    }
+}
+
+/// A part lies within the file, and only what is written as the RFC has it asks for one.
+fn ranges(headers: &HeaderMap, bytes: u64) {
+    let asked = file::asked_range(headers, "\"tag\"", bytes);
+    if let Asked::Part(range) = asked {
+        assert!(range.length > 0);
+        assert!(range.first.checked_add(range.length).is_some_and(|end| end <= bytes));
+    }
+    if asked != Asked::Whole {
+        let text = headers[header::RANGE].to_str().unwrap();
+        let of_numbers = |byte: u8| byte.is_ascii_digit() || b" \t-".contains(&byte);
+        assert!(text.strip_prefix("bytes=").unwrap().bytes().all(of_numbers), "{text}");
+    }
+}
+
+fn is_from_here(headers: &HeaderMap) {
+    let is_ours = |authority: &str| {
+        let authority: Authority = authority.parse().unwrap();
+        let host = authority.host().to_ascii_lowercase();
+        ["127.0.0.1", "localhost", "[::1]"].contains(&host.as_str())
+            && authority.port_u16() == Some(PORT)
+            && !authority.as_str().contains('@')
+    };
+    let text = |name| headers.get_all(name).into_iter().map(|value| value.to_str().unwrap());
+    assert!(text(header::HOST).map(is_ours).eq([true]));
+    assert!(text(header::ORIGIN).all(|it| it.strip_prefix("http://").is_some_and(is_ours)));
+    let sites = headers.get_all("sec-fetch-site");
+    assert!(sites.into_iter().all(|site| site == "same-origin" || site == "none"));
+}
+
+fn has_token(headers: &HeaderMap) {
+    let mut given = headers.get_all(header::AUTHORIZATION).into_iter();
+    let given = (given.next().unwrap().to_str().unwrap(), given.next());
+    assert_eq!(given.1, None);
+    let (scheme, token) = given.0.split_once(' ').unwrap();
+    assert_eq!((scheme.to_ascii_lowercase().as_str(), token.trim()), ("bearer", TOKEN));
+}
+
+/// A whole request: `POST /api/v1/rpc/name`, headers, a body. What is answered has the hardening headers, is no
+/// failure of ours, and is a problem unless it is a success; and only who is let in has a success.
+pub fn requests(data: &[u8]) {
+    let (first_line, headers, body) = head::parse(data);
+    let (method, path) = first_line.split_once(' ').unwrap_or(("GET", "/healthz"));
+    let (Ok(method), Ok(uri)) = (method.parse::<Method>(), path.parse::<Uri>()) else { return };
+    RUNTIME.with(|runtime| {
+        runtime.block_on(async {
+            let request = || {
+                let mut request = Request::new(Body::from(Bytes::copy_from_slice(body)));
+                *request.method_mut() = method.clone();
+                *request.uri_mut() = uri.clone();
+                *request.headers_mut() = headers.clone();
+                request
+            };
+            let address = ([127, 0, 0, 1], PORT).into();
+            let parts = Parts { main_thread: Some(Arc::new(Echo)), ..Parts::default() };
+            let token = Token::new(TOKEN).unwrap();
+            let shared = Shared::new(address, token, Limits::default(), parts);
+            let Ok(response) = router(shared).oneshot(request()).await;
+            is_sound(response, &headers, &uri, &method).await;
+            reads_json(request(), body).await;
+        });
+    });
+}
+
+thread_local! {
+    static RUNTIME: Runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+}
+
+async fn is_sound(response: Response, headers: &HeaderMap, uri: &Uri, method: &Method) {
+    let status = response.status();
+    assert!(!status.is_server_error(), "{status}");
+    assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    assert!(response.headers().contains_key(header::CACHE_CONTROL));
+    if status.is_success() {
+        is_from_here(headers);
+        if uri.path() != "/healthz" {
+            has_token(headers);
+        }
+    } else if *method != Method::HEAD {
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem.status, status.as_u16());
+        assert!(status != StatusCode::UNAUTHORIZED || !problem.detail.contains(TOKEN));
+    }
+}
+
+/// What is taken as JSON is JSON, and its depth is counted as it is.
+async fn reads_json(request: Request<Body>, sent: &[u8]) {
+    let is_there = request.headers().contains_key(header::CONTENT_TYPE);
+    if let Ok(job) = read_json::<JobRequest>(request, &Limits::default()).await {
+        assert_eq!(serde_json::from_slice::<JobRequest>(sent).ok(), Some(job));
+        assert!(is_there);
+    }
+    if let Ok(value) = serde_json::from_slice::<Value>(sent) {
+        let text = str::from_utf8(sent).unwrap();
+        // A key that comes twice is there once, so the text may be deeper than what is kept of it.
+        assert!(counted_depth_of(text) >= depth_of(&value), "{text}");
+    }
+}
+
+fn depth_of(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth_of).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(depth_of).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Answers each call with its parameters, which are JSON by then.
+struct Echo;
+
+impl MainThread for Echo {
+    fn post(&self, call: Call) -> Result<(), Refused> {
+        assert!(serde_json::from_str::<Value>(&call.params).unwrap().is_object());
+        call.answer.send(Ok(call.params));
+        Ok(())
+    }
+
+    fn status(&self) -> MainThreadStatus {
+        MainThreadStatus {
+            blender_version: None,
+            seconds_since_tick: 0.0,
+            event_loop: LoopStatus::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "../../../fuzz/common/corpus.rs"]
+mod corpus;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers() {
+        corpus::replay("server_headers", super::headers);
+    }
+
+    #[test]
+    fn requests() {
+        corpus::replay("server_requests", super::requests);
+    }
+}
