@@ -25,6 +25,12 @@ class TlsProtocol(_native.TlsCore, sslproto.SSLProtocol):
         # Its own would check what is checked here too, and wrap each piece in a tuple.
         self._app_transport.write = self._write_one
 
+    def connection_lost(self, error: BaseException | None) -> None:
+        """Let go of everything, and be let go of by a transport that the application keeps."""
+        if self._app_transport is not None:
+            vars(self._app_transport).pop("write", None)
+        super().connection_lost(error)
+
     def eof_received(self) -> bool | None:
         """Keep the transport open until all that was written has been encrypted."""
         if self._state is not _FLUSHING:

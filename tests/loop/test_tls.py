@@ -248,3 +248,77 @@ def test_pausing_holds_back_what_was_read_ahead(host: FakeHost, certificate: Pat
 
     assert host.run(read()) == data
     thread.join()
+
+
+def test_an_ssl_object_of_the_applications_own_class_is_asked(
+    host: FakeHost, certificate: Path
+) -> None:
+    ours, theirs = connected_pair()
+    size = 10 * RECORD
+    thread = serve_echo(server_context(certificate), theirs, size)
+    moved = {"read": 0, "written": 0}
+
+    class Counting(ssl.SSLObject):
+        def read(self, *arguments: Any) -> Any:
+            result: Any = super().read(*arguments)
+            moved["read"] += result if isinstance(result, int) else len(result)
+            return result
+
+        def write(self, data: Any) -> int:
+            count = super().write(data)
+            moved["written"] += count
+            return count
+
+    context = client_context(ssl.TLSVersion.TLSv1_3)
+    context.sslobject_class = Counting
+
+    async def ask() -> bytes:
+        reader, writer = await asyncio.open_connection(sock=ours, ssl=context, server_hostname="")
+        writer.write(bytes(size))
+        received = await reader.read(-1)
+        writer.close()
+        return received
+
+    assert host.run(ask()) == bytes(size)
+    thread.join()
+    assert moved == {"read": size, "written": size}
+
+
+def test_a_buffer_that_is_kept_fails_the_connection(host: FakeHost, certificate: Path) -> None:
+    ours, theirs = connected_pair()
+    kept: list[memoryview] = []
+    told: list[dict[str, Any]] = []
+    host.loop.set_exception_handler(lambda _loop, context: told.append(context))
+
+    def serve() -> None:
+        with (
+            contextlib.suppress(OSError),
+            server_context(certificate).wrap_socket(theirs, server_side=True) as stream,
+        ):
+            stream.sendall(bytes(10 * RECORD))
+            stream.recv(1)
+
+    class Keeping(ssl.SSLObject):
+        def read(self, *arguments: Any) -> Any:
+            most, *buffers = arguments
+            kept.extend(map(memoryview, buffers))
+            return super().read(most, *(kept[-1:] if buffers else ()))
+
+    context = client_context(ssl.TLSVersion.TLSv1_3)
+    context.sslobject_class = Keeping
+    thread = threading.Thread(target=serve)
+    thread.start()
+
+    async def ask() -> None:
+        reader, writer = await asyncio.open_connection(
+            sock=ours, ssl=context, server_hostname="", limit=100 * RECORD
+        )
+        with pytest.raises(BufferError):
+            await reader.readexactly(10 * RECORD)
+        writer.close()
+
+    host.run(ask())
+    thread.join()
+    assert isinstance(told[0]["exception"], BufferError)
+    # What it was given is its own for as long as it likes.
+    assert kept[0][:1].tobytes() == bytes(1)
