@@ -195,6 +195,55 @@ def test_a_loop_that_nobody_closed_is_collected_with_what_waits_in_it(keeps_hand
     assert [reference() for reference in gone] == [None, None]
 
 
+@pytest.mark.parametrize("end", ["run", "cancelled", "closed", "abandoned"])
+def test_of_thousands_of_handles_each_is_collected_in_the_end(end: str) -> None:
+    """Of so many, the garbage collector is not told as long as they wait."""
+
+    def schedule() -> list[weakref.ref[Any]]:
+        loop = aiobpy.EventLoop()
+        keepers = [Anything() for _ in range(4000)]
+        for number, keeper in enumerate(keepers):
+            if number % 2:
+                handle = loop.call_soon(keeper.method, loop)
+            else:
+                handle = loop.call_later(
+                    60.0 if end in ("closed", "abandoned") else 0.0, keeper.method, loop
+                )
+            if end != "abandoned":
+                keeper.handle = handle
+            if end == "cancelled":
+                handle.cancel()
+        if end == "run":
+            loop.call_later(0.01, loop.stop)
+            loop.run_forever()
+        if end != "abandoned":
+            loop.close()
+        return [weakref.ref(loop), *map(weakref.ref, keepers)]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gone = schedule()
+        gc.collect()
+    assert not any(reference() for reference in gone)
+
+
+def test_a_handle_that_somebody_keeps_stays_whole_while_its_loop_is_abandoned() -> None:
+    def schedule() -> asyncio.Handle:
+        loop = aiobpy.EventLoop()
+        handles = [loop.call_soon(Anything().method, loop) for _ in range(2000)]
+        return handles[-1]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        handle = schedule()
+        gc.collect()
+        assert handle._callback.__name__ == "method"  # type: ignore[attr-defined]
+        assert "Anything.method" in repr(handle)
+        handle.cancel()
+        del handle
+        gc.collect()
+
+
 def test_a_task_factory_and_later_keywords_are_left_to_asyncio(runner: asyncio.Runner) -> None:
     loop = runner.get_loop()
     made: list[tuple[Any, ...]] = []

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use crate::handle::{Handle, TimerHandle};
 use crate::main_thread::Ready;
+use crate::untracked;
 
 /// One generation of callbacks, in this order: what the program had scheduled when the turn began,
 /// then what had arrived, then the timers that were due.
@@ -40,8 +41,8 @@ impl Generation {
     }
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.scheduled.iter().try_for_each(|handle| visit.call(handle))?;
+        self.scheduled.iter().try_for_each(|handle| untracked::traverse(handle, visit))?;
         self.arrived.iter().try_for_each(|ready| ready.traverse(visit))?;
-        self.due.iter().try_for_each(|timer| visit.call(timer))
+        self.due.iter().try_for_each(|timer| untracked::traverse_timer(timer, visit))
     }
 }

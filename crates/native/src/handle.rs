@@ -9,8 +9,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyFloat, PyTuple};
 
 use crate::callback::Callback;
+use crate::context::copy_context;
 use crate::gil_cell::GilCell;
 use crate::loop_core::LoopCore;
+use crate::untracked;
 
 /// A callback with its arguments and its context: `asyncio.Handle` in Rust.
 #[pyclass(subclass, frozen, weakref, module = "aiobpy._native")]
@@ -20,9 +22,14 @@ pub(crate) struct Handle {
     context: Py<PyAny>,
     event_loop: Py<LoopCore>,
     is_cancelled: AtomicBool,
-    /// What debug mode keeps.
-    source_traceback: GilCell<Option<Py<PyAny>>>,
-    repr_when_cancelled: GilCell<Option<String>>,
+    notes: GilCell<Option<Box<Notes>>>,
+}
+
+/// What debug mode keeps.
+#[derive(Default)]
+struct Notes {
+    source_traceback: Option<Py<PyAny>>,
+    repr_when_cancelled: Option<String>,
 }
 
 impl Handle {
@@ -42,8 +49,7 @@ impl Handle {
             context: context.unbind(),
             event_loop: event_loop.clone().unbind(),
             is_cancelled: AtomicBool::new(false),
-            source_traceback: GilCell::default(),
-            repr_when_cancelled: GilCell::default(),
+            notes: GilCell::default(),
         })
     }
 
@@ -71,7 +77,23 @@ impl Handle {
     }
 
     pub(crate) fn set_source_traceback(&self, py: Python<'_>, traceback: Py<PyAny>) {
-        *self.source_traceback.borrow_mut(py) = Some(traceback);
+        self.notes.borrow_mut(py).get_or_insert_default().source_traceback = Some(traceback);
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.context)?;
+        visit.call(&self.event_loop)?;
+        if let Some(callback) = self.callback.visited(visit)
+            && let Some(callback) = &*callback
+        {
+            callback.traverse(visit)?;
+        }
+        if let Some(notes) = self.notes.visited(visit)
+            && let Some(notes) = &*notes
+        {
+            visit.call(&notes.source_traceback)?;
+        }
+        Ok(())
     }
 
     /// Returns whether it was not cancelled before.
@@ -82,10 +104,12 @@ impl Handle {
         }
         if this.event_loop.get().is_debug() {
             let repr = Self::repr_of(slf, true)?;
-            *this.repr_when_cancelled.borrow_mut(slf.py()) = Some(repr);
+            let mut notes = this.notes.borrow_mut(slf.py());
+            notes.get_or_insert_default().repr_when_cancelled = Some(repr);
         }
         this.is_cancelled.store(true, Ordering::Relaxed);
         this.drop_callback(slf.py());
+        untracked::track(slf);
         Ok(true)
     }
 
@@ -178,37 +202,30 @@ impl Handle {
 
     #[getter(_source_traceback)]
     fn source_traceback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.source_traceback.borrow(py).as_ref().map(|traceback| traceback.clone_ref(py))
+        let notes = self.notes.borrow(py);
+        notes.as_ref()?.source_traceback.as_ref().map(|traceback| traceback.clone_ref(py))
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let this = slf.get();
-        if let Some(repr) = &*this.repr_when_cancelled.borrow(slf.py()) {
+        if let Some(notes) = &*this.notes.borrow(slf.py())
+            && let Some(repr) = &notes.repr_when_cancelled
+        {
             return Ok(repr.clone());
         }
         Self::repr_of(slf, this.is_cancelled())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.context)?;
-        visit.call(&self.event_loop)?;
-        if let Some(callback) = self.callback.visited(&visit)
-            && let Some(callback) = &*callback
-        {
-            callback.traverse(&visit)?;
-        }
-        if let Some(traceback) = self.source_traceback.visited(&visit) {
-            visit.call(&*traceback)?;
-        }
-        Ok(())
+        self.traverse(&visit)
     }
 
     /// The loop and the context, which it keeps, clear themselves.
     fn __clear__(slf: &Bound<'_, Self>) {
         let this = slf.get();
         this.drop_callback(slf.py());
-        let traceback = this.source_traceback.borrow_mut(slf.py()).take();
-        drop(traceback);
+        let notes = this.notes.borrow_mut(slf.py()).take();
+        drop(notes);
     }
 }
 
@@ -291,11 +308,6 @@ impl TimerHandle {
     fn __ge__(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<bool> {
         Ok(slf.get().when > other.get().when || Self::is_equal(slf, other)?)
     }
-}
-
-fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static COPY_CONTEXT: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
-    COPY_CONTEXT.import(py, "contextvars", "copy_context")?.call0()
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

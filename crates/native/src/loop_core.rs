@@ -27,6 +27,7 @@ use crate::socket_connection::SocketConnection;
 use crate::stats::Stats;
 use crate::tls::Buffers;
 use crate::transfer::LoopTransfers;
+use crate::untracked;
 use crate::waiting::Waiting;
 use crate::watched_fds::WatchedFds;
 
@@ -132,16 +133,18 @@ impl LoopCore {
     ) -> PyResult<Bound<'py, Handle>> {
         Self::check_call(slf, callback, method)?;
         let handle = Bound::new(slf.py(), Self::new_handle(slf, callback, arguments, context)?)?;
-        slf.get().push(slf.py(), handle.clone().unbind());
+        slf.get().push(&handle);
         Ok(handle)
     }
 
-    fn push(&self, py: Python<'_>, handle: Py<Handle>) {
-        let mut scheduled = self.scheduled.borrow_mut(py);
-        let is_first = scheduled.is_empty();
-        scheduled.push_back(handle);
-        if is_first {
+    fn push(&self, handle: &Bound<'_, Handle>) {
+        let mut scheduled = self.scheduled.borrow_mut(handle.py());
+        let waiting = scheduled.len();
+        scheduled.push_back(handle.clone().unbind());
+        if waiting == 0 {
             self.queue.note_scheduled();
+        } else if waiting >= untracked::FIRST {
+            untracked::untrack(handle);
         }
     }
 
@@ -156,6 +159,12 @@ impl LoopCore {
         let servings = std::mem::take(&mut *lock(&self.servings));
         let look_ups = std::mem::take(&mut *lock(&self.look_ups));
         let watched_fds = std::mem::take(&mut *lock(&self.watched_fds));
+        for handle in scheduled.iter().chain(&generation.scheduled) {
+            untracked::track_if_kept(handle.bind(py));
+        }
+        for timer in timers.iter().chain(&generation.due) {
+            untracked::track_if_kept(timer.bind(py).as_super());
+        }
         for connection in connections.values() {
             connection.get().release(py);
         }
@@ -259,7 +268,12 @@ impl LoopCore {
         Self::check_call(slf, callback, "call_at")?;
         let handle = Self::new_handle(slf, callback, args, context)?;
         let timer = TimerHandle::create(slf.py(), handle, when)?;
-        slf.get().timers.borrow_mut(slf.py()).push(when, timer.clone().unbind());
+        let mut timers = slf.get().timers.borrow_mut(slf.py());
+        timers.push(when, timer.clone().unbind());
+        if timers.len() > untracked::FIRST {
+            untracked::untrack(timer.as_super());
+        }
+        drop(timers);
         Ok(timer)
     }
 
@@ -388,7 +402,7 @@ impl LoopCore {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.queue.try_for_each(|item| item.traverse(&visit))?;
         if let Some(scheduled) = self.scheduled.visited(&visit) {
-            scheduled.iter().try_for_each(|handle| visit.call(handle))?;
+            scheduled.iter().try_for_each(|handle| untracked::traverse(handle, &visit))?;
         }
         if let Some(generation) = self.generation.visited(&visit) {
             generation.traverse(&visit)?;
@@ -397,7 +411,7 @@ impl LoopCore {
             visit.call(&*keywords)?;
         }
         if let Some(timers) = self.timers.visited(&visit) {
-            timers.iter().try_for_each(|timer| visit.call(timer))?;
+            timers.iter().try_for_each(|timer| untracked::traverse_timer(timer, &visit))?;
         }
         if let Some(connections) = self.connections.visited(&visit) {
             connections.values().try_for_each(|connection| visit.call(connection))?;

@@ -13,6 +13,7 @@ use pyo3::types::PyDict;
 use crate::handle::{Handle, TimerHandle};
 use crate::loop_core::LoopCore;
 use crate::transfer::Copying;
+use crate::untracked;
 use crate::waiting::Tick;
 
 /// What goes through the one door.
@@ -32,7 +33,7 @@ pub(crate) enum Ready {
 impl Ready {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
-            Self::Callback(handle) => visit.call(handle),
+            Self::Callback(handle) => untracked::traverse(handle, visit),
             Self::Io(_)
             | Self::Call(_)
             | Self::Transfer(_)
@@ -220,6 +221,7 @@ impl Ready {
             Self::Callback(handle) => {
                 let handle = handle.into_bound(event_loop.py());
                 let result = run_handle(event_loop, &handle);
+                untracked::track_if_kept(&handle);
                 (Some(handle), result)
             }
             Self::Io(event) => (None, run_event(event_loop, event)),

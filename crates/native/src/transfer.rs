@@ -167,7 +167,7 @@ fn begin<'py>(
     this.check_open()?;
     let future = event_loop.call_method0(intern!(py, "create_future"))?.unbind();
     let context = match on_progress {
-        Some(_) => Some(py.import("contextvars")?.call_method0("copy_context")?.unbind()),
+        Some(_) => Some(crate::context::copy_context(py)?.unbind()),
         None => None,
     };
     let mut transfers = lock(&this.transfers.transfers);
