@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aiobpy_wire::{JobRequest, LoopStatus, MainThreadStatus, Problem};
+use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::response::Response;
 use http::uri::Authority;
@@ -91,7 +92,7 @@ pub fn requests(data: &[u8]) {
     let (first_line, headers, body) = head::parse(data);
     let (method, path) = first_line.split_once(' ').unwrap_or(("GET", "/healthz"));
     let (Ok(method), Ok(uri)) = (method.parse::<Method>(), path.parse::<Uri>()) else { return };
-    RUNTIME.with(|runtime| {
+    SERVICE.with(|(runtime, service)| {
         runtime.block_on(async {
             let request = || {
                 let mut request = Request::new(Body::from(Bytes::copy_from_slice(body)));
@@ -100,11 +101,7 @@ pub fn requests(data: &[u8]) {
                 *request.headers_mut() = headers.clone();
                 request
             };
-            let address = ([127, 0, 0, 1], PORT).into();
-            let parts = Parts { main_thread: Some(Arc::new(Echo)), ..Parts::default() };
-            let token = Token::new(TOKEN).unwrap();
-            let shared = Shared::new(address, token, Limits::default(), parts);
-            let Ok(response) = router(shared).oneshot(request()).await;
+            let Ok(response) = service.clone().oneshot(request()).await;
             is_sound(response, &headers, &uri, &method).await;
             reads_json(request(), body).await;
         });
@@ -112,8 +109,13 @@ pub fn requests(data: &[u8]) {
 }
 
 thread_local! {
-    static RUNTIME: Runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    static SERVICE: (Runtime, Router) = {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let address = ([127, 0, 0, 1], PORT).into();
+        let parts = Parts { main_thread: Some(Arc::new(Echo)), ..Parts::default() };
+        let token = Token::new(TOKEN).unwrap();
+        (runtime, router(Shared::new(address, token, Limits::default(), parts)))
+    };
 }
 
 async fn is_sound(response: Response, headers: &HeaderMap, uri: &Uri, method: &Method) {
