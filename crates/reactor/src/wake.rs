@@ -68,6 +68,9 @@ impl Wake {
         let mut buffer = [0; 256];
         while let Ok(count @ 1..) = (&pair.reader).read(&mut buffer) {
             signals.extend(buffer[..count].iter().copied().filter(|byte| *byte != 0));
+            if count < buffer.len() {
+                break;
+            }
         }
         signals
     }
