@@ -13,8 +13,16 @@ CELLS: Final = pytest.mark.parametrize(
     ("cell", "ended_by"),
     [
         pytest.param("{begun}\nwhile True: pass", "KeyboardInterrupt", id="spins"),
-        pytest.param("import time\n{begun}\ntime.sleep(600)", "KeyboardInterrupt", id="blocks"),
-        pytest.param("{begun_soon}\nawait asyncio.sleep(600)", "CancelledError", id="awaits"),
+        pytest.param(
+            "import time\n{begun}\ntime.sleep(600)",  # under test: the interrupt ends it
+            "KeyboardInterrupt",
+            id="blocks",
+        ),
+        pytest.param(
+            "{begun_soon}\nawait asyncio.sleep(600)",  # under test: the interrupt ends it
+            "CancelledError",
+            id="awaits",
+        ),
         pytest.param(
             "import asyncio\nawait asyncio.sleep(0)\n{begun}\nwhile True: pass",
             "KeyboardInterrupt",
@@ -62,7 +70,7 @@ def check_the_tasks_beside_a_cell(notebook: Notebook) -> None:
     """An interrupt cancels the cell that awaits; a busy task beside it is not touched."""
     request = notebook.begin(
         _TASK.format(begun="", step="await asyncio.sleep(0)")
-        + f"{_BEGUN_SOON}\nawait asyncio.sleep(600)"
+        + f"{_BEGUN_SOON}\nawait asyncio.sleep(600)"  # under test: the interrupt ends it
     )
     notebook.wait_for_text(request)
     notebook.interrupt()

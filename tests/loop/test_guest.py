@@ -150,7 +150,7 @@ def test_the_hosts_own_code_may_block_on_a_coroutine_but_a_callback_may_not() ->
     refused: list[str] = []
 
     async def answer() -> int:
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.001)  # under test: the pump waits for a timer
         return 42
 
     def operator() -> None:

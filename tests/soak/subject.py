@@ -84,10 +84,10 @@ class Subject:
         """Now and then allow no further descriptor until accepting has failed, then go on."""
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         while True:
-            await asyncio.sleep(5)
+            await asyncio.sleep(5)  # under test: no test waits for it
             open_now = len(os.listdir("/proc/self/fd"))
             resource.setrlimit(resource.RLIMIT_NOFILE, (open_now, hard))
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # under test: no test waits for it
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
     def note_error(self, _loop: object, context: dict[str, Any]) -> None:

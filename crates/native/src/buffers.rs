@@ -18,12 +18,12 @@ pub(crate) fn read<T>(buffer: &PyUntypedBuffer, action: impl FnOnce(&[u8]) -> T)
     if buffer.len_bytes() == 0 {
         return Some(action(&[]));
     }
+    let (begin, length) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
     #[expect(unsafe_code, reason = "a system call out of Python's memory without a copy")]
     // SAFETY: the buffer is held, so the memory stays where it is, and its length is that of the
     // bytes in one piece; `action` runs no Python code and the GIL is held, so nobody writes to it
     // meanwhile.
-    let bytes =
-        unsafe { std::slice::from_raw_parts(buffer.buf_ptr().cast::<u8>(), buffer.len_bytes()) };
+    let bytes = unsafe { std::slice::from_raw_parts(begin, length) };
     Some(action(bytes))
 }
 

@@ -21,6 +21,7 @@ pub(super) struct Piece(pub(super) Bytes);
 #[pymethods]
 #[expect(unsafe_code, reason = "the buffer protocol")]
 impl Piece {
+    // SAFETY: called by Python alone, with a view of its own.
     unsafe fn __getbuffer__(
         slf: &Bound<'_, Self>,
         view: *mut ffi::Py_buffer,
@@ -113,6 +114,7 @@ impl Room {
 #[pymethods]
 #[expect(unsafe_code, reason = "the buffer protocol")]
 impl Room {
+    // SAFETY: called by Python alone, with a view of its own.
     unsafe fn __getbuffer__(
         slf: &Bound<'_, Self>,
         view: *mut ffi::Py_buffer,
@@ -136,6 +138,7 @@ impl Room {
         Ok(())
     }
 
+    // SAFETY: called by Python alone, with a view that was filled above.
     unsafe fn __releasebuffer__(slf: &Bound<'_, Self>, _view: *mut ffi::Py_buffer) {
         slf.get().0.borrow_mut(slf.py()).views -= 1;
     }
