@@ -268,7 +268,7 @@ impl SocketConnection {
         if data.is_empty() {
             return Ok(self.unsent(py));
         }
-        self.event_loop.get().waiting.note_sent();
+        self.event_loop.get().waiting.note_active();
         match &*self.connection.borrow(py) {
             Some(connection) => {
                 connection.write(data, keep).map(|written| written.unsent).map_err(os_error)
@@ -362,8 +362,7 @@ impl Borrowed<'_> {
         };
         let Some((delivery, data)) = taken else { return Ok(()) };
         if let Some(data) = data {
-            let count = data.as_ref().map_or(0, |data| data.as_bytes().len());
-            connection.event_loop.get().waiting.note_received(count);
+            connection.event_loop.get().waiting.note_active();
             let received = data.and_then(|data| {
                 let received = self.protocol.getattr(intern!(py, "data_received"))?;
                 run_in(&self.context, &received, Some(data.as_any()))
@@ -407,7 +406,7 @@ impl Borrowed<'_> {
         };
         let Some((delivery, count)) = taken else { return Ok(()) };
         if count > 0 {
-            connection.event_loop.get().waiting.note_received(count);
+            connection.event_loop.get().waiting.note_active();
             let updated =
                 self.protocol.getattr(intern!(py, "buffer_updated")).and_then(|updated| {
                     let count = count.into_pyobject(py)?.into_any();
@@ -438,7 +437,7 @@ impl Borrowed<'_> {
         };
         let count = just_read + read_ahead.iter().map(Bytes::len).sum::<usize>();
         if count > 0 {
-            event_loop.waiting.note_received(count);
+            event_loop.waiting.note_active();
             let kept = if just_read > 0 { TlsCore::keep(tls, &data) } else { Ok(()) };
             let received = kept.and_then(|()| {
                 TlsCore::arrive(tls, read_ahead);

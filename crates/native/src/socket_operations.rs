@@ -71,7 +71,7 @@ impl LoopCore {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         slf.get().check_open()?;
-        slf.get().waiting.note_sent();
+        slf.get().waiting.note_active();
         if let Some(result) = work.try_now(slf.get(), py, fd)? {
             return Ok(result);
         }

@@ -1,7 +1,7 @@
 //! How the main thread waits for I/O: alone it drives the poll itself; as a guest it leaves that to
 //! the I/O thread, but for the moments in which an answer is under way.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use aiobpy_reactor::{Parked, Reactor, monotonic_seconds};
@@ -17,8 +17,6 @@ pub(crate) struct Waiting {
     is_alone: AtomicBool,
     /// The bits of the time of the last look at the poll, in seconds of the monotonic clock.
     last_look: AtomicU64,
-    /// Bytes that protocols have been given in this tick.
-    received: AtomicUsize,
     /// Something has been sent or received in this tick.
     is_active: AtomicBool,
     /// How many times in a row lingering has brought nothing.
@@ -44,8 +42,6 @@ const LINGER: f64 = 200e-6;
 /// Having lingered so often in vain, a guest tries only now and then.
 const FUTILE_MAX: u32 = 3;
 const TRY_EVERY: u32 = 16;
-/// Bytes in one tick from which on the I/O thread had better go on reading ahead.
-const BULK: usize = 256 << 10;
 
 impl Tick {
     pub(crate) fn new(budget: f64) -> Self {
@@ -58,12 +54,8 @@ impl Waiting {
         self.is_alone.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn note_received(&self, count: usize) {
-        self.received.fetch_add(count, Ordering::Relaxed);
-        self.is_active.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn note_sent(&self) {
+    /// Something has been sent, or a protocol has been given something.
+    pub(crate) fn note_active(&self) {
         self.is_active.store(true, Ordering::Relaxed);
     }
 
@@ -162,11 +154,7 @@ impl LoopCore {
         let until_due = self.next_due(event_loop.py()).filter(|_| !self.clock.is_manual());
         let until_due = until_due.map_or(f64::INFINITY, |due| due - self.clock.now());
         let limit = Some(duration(LINGER.min(left).min(until_due)));
-        let is_bulk = self.waiting.received.load(Ordering::Relaxed) >= BULK;
         let parked = event_loop.py().detach(|| {
-            if !tick.has_taken_over && is_bulk {
-                return self.queue.park(limit);
-            }
             if !tick.has_taken_over {
                 reactor.take_over();
                 tick.has_taken_over = true;
@@ -180,7 +168,6 @@ impl LoopCore {
     }
 
     pub(crate) fn end_tick(&self, tick: &Tick) {
-        self.waiting.received.store(0, Ordering::Relaxed);
         self.waiting.is_active.store(false, Ordering::Relaxed);
         if tick.has_taken_over
             && let Some(reactor) = self.started_reactor()

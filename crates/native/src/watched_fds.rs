@@ -117,7 +117,7 @@ pub(crate) fn run_ready(
 ) -> PyResult<()> {
     let py = event_loop.py();
     let this = event_loop.get();
-    this.waiting.note_received(0);
+    this.waiting.note_active();
     let (fd, reader, writer) = {
         let mut watched_fds = lock(&this.watched_fds);
         let Some(fd) = watched_fds.by_token.remove(&token) else { return Ok(()) };
