@@ -1,9 +1,14 @@
 """asyncio for Blender, with the network in Rust."""
 
+import importlib
+from typing import Any
+
 from aiobpy._native import __version__
 from aiobpy.host import run, spawn
 from aiobpy.loop import EventLoop, Tick
+from aiobpy.owners import owner
 from aiobpy.process import Line, Process, ProcessError, process
+from aiobpy.progress import set_progress
 from aiobpy.rpc import Problem, rpc
 from aiobpy.schema import Colour, MaxLength, Pattern, Range
 from aiobpy.server import publish
@@ -45,12 +50,30 @@ __all__ = [
     "download",
     "fetch",
     "hash_file",
+    "owner",
     "process",
     "publish",
     "read_file",
     "rpc",
     "run",
+    "set_progress",
     "spawn",
     "template",
     "upload",
 ]
+
+_IN_BLENDER = {
+    "context": "aiobpy.places:context",
+}
+"""Names that need Blender, and where they are: a module, or something in one. They are loaded when
+they are first asked for, because loading `bpy` would make a Blender of any Python."""
+
+
+def __getattr__(name: str) -> Any:
+    place = _IN_BLENDER.get(name)
+    if place is None:
+        msg = f"module 'aiobpy' has no attribute {name!r}"
+        raise AttributeError(msg)
+    module, _, attribute = place.partition(":")
+    found = importlib.import_module(module)
+    return getattr(found, attribute) if attribute else found

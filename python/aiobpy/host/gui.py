@@ -1,0 +1,167 @@
+"""The host inside a Blender with windows: Blender's main loop ticks ours."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from aiobpy.host import overrides, pace
+from aiobpy.loop import DEFAULT_BUDGET, EventLoop
+
+if TYPE_CHECKING:
+    from aiobpy.host.window_timer import WindowTimer
+
+_TICK_AGAIN: Final = 0.0
+"""Seconds until Blender is to call again: at its next pass, some 5 ms later when it idles."""
+
+_LOOK_AGAIN: Final = 0.05
+"""Seconds after which what Blender is at is looked up anew."""
+
+
+@dataclass(slots=True)
+class Lateness:
+    """How long Blender stayed away, in seconds."""
+
+    last: float = 0.0
+    worst: float = 0.0
+
+
+class GuiHost:
+    """Runs a loop as a guest of Blender's main loop, by one `bpy.app.timers` callback.
+
+    The callback is one plain function, kept for as long as the host runs: Blender finds a timer
+    again by the identity of its function. It is persistent, so it lives through a file load.
+
+    Attributes:
+        loop: The guest.
+        budget: Seconds of one tick that a person prefers; `pace.budget` may give less.
+        visits: How often Blender has called, whether there was anything to do or not.
+        lateness: Seconds between two calls.
+        keeps_frame_rate: Whether the budget shrinks while Blender draws for somebody.
+    """
+
+    def __init__(self, loop: EventLoop, budget: float = DEFAULT_BUDGET) -> None:
+        """`budget`: seconds of one tick."""
+        self.loop = loop
+        self.budget = budget
+        self.visits = 0
+        self.lateness = Lateness()
+        self.keeps_frame_rate = True
+        self._left = 0.0
+        self._looked = 0.0
+        self._blender = pace.Blender()
+        self._traffic = pace.Traffic()
+        self._window_timer: WindowTimer | None = None
+        self._tick = self._make_tick()
+
+    def start(self) -> None:
+        """Begin to tick. Does nothing if it has begun."""
+        import bpy
+
+        from aiobpy.host.window_timer import WindowTimer
+
+        if not self.is_running():
+            self._window_timer = WindowTimer()
+            self._left = time.monotonic()
+            bpy.app.timers.register(self._tick, first_interval=0.0, persistent=True)
+            bpy.app.handlers.load_pre.append(_before_a_load)
+            _hosts.append(self)
+
+    def stop(self) -> None:
+        """Tick no more. Does nothing if it has stopped."""
+        import bpy
+
+        if self.is_running():
+            bpy.app.timers.unregister(self._tick)
+            bpy.app.handlers.load_pre.remove(_before_a_load)
+            _hosts.remove(self)
+            self.rest()
+
+    def is_running(self) -> bool:
+        """Return whether Blender calls."""
+        import bpy
+
+        return bool(bpy.app.timers.is_registered(self._tick))
+
+    def rest(self) -> None:
+        """Let Blender come at its own pace."""
+        if self._window_timer is not None:
+            self._window_timer.stop()
+
+    def present_budget(self) -> float:
+        """Return the seconds that the next tick may last."""
+        return pace.budget(self.budget, self._blender) if self.keeps_frame_rate else self.budget
+
+    def _visit(self) -> None:
+        now = time.monotonic()
+        away = now - self._left
+        self.lateness.last = away
+        self.lateness.worst = max(self.lateness.worst, away)
+        has_work = self.loop.has_ready()
+        if has_work:
+            self._blender.pass_seconds = away
+            self._look_at_blender(now)
+            self._run()
+            now = time.monotonic()
+        else:
+            self.loop._note_idle_tick()
+        self._left = now
+        self._ask_for_more(now, has_work)
+
+    def _run(self) -> None:
+        # Blender drops a timer that raises, and ends with one that exits: nothing may get out.
+        try:
+            self.loop.run_ready(self.present_budget())
+        except BaseException as error:
+            self.loop.call_exception_handler(
+                {"message": "a tick of the loop was cut short", "exception": error}
+            )
+        overrides.end_all()
+
+    def _ask_for_more(self, now: float, found_work: bool) -> None:
+        is_heavy = self._traffic.note(now, found_work)
+        if self._window_timer is None or is_heavy == self._window_timer.is_running():
+            return
+        if is_heavy and not self._blender.is_animating:
+            self._window_timer.start()
+        else:
+            self._window_timer.stop()
+
+    def _look_at_blender(self, now: float) -> None:
+        if now - self._looked < _LOOK_AGAIN:
+            return
+        import bpy
+
+        self._looked = now
+        windows = bpy.context.window_manager.windows
+        self._blender.is_animating = any(window.screen.is_animation_playing for window in windows)
+        self._blender.is_handling = any(
+            not operator.bl_idname.startswith("AIOBPY_OT_")
+            for window in windows
+            for operator in window.modal_operators
+        )
+
+    def _make_tick(self) -> Any:
+        def tick() -> float | None:
+            self.visits += 1
+            if self.loop.is_closed():
+                return None
+            # A callback may make Blender run its timers, as an operator with a dialog does, or
+            # another add-on's loop may: the tick around this one goes on when that is done.
+            if asyncio._get_running_loop() is None:
+                self._visit()
+            return _TICK_AGAIN
+
+        return tick
+
+
+def _before_a_load(*_arguments: Any) -> None:
+    for host in _hosts:
+        host.rest()
+
+
+# Blender keeps the plain functions that carry this through a file load.
+_before_a_load._bpy_persistent = None  # type: ignore[attr-defined]
+_hosts: list[GuiHost] = []

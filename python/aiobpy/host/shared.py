@@ -1,0 +1,217 @@
+"""The one loop of a process: who starts work on it, and what ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from aiobpy import owners, progress
+from aiobpy.host import add_ons, one_loop
+from aiobpy.host.background import BackgroundHost
+from aiobpy.host.gui import GuiHost
+from aiobpy.host.shared_loop import SharedLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+_T = TypeVar("_T")
+
+GOODBYE: Final = 2.0
+"""Seconds that cancelled tasks have for their `finally` blocks."""
+
+_loop: SharedLoop | None = None
+_gui_host: GuiHost | None = None
+_tasks: set[asyncio.Task[Any]] = set()
+_at_shut_down: list[Callable[[], object]] = []
+
+
+def loop() -> SharedLoop:
+    """Return the loop that all add-ons of this process share; the first call makes it.
+
+    Raises:
+        RuntimeError: Another copy of aiobpy runs the loop of this process.
+    """
+    global _loop
+    if _loop is None or _loop.is_closed():
+        one_loop.claim()
+        _loop = SharedLoop()
+        add_ons.watch(release)
+    return _loop
+
+
+def ticked_loop() -> SharedLoop:
+    """Return the shared loop; in a Blender with windows, have Blender tick it from now on."""
+    if has_main_loop():
+        gui_host().start()
+    return loop()
+
+
+def gui_host() -> GuiHost:
+    """Return the host that Blender's main loop ticks; the first call makes it."""
+    global _gui_host
+    if _gui_host is None or _gui_host.loop is not loop():
+        _gui_host = GuiHost(loop())
+    return _gui_host
+
+
+def has_main_loop() -> bool:
+    """Return whether this is a Blender with windows, and so with a main loop of its own."""
+    # In Blender the module is there from the start; elsewhere, loading it would make a Blender.
+    bpy = sys.modules.get("bpy")
+    return bpy is not None and not bpy.app.background
+
+
+def spawn(coroutine: Coroutine[Any, Any, _T], *, name: str | None = None) -> asyncio.Task[_T]:
+    """Start a task on the shared loop, from any operator, handler or panel, and return it.
+
+    In a Blender with windows it runs from the next tick on; elsewhere when the loop runs
+    (`aiobpy.run`). The task is kept alive until it ends, and belongs to the add-on that calls: it
+    is cancelled when that is disabled.
+
+    Args:
+        coroutine: What calling an `async def` function returns.
+        name: As the panel shows it; the function's own name if left out.
+
+    Raises:
+        TypeError: This is no coroutine.
+        RuntimeError: This is not the main thread.
+    """
+    owner = owners.current()
+    if not inspect.iscoroutine(coroutine):
+        raise TypeError(_no_coroutine(coroutine, owner))
+    shared = loop()
+    try:
+        shared.check_thread("start a task")
+    except RuntimeError:
+        coroutine.close()
+        raise
+    work, context = progress.begin(name or coroutine.__qualname__, owner)
+    task = ticked_loop().create_task(coroutine, name=name, context=context)
+    progress.note_task(task, work)
+    _tasks.add(task)
+    task.add_done_callback(_note_end)
+    return task
+
+
+def run(awaitable: Awaitable[_T]) -> _T:
+    """Run the shared loop until a coroutine or a task ends and return its result.
+
+    For `blender -b`, the `bpy` module and plain Python. In a Blender with windows it blocks the
+    interface meanwhile: use `spawn` there.
+
+    Raises:
+        RuntimeError: The loop runs already, as inside a task: `await` the coroutine instead.
+    """
+    return BackgroundHost(loop()).run(awaitable)
+
+
+def release(owner: owners.Owner) -> None:
+    """End what an add-on has going on; its tasks have 2 s for their `finally` blocks.
+
+    Within a task, as when one disables an add-on, nobody can wait: the tasks end soon after.
+    """
+    tasks = owner.let_go()
+    shared = _loop
+    if shared is None or shared.is_closed():
+        return
+    may_wait = asyncio._get_running_loop() is None
+    if tasks and may_wait:
+        shared.run_until_complete(asyncio.wait(tasks, timeout=GOODBYE))
+    owner.close_things()
+    shared.forget(owner)
+    if may_wait:
+        shared.run_until_complete(asyncio.sleep(0))
+
+
+def on_shut_down(function: Callable[[], object]) -> None:
+    """Have `function()` called once, when the loop is shut down, the newest first.
+
+    For what aiobpy itself has registered in Blender: classes, handlers, timers.
+    """
+    _at_shut_down.append(function)
+
+
+def shut_down() -> None:
+    """Cancel all tasks of the shared loop, give them a turn to clean up, and close it."""
+    global _loop, _gui_host
+    if _gui_host is not None:
+        _gui_host.stop()
+        _gui_host = None
+    add_ons.unwatch()
+    shared, _loop = _loop, None
+    try:
+        if shared is not None and not shared.is_closed():
+            _end_all(shared)
+    finally:
+        _take_down()
+        one_loop.let_go()
+
+
+def _end_all(shared: SharedLoop) -> None:
+    for owner in owners.everyone():
+        owner.let_go()
+    remaining = asyncio.all_tasks(shared)
+    for task in remaining:
+        task.cancel()
+    if remaining:
+        shared.run_until_complete(asyncio.wait(remaining, timeout=GOODBYE))
+    for owner in owners.everyone():
+        owner.close_things()
+    shared.run_until_complete(shared.shutdown_asyncgens())
+    shared.close()
+
+
+def _take_down() -> None:
+    while _at_shut_down:
+        function = _at_shut_down.pop()
+        try:
+            function()
+        except Exception:
+            progress.log.exception("could not take down %r", function)
+
+
+def _no_coroutine(given: object, owner: owners.Owner) -> str:
+    if inspect.iscoroutinefunction(given):
+        remedy = f"call it: `aiobpy.spawn({given.__name__}(...))`"
+    elif inspect.isawaitable(given):
+        remedy = "`await` it inside an `async def` function, and spawn that"
+    else:
+        remedy = "make the function `async def`, and pass what calling it returns"
+    return f"{owner.short_name} gave `aiobpy.spawn` {given!r}, which is no coroutine; {remedy}"
+
+
+def _note_end(task: asyncio.Task[Any]) -> None:
+    _tasks.discard(task)
+    if not task.cancelled() and task._exception is not None and not task.get_loop().is_closed():
+        # Whoever awaits it hears of it in this turn.
+        task.get_loop().call_soon(_report_if_nobody_knows, task)
+
+
+def _report_if_nobody_knows(task: asyncio.Task[Any]) -> None:
+    if not task._log_traceback:
+        return
+    task._log_traceback = False
+    error = task._exception
+    assert error is not None
+    failure = progress.note_failure(task, error)
+    task.get_loop().call_exception_handler(
+        {
+            "message": f"the task {failure.name!r} of {failure.owner} failed",
+            "exception": error,
+            "task": task,
+        }
+    )
+
+
+@atexit.register
+def _close_with_python() -> None:
+    # Who uses aiobpy without its extension may not have shut it down. The tasks do not run any
+    # more: by now Blender has freed what they would touch.
+    if _loop is not None and not _loop.is_running():
+        with contextlib.suppress(Exception):
+            _take_down()
+        _loop.close()

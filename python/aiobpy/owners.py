@@ -1,0 +1,163 @@
+"""Whose a task, a listener, a route or a child process is: the add-on's whose code made it.
+
+While an add-on registers, and in all that its tasks start, a context variable says so. Elsewhere,
+as in an operator that Blender calls, the call stack does: the nearest module of an add-on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import logging
+import sys
+import weakref
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable, Iterator
+    from types import FrameType
+    from typing import Any
+
+SCRIPTS: Final = "scripts"
+"""The owner of what no add-on made: the text editor, the console, a file given to `--python`."""
+
+
+class Closeable(Protocol):
+    """A server, a connection or a child process."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class Owner:
+    """What one add-on has going on.
+
+    Attributes:
+        name: The add-on's package, as in `bl_ext.user_default.my_addon`; `scripts` for none.
+        tasks: Those that have not ended, the tasks of its tasks included.
+        things: Servers, connections and child processes that it has opened.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self.things: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._on_release: dict[object, Callable[[], object]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Owner {self.name!r}>"
+
+    @property
+    def short_name(self) -> str:
+        """As a person knows it: `my_addon`."""
+        return self.name.rpartition(".")[2]
+
+    def on_release(self, function: Callable[[], object]) -> Callable[[], None]:
+        """Have `function()` called when the add-on is disabled or reloaded.
+
+        Returns:
+            Forgets it, for when the thing has ended by itself.
+        """
+        key = object()
+        self._on_release[key] = function
+
+        def forget() -> None:
+            self._on_release.pop(key, None)
+
+        return forget
+
+    def is_idle(self) -> bool:
+        """Return whether nothing of it goes on."""
+        return not (self.tasks or self.things or self._on_release)
+
+    def let_go(self) -> list[asyncio.Task[Any]]:
+        """Take down what it has registered, cancel its tasks and return those."""
+        functions = list(self._on_release.values())
+        self._on_release.clear()
+        for function in reversed(functions):
+            _call_and_log(function, self)
+        tasks = [task for task in self.tasks if not task.done()]
+        for task in tasks:
+            task.cancel("its add-on was disabled")
+        return tasks
+
+    def close_things(self) -> None:
+        """Close its servers, connections and child processes."""
+        for thing in list(self.things):
+            _call_and_log(thing.close, self)
+        self.things.clear()
+
+
+def current() -> Owner:
+    """Return the owner of what the calling code makes."""
+    return of_context() or of(_add_on_that_calls() or SCRIPTS)
+
+
+def of_context(context: contextvars.Context | None = None) -> Owner | None:
+    """Return the owner that a context names: that of the calling code if left out."""
+    return _owner.get() if context is None else context.get(_owner)
+
+
+def of(name: str) -> Owner:
+    """Return the owner of that name; the first call makes it."""
+    return _owners.setdefault(name, Owner(name))
+
+
+def everyone() -> Iterable[Owner]:
+    """Return the owners that there are."""
+    return list(_owners.values())
+
+
+@contextlib.contextmanager
+def owner(package: str | Owner) -> Iterator[Owner]:
+    """Have what is made inside belong to an add-on: `with aiobpy.owner(__package__): ...`.
+
+    aiobpy finds out by itself in `register()`, in tasks, and wherever the add-on's own code calls.
+    This is for code that a library calls back.
+
+    Args:
+        package: The add-on's `__package__`.
+
+    Raises:
+        ValueError: `package` is empty, as it is in a script that is no package.
+    """
+    if not package:
+        msg = "the owner's package is empty; an add-on passes its `__package__`, a script any name"
+        raise ValueError(msg)
+    owned = of(package) if isinstance(package, str) else package
+    token = _owner.set(owned)
+    try:
+        yield owned
+    finally:
+        _owner.reset(token)
+
+
+def _add_on_that_calls() -> str | None:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if add_on := add_on_of(frame.f_globals.get("__name__", "")):
+            return add_on
+        frame = frame.f_back
+    return None
+
+
+def add_on_of(module: str) -> str | None:
+    """Return the add-on that a module is part of, if it is: its name as Blender knows it."""
+    parts = module.split(".")
+    name = ".".join(parts[:3]) if parts[0] == "bl_ext" else parts[0]
+    # Blender marks the modules of its add-ons with this, from before they register.
+    return name if hasattr(sys.modules.get(name), "__addon_enabled__") else None
+
+
+def _call_and_log(function: Callable[[], object], owned: Owner) -> None:
+    # One that fails must not keep the others from going.
+    try:
+        function()
+    except Exception:
+        _log.exception("could not take down something of %s", owned.name)
+
+
+_log = logging.getLogger(__name__)
+_owner: contextvars.ContextVar[Owner | None] = contextvars.ContextVar("owner", default=None)
+_owners: dict[str, Owner] = {}
