@@ -9,22 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.blender.display import Display
-from tests.blender.gui_blender import GuiBlender, Installation
+from aiobpy.uitest.display import Display
+from tests.blender.gui_blender import GuiBlender, Installation, trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
-
-
-def trees() -> list[Path]:
-    """Return the Debian trees with a Blender: those named, else those in the cache."""
-    if named := os.environ.get("AIOBPY_BLENDER_TREES"):
-        return [Path(tree) for tree in named.split(os.pathsep)]
-    cache = Path(os.environ.get("AIOBPY_CACHE", "~/.cache/aiobpy")).expanduser()
-    found = cache.glob("blender/*/usr/bin/blender")
-    return sorted(blender.parents[2] for blender in found if ".partial" not in str(blender))
 
 
 _TREES: list[Path | None] = [*trees()]

@@ -9,12 +9,22 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.blender.wire import PATIENCE, Wire
+from aiobpy.uitest.blenders import RunningBlender
+from aiobpy.uitest.wire import PATIENCE
 
 if TYPE_CHECKING:
-    from tests.blender.display import Display
+    from aiobpy.uitest.display import Display
 
 _DRIVER: Final = Path(__file__).with_name("driver.py")
+
+
+def trees() -> list[Path]:
+    """Return the Debian trees with a Blender: those named, else those in the cache."""
+    if named := os.environ.get("AIOBPY_BLENDER_TREES"):
+        return [Path(tree) for tree in named.split(os.pathsep)]
+    cache = Path(os.environ.get("AIOBPY_CACHE", "~/.cache/aiobpy")).expanduser()
+    found = cache.glob("blender/*/usr/bin/blender")
+    return sorted(blender.parents[2] for blender in found if ".partial" not in str(blender))
 
 
 class Installation:
@@ -72,7 +82,7 @@ class Installation:
         return result.stdout
 
 
-class GuiBlender:
+class GuiBlender(RunningBlender):
     """A running Blender with a window. Its driver does what it is asked, one thing at a time.
 
     Args:
@@ -80,47 +90,8 @@ class GuiBlender:
     """
 
     def __init__(self, installation: Installation, driver: Path = _DRIVER) -> None:
-        width, height = installation.display.WIDTH, installation.display.HEIGHT
-        self.log = installation.home / "blender.log"
-        self._wire = Wire(self.said)
         script = installation.bring(driver)
-        geometry = ["--window-geometry", "0", "0", str(width), str(height)]
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                installation.command_line(
-                    *geometry, "--python", str(script), "--", str(self._wire.fileno())
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=[self._wire.fileno()],
-            )
-        self._wire.handed_over()
-        self.ask = self._wire.ask
-        self.pid = self._process.pid
-
-    def said(self) -> str:
-        """What Blender has printed so far."""
-        return self.log.read_text(errors="replace")
-
-    def wait(self) -> int:
-        """Wait for Blender's end and return its exit code."""
-        return self._process.wait(timeout=PATIENCE)
-
-    def hang_up(self) -> None:
-        """Close the wire: a driver may leave Blender then."""
-        self._wire.close()
-
-    def is_running(self) -> bool:
-        """Whether it has not ended yet."""
-        return self._process.poll() is None
-
-    def close(self) -> None:
-        """End Blender if it still runs, and hang up."""
-        if self.is_running():
-            self._process.kill()
-            self._process.wait()
-        self._wire.close()
+        super().__init__(installation, lambda wire: ["--python", str(script), "--", str(wire)])
 
     def thread_names(self) -> list[str]:
         """Return the names of its threads, as the system knows them."""

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import aiobpy
-from tests.blender.conftest import trees
-from tests.blender.display import Display
-from tests.blender.gui_blender import Installation
+from aiobpy.uitest.display import Display
+from tests.blender.gui_blender import Installation, trees
 from tests.jupyter import interrupts
 from tests.jupyter.notebook import PATIENCE, Notebook
 from tests.jupyter.test_protocol import PatientTests

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from tests.blender.wire import PATIENCE, Wire
+from aiobpy.uitest.wire import PATIENCE, Wire
 from tests.libraries import guides
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import aiobpy
-from tests.blender.conftest import trees
-from tests.blender.display import Display
-from tests.blender.gui_blender import GuiBlender, Installation
+from aiobpy.uitest.blenders import link_or_copy
+from aiobpy.uitest.display import Display
+from tests.blender.gui_blender import GuiBlender, Installation, trees
 from tests.libraries.blenders import DRIVER, Blender, BlenderModule
 from tests.libraries.peers import Peers
 
@@ -116,13 +115,5 @@ def _install_libraries(installation: Installation) -> None:
         pytest.fail(f"`{libraries}` is missing; `cargo xtask setup` makes it")
     version = installation.version().rpartition(".")[0]
     modules = installation.home / ".config" / "blender" / version / "scripts" / "modules"
-    shutil.copytree(libraries, modules, copy_function=_link_or_copy)
+    shutil.copytree(libraries, modules, copy_function=link_or_copy)
     shutil.copytree(Path(aiobpy.__file__).parent, modules / "aiobpy")
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    """There are thousands of files, and nobody changes them."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

@@ -27,7 +27,8 @@ def test_a_guide_is_one_screen_of_code_as_we_write_it(name: str) -> None:
     lines = guides.code(name).splitlines()
     assert sum(1 for line in lines if line) <= 60
     ruff = [str(Path(sys.executable).with_name("ruff")), "check", "--quiet", "--ignore=D100,INP"]
-    place = ["--stdin-filename", str(guides.FOLDER.parents[1] / "examples" / f"{name}.py"), "-"]
+    folder = guides.FOLDER.parents[1] / ("tests" if name == "ui_tests" else "examples")
+    place = ["--stdin-filename", str(folder / f"{name}.py"), "-"]
     checked = subprocess.run(
         [*ruff, *place], input=guides.code(name), capture_output=True, text=True, check=False
     )

@@ -1,8 +1,9 @@
-"""A display of our own, that nobody sees: Xvfb."""
+"""The display that Blender's windows are on: one that nobody sees (Xvfb), or the person's own."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Self
 
@@ -11,17 +12,34 @@ if TYPE_CHECKING:
 
 
 class Display:
-    """An X server that chose a free number for itself."""
+    """An X server: our own, which chose a free number for itself, or one that was there before.
+
+    Attributes:
+        name: As in `:99`.
+    """
 
     WIDTH, HEIGHT = 1280, 800
 
-    def __init__(self, process: subprocess.Popen[bytes], number: int) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[bytes] | None = None) -> None:
         self._process = process
-        self.name = f":{number}"
+        self.name = name
+
+    @classmethod
+    def of_this_session(cls) -> Self:
+        """Return the display that this process has, or start one if it has none."""
+        name = os.environ.get("DISPLAY")
+        return cls(name) if name else cls.start()
 
     @classmethod
     def start(cls) -> Self:
-        """Start Xvfb and return when it accepts clients."""
+        """Start Xvfb and return when it accepts clients.
+
+        Raises:
+            RuntimeError: It is not installed, or does not start.
+        """
+        if shutil.which("Xvfb") is None:
+            msg = "there is no display: install Xvfb (Debian: `apt install xvfb`) or set DISPLAY"
+            raise RuntimeError(msg)
         reader, writer = os.pipe()
         screen = f"{cls.WIDTH}x{cls.HEIGHT}x24"
         process = subprocess.Popen(
@@ -34,13 +52,19 @@ class Display:
             number = answer.readline().strip()
         if not number:
             process.wait()
-            raise RuntimeError(f"Xvfb ended with {process.returncode} before it listened")
-        return cls(process, int(number))
+            msg = f"Xvfb ended with {process.returncode} before it listened"
+            raise RuntimeError(msg)
+        return cls(f":{number}", process)
+
+    def is_ours(self) -> bool:
+        """Return whether nobody else's windows are on it."""
+        return self._process is not None
 
     def stop(self) -> None:
-        """End the X server."""
-        self._process.terminate()
-        self._process.wait(timeout=10)
+        """End the X server if it is ours."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=10)
 
     def click(self, x: int, y: int) -> None:
         """Click with the left button, as a person would; `y` counts from the top."""

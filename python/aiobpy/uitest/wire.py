@@ -1,4 +1,4 @@
-"""A wire to a driver inside Blender: the test asks for a step, the driver answers."""
+"""A wire to what runs inside Blender: the test asks for a step, the other end answers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ PATIENCE: Final = 90.0
 """Seconds that a step inside Blender may take; software GL on a busy machine is slow."""
 
 
+class NoAnswerError(AssertionError):
+    """Blender went away, or did not answer in time."""
+
+
 class Wire:
     """The test's end of a socket whose other end Blender inherits.
 
@@ -23,7 +27,6 @@ class Wire:
     def __init__(self, said: Callable[[], str]) -> None:
         self._said = said
         self._ours, self._theirs = socket.socketpair()
-        self._ours.settimeout(PATIENCE)
         self._answers = self._ours.makefile("r", encoding="utf-8")
 
     def fileno(self) -> int:
@@ -35,20 +38,30 @@ class Wire:
         self._theirs.close()
 
     def ask(self, step: str, **arguments: Any) -> Any:
-        """Have the driver do a step and return what the step returned.
+        """Have the other end do a step and return what the step returned.
 
         Raises:
-            AssertionError: The step failed, or Blender did not answer.
+            AssertionError: The step failed.
+            NoAnswerError: Blender did not answer.
         """
+        return self.ask_for(PATIENCE, step, arguments)
+
+    def ask_for(self, seconds: float, step: str, arguments: dict[str, Any]) -> Any:
+        """Do the same, and wait so many seconds for the answer."""
         question = json.dumps({"step": step, "arguments": arguments})
+        asked = question if len(question) < _SHOWN else f"{question[:_SHOWN]} …"
+        self._ours.settimeout(seconds)
         try:
             self._ours.sendall(question.encode() + b"\n")
             line = self._answers.readline()
         except OSError as error:
-            raise AssertionError(f"no answer to {question}: {error}\n{self._said()}") from error
-        assert line, f"Blender went away at {question}:\n{self._said()}"
+            msg = f"no answer to {asked}: {error}\n{self._said()}"
+            raise NoAnswerError(msg) from error
+        if not line:
+            msg = f"Blender went away at {asked}:\n{self._said()}"
+            raise NoAnswerError(msg)
         answer = json.loads(line)
-        assert "error" not in answer, f"{question} failed:\n{answer['error']}\n{self._said()}"
+        assert "error" not in answer, f"{asked} failed:\n{answer['error']}\n{self._said()}"
         return answer["result"]
 
     def close(self) -> None:
@@ -56,3 +69,7 @@ class Wire:
         self._answers.close()
         self._ours.close()
         self._theirs.close()
+
+
+_SHOWN: Final = 300
+"""Characters of a question that a message quotes."""

@@ -1,0 +1,229 @@
+"""A Blender in which tests run, one after another, and what is told of those that fail."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+import aiobpy
+from aiobpy.uitest.blenders import RunningBlender, provide
+from aiobpy.uitest.wire import NoAnswerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aiobpy.uitest.blenders import Candidate, Installation
+    from aiobpy.uitest.display import Display
+
+COMPARED: Final = "aiobpy_compared"
+"""The name of the property of a report that has the values that the test has recorded."""
+_GRACE: Final = 20.0
+"""Seconds beyond a test's own time until a Blender that does not answer is given up: it has to load
+the factory settings first, and to clean up afterwards."""
+_GOODBYE: Final = 30.0
+"""Seconds that Blender may take to quit."""
+_PYTEST: Final = ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments")
+"""What pytest consists of, which is there for the tests inside Blender too."""
+
+
+class TestedBlender:
+    """A Blender that is started when a test needs it, and again after it has crashed.
+
+    Args:
+        candidate: Which Blender.
+        display: Where its windows are.
+        packages: What the tests import, besides aiobpy and pytest.
+        output: The folder for pictures.
+        timeout: Seconds that a test may take.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        candidate: Candidate,
+        display: Display,
+        packages: Sequence[Path],
+        output: Path,
+        timeout: float,
+    ) -> None:
+        self.name = candidate.name
+        self._candidate = candidate
+        self._display = display
+        self._packages = [Path(aiobpy.__file__).parent, *_packages_of_pytest(), *packages]
+        self._output = output
+        self._timeout = timeout
+        self._installation: Installation | None = None
+        self._blender: RunningBlender | None = None
+        self._version = ""
+
+    def run(
+        self, item: pytest.Item, path: str, source: str, name: str, values: Mapping[str, Any]
+    ) -> None:
+        """Run a test; return when it has passed.
+
+        Raises:
+            BaseException: As pytest has it for tests that fail, are skipped or expected to fail.
+        """
+        seconds = self._timeout_of(item)
+        arguments = {
+            "path": path,
+            "source": source,
+            "name": name,
+            "arguments": _plain(values),
+            "timeout": seconds,
+            "picture": f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', item.name).strip('-')}.png",
+        }
+        blender = self._running()
+        already_said = len(blender.said())
+        try:
+            answer = blender.wire.ask_for(seconds + _GRACE, "run", arguments)
+        except NoAnswerError:
+            self._fail_without_answer(blender, arguments, already_said)
+        finally:
+            self._fetch_pictures()
+        item.user_properties.append((COMPARED, answer["compared"]))
+        match answer["outcome"]:
+            case "skipped":
+                pytest.skip(answer["message"])
+            case "xfailed":
+                pytest.xfail(answer["message"])
+            case "failed":
+                said = blender.said()[already_said:]
+                pytest.fail(self._told(answer, said), pytrace=False)
+
+    def close(self) -> None:
+        """Quit Blender.
+
+        Raises:
+            AssertionError: It did not end well.
+        """
+        blender, installation = self._blender, self._installation
+        self._blender = self._installation = None
+        try:
+            if blender is not None:
+                blender.hang_up()
+                code = blender.wait(_GOODBYE)
+                assert code == 0, f"{self.name} ended with {code}:\n{_tail(blender.said())}"
+        finally:
+            if blender is not None:
+                blender.close()
+            if installation is not None:
+                installation.remove()
+
+    def _running(self) -> RunningBlender:
+        if self._blender is not None and self._blender.is_running():
+            return self._blender
+        if self._installation is None:
+            self._installation = self._candidate.install(self._display)
+            self._modules = provide(self._installation, self._packages)
+            (self._installation.home / "output").mkdir()
+        output = str(self._installation.inside(self._installation.home / "output"))
+        modules = str(self._modules)
+
+        def arguments(wire: int) -> list[str]:
+            begin = (
+                f"import sys; sys.path.insert(0, {modules!r}); "
+                f"from aiobpy.uitest import inner; inner.start({wire}, {output!r})"
+            )
+            return ["--enable-event-simulate", "--python-exit-code", "3", "--python-expr", begin]
+
+        blender = RunningBlender(self._installation, arguments)
+        try:
+            self._version = blender.ask("ready")
+        except NoAnswerError:
+            blender.close()
+            said = _tail(blender.said())
+            pytest.fail(f"{self.name} could not be started; it printed:\n{said}", pytrace=False)
+        self._blender = blender
+        return blender
+
+    def _timeout_of(self, item: pytest.Item) -> float:
+        marker = item.get_closest_marker("aiobpy_timeout")
+        return float(marker.args[0]) if marker and marker.args else self._timeout
+
+    def _told(self, answer: Mapping[str, Any], said: str) -> str:
+        parts = [answer["message"], f"\nin {self.name} (Blender {self._version}):"]
+        parts.append(answer["traceback"].rstrip())
+        if answer["picture"]:
+            parts.append(f"\nscreenshot: {self._place(answer['picture'])}")
+        if said.strip():
+            parts.append(f"\nBlender printed:\n{_tail(said)}")
+        return "\n".join(parts)
+
+    def _fail_without_answer(
+        self, blender: RunningBlender, arguments: Mapping[str, Any], already_said: int
+    ) -> None:
+        """Say what became of a Blender that has crashed or hangs, and end it."""
+        picture = ""
+        if blender.is_running() and not _ends(blender):
+            what = f"Blender did not answer for {arguments['timeout'] + _GRACE:g} s"
+            if self._display.is_ours() and shutil.which("import"):
+                place = self._place(arguments["picture"])
+                self._display.screenshot(place)
+                picture = f"\nscreenshot: {place}"
+            blender.close()
+        else:
+            what = f"Blender ended with {blender.wait()}"
+        self._blender = None
+        blender.close()
+        said = _tail(blender.said()[already_said:])
+        where = f"\nin {self.name} (Blender {self._version}), which printed:\n{said}"
+        pytest.fail(f"{what} in {arguments['name']}\n{where}{picture}", pytrace=False)
+
+    def _fetch_pictures(self) -> None:
+        if self._installation is None:
+            return
+        folder = self._installation.home / "output"
+        for file in folder.rglob("*"):
+            if file.is_file():
+                place = self._place(str(file.relative_to(folder)))
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(file, place)
+
+    def _place(self, name: str) -> Path:
+        return self._output / self.name / name
+
+
+def _packages_of_pytest() -> list[Path]:
+    specs = [importlib.util.find_spec(name) for name in _PYTEST]
+    files = [Path(spec.origin) for spec in specs if spec is not None and spec.origin]
+    return [file.parent if file.name == "__init__.py" else file for file in files]
+
+
+def _plain(values: Mapping[str, Any]) -> str:
+    """The values as they are written in Python.
+
+    Raises:
+        TypeError: One is not plain.
+    """
+    for name, value in values.items():
+        try:
+            ast.literal_eval(repr(value))
+        except (ValueError, SyntaxError):
+            msg = (
+                f"{name!r} is {value!r}, which cannot go into Blender; parameters and fixtures of"
+                " a test that runs there are plain values: numbers, texts, lists, dictionaries"
+            )
+            raise TypeError(msg) from None
+    return repr(dict(values))
+
+
+def _ends(blender: RunningBlender) -> bool:
+    """Whether a Blender that has closed its wire is about to end."""
+    try:
+        blender.wait(2.0)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _tail(text: str) -> str:
+    lines = text.strip().splitlines()
+    return "\n".join(f"  {line}" for line in lines[-60:])
