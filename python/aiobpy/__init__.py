@@ -6,6 +6,7 @@ from typing import Any
 from aiobpy._native import __version__
 from aiobpy.host import run, spawn
 from aiobpy.loop import EventLoop, Tick
+from aiobpy.online import OfflineError
 from aiobpy.owners import owner
 from aiobpy.process import Line, Process, ProcessError, process
 from aiobpy.progress import set_progress
@@ -36,6 +37,7 @@ __all__ = [
     "HttpError",
     "Line",
     "MaxLength",
+    "OfflineError",
     "Pattern",
     "Problem",
     "Process",

@@ -61,6 +61,7 @@ class Manners(TypedDict):
     connect_timeout: float
     cafile: str | None
     allow_downgrade: bool
+    allow_leaving: bool
     proxies: tuple[str | None, str | None, str | None]
 
 @type_check_only

@@ -379,6 +379,19 @@ class EventLoop(_native.LoopCore, SignalHandlers):
         options = {"debug": self.get_debug()} if _SOURCE_HIDES_ARGUMENTS else {}
         return format_helpers._format_callback_source(callback, arguments, **options)
 
+    def _name_of_callback(self, handle: _native.Handle) -> str:
+        """Return what the panel and the status call it: a task by its coroutine."""
+        callback = handle._callback
+        if callback is None:
+            return "cancelled"
+        task = getattr(callback, "__self__", None)
+        if isinstance(task, asyncio.Task):
+            coroutine = task.get_coro()
+            return getattr(coroutine, "__qualname__", None) or repr(coroutine)
+        module = getattr(callback, "__module__", None)
+        name = getattr(callback, "__qualname__", None) or repr(callback)
+        return f"{module}.{name}" if module else name
+
     def _warn_of_slow_callback(self, handle: _native.Handle, seconds: float) -> None:
         base_events.logger.warning(
             "Executing %s took %.3f seconds", base_events._format_handle(handle), seconds

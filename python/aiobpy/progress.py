@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextvars
+import itertools
 import logging
 import time
 import traceback
@@ -27,6 +28,7 @@ class Work:
     Attributes:
         name: What it is called.
         owner: Whose it is.
+        number: No other has the same.
         began: Seconds of the monotonic clock.
         fraction: From 0 to 1; None if nobody knows.
         text: What it does just now.
@@ -34,6 +36,7 @@ class Work:
 
     name: str
     owner: owners.Owner
+    number: int = field(default_factory=itertools.count(1).__next__)
     began: float = field(default_factory=time.monotonic)
     fraction: float | None = None
     text: str = ""
@@ -94,6 +97,11 @@ def under_way() -> list[tuple[asyncio.Task[Any], Work]]:
     """Return the tasks that run, the oldest first."""
     running = [(task, work) for task, work in _tasks.items() if not task.done()]
     return sorted(running, key=lambda pair: pair[1].began)
+
+
+def cancel(number: int) -> bool:
+    """Cancel the task of that number; return whether it still ran."""
+    return any(work.number == number and task.cancel() for task, work in under_way())
 
 
 def note_failure(task: asyncio.Task[Any], error: BaseException) -> Failure:

@@ -10,13 +10,16 @@ the `CancelledError` comes out, its files are closed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json as json_module
 import mimetypes
 import os
 import secrets
+import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from aiobpy import online
 from aiobpy.loop import EventLoop
 from aiobpy.transferred import (
     ChecksumError,
@@ -96,6 +99,7 @@ async def download(
         ChecksumError: The file is not the one that `sha256` says.
         TransferTimeout: Nothing has happened for too long.
         TransferError: No connection, or another program is downloading to this path.
+        OfflineError: It is on another machine, and Blender may not go online.
         OSError: The file cannot be written: as `PermissionError`, or when the disk is full.
         ValueError: An argument is wrong.
         RuntimeError: Another kind of loop is running.
@@ -155,6 +159,7 @@ async def upload(
         HttpError: The server has answered with a status that is no success.
         TransferTimeout: Nothing has happened for too long.
         TransferError: No connection, a dropped one, or an answer that is too large.
+        OfflineError: As for `download`.
         OSError: The file cannot be read.
         ValueError: An argument is wrong.
         RuntimeError: Another kind of loop is running.
@@ -219,6 +224,7 @@ async def fetch(
         HttpError: The server has answered with a status that is no success.
         TransferTimeout: Nothing has happened for too long.
         TransferError: No connection, a dropped one, or an answer that is too large.
+        OfflineError: As for `download`.
         ValueError: An argument is wrong.
         RuntimeError: Another kind of loop is running.
     """
@@ -276,7 +282,10 @@ async def read_file(path: str | os.PathLike[str], *, limit: int | None = None) -
 
 
 def _admit(*urls: str) -> None:
-    """Let every request of this module pass: the one place where a policy would refuse it."""
+    """Let a request of this module pass, unless it leaves the machine and Blender may not."""
+    for url in urls:
+        with contextlib.suppress(ValueError):  # Rust says what is wrong with it.
+            online.check(urllib.parse.urlsplit(url).hostname)
 
 
 async def _ended(transfer: _native.Transfer) -> Any:
@@ -319,13 +328,15 @@ def _manners(
     cafile: str | os.PathLike[str] | None,
     allow_downgrade: bool,
 ) -> _native.Manners:
+    allow_leaving = online.is_allowed()
     return {
         "headers": _pairs(headers or ()),
         "timeout": timeout,
         "connect_timeout": connect_timeout,
         "cafile": None if cafile is None else _absolute(cafile),
         "allow_downgrade": allow_downgrade,
-        "proxies": _proxies(),
+        "allow_leaving": allow_leaving,
+        "proxies": _proxies() if allow_leaving else (None, None, None),
     }
 
 

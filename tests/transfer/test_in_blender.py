@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.loop.test_hosts import run_in_bpy
+from tests.host.program import run_in_bpy
 from tests.transfer.origin import content
 
 if TYPE_CHECKING:

@@ -156,7 +156,7 @@ impl LoopCore {
                 if let Some(handle) = handle
                     && self.stats.is_among_slowest(now - before)
                 {
-                    self.stats.note_slow(name_of(&handle), now - before);
+                    self.stats.note_slow(name_of(event_loop, &handle), now - before);
                 }
                 if result.is_err() {
                     break 'turns;
@@ -326,22 +326,10 @@ pub(crate) fn report(
     event_loop.call_method1(intern!(py, "call_exception_handler"), (context,)).map(drop)
 }
 
-/// Whose callback it is, as the panel and the status show it: a task's by its coroutine.
-fn name_of(handle: &Bound<'_, Handle>) -> String {
-    let Some(callback) = handle.get().callable(handle.py()) else { return "cancelled".to_owned() };
-    let coroutine = callback.getattr("__self__").and_then(|task| task.call_method0("get_coro"));
-    if let Ok(coroutine) = coroutine {
-        return text_of(&coroutine, "__qualname__").unwrap_or_else(|| coroutine.to_string());
-    }
-    match (text_of(&callback, "__module__"), text_of(&callback, "__qualname__")) {
-        (Some(module), Some(name)) => format!("{module}.{name}"),
-        (None, Some(name)) => name,
-        _ => callback.to_string(),
-    }
-}
-
-fn text_of(object: &Bound<'_, PyAny>, attribute: &str) -> Option<String> {
-    object.getattr(attribute).ok()?.extract().ok()
+/// Whose callback it is, as the panel and the status show it.
+fn name_of(event_loop: &Bound<'_, LoopCore>, handle: &Bound<'_, Handle>) -> String {
+    let name = event_loop.call_method1(intern!(handle.py(), "_name_of_callback"), (handle,));
+    name.and_then(|name| name.extract()).unwrap_or_else(|error: PyErr| error.to_string())
 }
 
 pub(crate) fn is_cancelled_timer(py: Python<'_>, timer: &Py<TimerHandle>) -> bool {

@@ -16,6 +16,7 @@ struct PyManners {
     connect_timeout: f64,
     cafile: Option<PathBuf>,
     allow_downgrade: bool,
+    allow_leaving: bool,
     /// `(for http, for https, hosts without one)`.
     proxies: (Option<String>, Option<String>, Option<String>),
 }
@@ -29,6 +30,7 @@ impl PyManners {
             connect_timeout: seconds("connect_timeout", self.connect_timeout)?,
             cafile: self.cafile,
             allow_downgrade: self.allow_downgrade,
+            allow_leaving: self.allow_leaving,
             proxies: Proxies { http, https, none_for },
         })
     }

@@ -15,7 +15,7 @@ use crate::client::{Proxies, Wanted};
 use crate::failure::Failure;
 use crate::headers;
 use crate::patience::Patience;
-use crate::redirect::{self, MOST_HOPS};
+use crate::redirect::{self, Allowed, MOST_HOPS};
 use crate::transfers::Job;
 use crate::upload::FileContent;
 
@@ -31,6 +31,8 @@ pub struct Manners {
     pub cafile: Option<PathBuf>,
     /// Whether a redirect may lead from https to http.
     pub allow_downgrade: bool,
+    /// Whether a redirect may lead to another machine.
+    pub allow_leaving: bool,
     pub proxies: Proxies,
 }
 
@@ -70,7 +72,7 @@ pub(crate) struct Reply {
 pub(crate) struct Exchange {
     client: Client,
     pub(crate) patience: Arc<Patience>,
-    allow_downgrade: bool,
+    allowed: Allowed,
     headers: HeaderMap,
 }
 
@@ -90,7 +92,9 @@ impl Exchange {
         let clients = Arc::clone(&job.clients);
         let client = job.block(move || clients.get(wanted)).join().await?;
         let patience = Arc::new(Patience::new(manners.timeout));
-        Ok(Self { client, patience, allow_downgrade: manners.allow_downgrade, headers })
+        let allowed =
+            Allowed { downgrade: manners.allow_downgrade, leaving: manners.allow_leaving };
+        Ok(Self { client, patience, allowed, headers })
     }
 
     /// The caller's headers.
@@ -107,9 +111,8 @@ impl Exchange {
             let response =
                 self.once(&method, &url, headers.clone(), &own_headers, content.clone()).await?;
             let location = response.headers().get(header::LOCATION);
-            let next =
-                redirect::next(&url, &method, response.status(), location, self.allow_downgrade)
-                    .map_err(|why| Failure::Redirect { url: address::shown(&url), why })?;
+            let next = redirect::next(&url, &method, response.status(), location, self.allowed)
+                .map_err(|why| Failure::Redirect { url: address::shown(&url), why })?;
             let Some(hop) = next else { return Ok(Reply { response, url }) };
             if !hop.stays {
                 headers = headers::harmless(&headers);

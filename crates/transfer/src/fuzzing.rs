@@ -10,7 +10,7 @@ use url::Url;
 use crate::address::{self, Address};
 use crate::decode::{Decoder, Encoding, Limited};
 use crate::headers;
-use crate::redirect::{self, Hop};
+use crate::redirect::{self, Allowed, Hop};
 use crate::resume::{self, Note, Plan, RangeAsk, Trust, content_range};
 
 #[path = "../../../fuzz/common/head.rs"]
@@ -107,7 +107,8 @@ fn redirects(from: &Url, status: u16, headers: &HeaderMap) {
     let location = headers.get(header::LOCATION);
     for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT] {
         for allow_downgrade in [false, true] {
-            let hop = redirect::next(from, &method, status, location, allow_downgrade);
+            let allowed = Allowed { downgrade: allow_downgrade, leaving: true };
+            let hop = redirect::next(from, &method, status, location, allowed);
             let Ok(Some(Hop { url, stays, keeps_body, method: then })) = hop else { continue };
             assert!(is_clean(&url), "{url}");
             assert!(allow_downgrade || from.scheme() == "http" || url.scheme() == "https", "{url}");

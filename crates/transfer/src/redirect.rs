@@ -15,6 +15,15 @@ pub(crate) struct Hop {
     pub(crate) keeps_body: bool,
 }
 
+/// Where the caller lets a redirect lead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowed {
+    /// From https to http.
+    pub(crate) downgrade: bool,
+    /// To another machine than this one.
+    pub(crate) leaving: bool,
+}
+
 /// More hops than this go round in circles.
 pub(crate) const MOST_HOPS: usize = 10;
 
@@ -26,7 +35,7 @@ pub(crate) fn next(
     method: &Method,
     status: StatusCode,
     location: Option<&HeaderValue>,
-    allow_downgrade: bool,
+    allowed: Allowed,
 ) -> Result<Option<Hop>, &'static str> {
     let method = match (status.as_u16(), method) {
         (303, &Method::HEAD) => Method::HEAD,
@@ -42,11 +51,15 @@ pub(crate) fn next(
         .filter(address::is_http)
         .ok_or("the server redirects to something that is no web address")?;
     address::without_credentials(&mut url);
-    if from.scheme() == "https" && url.scheme() == "http" && !allow_downgrade {
+    if from.scheme() == "https" && url.scheme() == "http" && !allowed.downgrade {
         return Err(
             "the server redirects from https to http, where anybody can read and change it; \
              allow_downgrade=True follows it all the same",
         );
+    }
+    if !allowed.leaving && !address::is_this_machine(&url) {
+        return Err("the server redirects to another machine, and Blender may not go online: \
+                    Preferences > System > Network > Allow Online Access allows it");
     }
     let keeps_body = !matches!(method, Method::GET | Method::HEAD);
     Ok(Some(Hop { stays: url.origin() == from.origin(), keeps_body, method, url }))
@@ -56,6 +69,24 @@ pub(crate) fn next(
 mod tests {
     use super::*;
 
+    const TO_HTTPS: Allowed = Allowed { downgrade: false, leaving: true };
+
+    #[test]
+    fn another_machine_is_left_alone_where_that_is_not_allowed() {
+        let follow = |to: &'static str| {
+            let from = Url::parse("http://127.0.0.1:8000/").unwrap();
+            let allowed = Allowed { downgrade: false, leaving: false };
+            let to = HeaderValue::from_static(to);
+            next(&from, &Method::GET, StatusCode::FOUND, Some(&to), allowed)
+        };
+        for to in ["/x", "http://localhost:9/", "http://[::1]/", "http://127.1.2.3/"] {
+            assert!(follow(to).is_ok(), "{to}");
+        }
+        for to in ["http://example.org/", "http://10.0.0.1/", "http://localhost.example.org/"] {
+            assert!(follow(to).unwrap_err().contains("Allow Online Access"), "{to}");
+        }
+    }
+
     fn follow(
         from: &str,
         method: &Method,
@@ -64,7 +95,7 @@ mod tests {
     ) -> Result<Option<Hop>, &'static str> {
         let location = HeaderValue::from_str(to).unwrap();
         let status = StatusCode::from_u16(status).unwrap();
-        next(&Url::parse(from).unwrap(), method, status, Some(&location), false)
+        next(&Url::parse(from).unwrap(), method, status, Some(&location), TO_HTTPS)
     }
 
     #[test]

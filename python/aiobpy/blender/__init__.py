@@ -3,9 +3,9 @@
 **Invariant:** nothing here knows how the loop or the server works; it starts, stops and shows them.
 """
 
-from aiobpy.blender import operators, panel, preferences, service
+from aiobpy.blender import operators, panel, preferences, service, tasks
 
-_modules = (preferences, operators, panel)
+_modules = (preferences, operators, tasks, panel)
 
 
 def register(package: str) -> None:
@@ -17,7 +17,7 @@ def register(package: str) -> None:
     preferences.name_after(package)
     for module in _modules:
         module.register()
-    service.start(preferences.budget_seconds())
+    service.start(preferences.budget_seconds(), keeps_frame_rate=preferences.keeps_frame_rate())
 
 
 def unregister() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import bpy
 from bpy.app.translations import pgettext_iface as translated
 
-from aiobpy.blender import service
+from aiobpy.blender import service, tasks
 from aiobpy.blender.operators import (
     AIOBPY_OT_address_copy,
     AIOBPY_OT_server_start,
@@ -15,10 +15,10 @@ from aiobpy.blender.operators import (
     AIOBPY_OT_token_copy,
 )
 
-CATEGORY = "aiobpy"
-"""The sidebar tab."""
+CATEGORY = tasks.CATEGORY
 
 _REFRESH_SECONDS = 1.0
+_REFRESH_SECONDS_AT_WORK = 0.2
 
 
 class AIOBPY_PT_loop(bpy.types.Panel):
@@ -44,6 +44,7 @@ class AIOBPY_PT_loop(bpy.types.Panel):
         _fact(column, "Callbacks/Second", f"{_pace.callbacks_per_second:,.0f}")
         _fact(column, "Time in Callbacks", f"{_pace.share_of_main_thread:.1%}")
         _fact(column, "Over Budget", f"{facts.overruns:,}")
+        _fact(column, "Longest Wait", f"{facts.worst_lateness * 1000:.0f} ms")
         if facts.slowest is not None:
             name, seconds = facts.slowest
             _fact(column, "Slowest", f"{seconds * 1000:.1f} ms")
@@ -57,7 +58,7 @@ class AIOBPY_PT_server(bpy.types.Panel):
     bl_category = CATEGORY
     bl_space_type = 'VIEW_3D'
     bl_region_type = 'UI'
-    bl_order = 1
+    bl_order = 3
 
     def draw(self, _context: bpy.types.Context) -> None:
         column = self.layout.column()
@@ -121,23 +122,28 @@ def _fact(layout: bpy.types.UILayout, label: str, value: str) -> None:
 
 def _refresh() -> float:
     # Blender drops a timer that raises.
+    is_at_work = False
     try:
+        is_at_work = tasks.refresh()
         _measure_pace()
         for region in _regions_that_show_us():
             region.tag_redraw()
     except Exception:
         _log.exception("could not refresh the panel")
-    return _REFRESH_SECONDS
+    return _REFRESH_SECONDS_AT_WORK if is_at_work else _REFRESH_SECONDS
 
 
 def _measure_pace() -> None:
     global _pace, _before
     facts = service.loop_facts()
     now = time.monotonic()
-    if facts is not None and _before is not None:
-        taken_at, before = _before
-        _pace = pace_between(before, facts, max(now - taken_at, 0.001))
-    _before = None if facts is None else (now, facts)
+    if facts is None:
+        _before = None
+    elif _before is None:
+        _before = (now, facts)
+    elif now - _before[0] >= _REFRESH_SECONDS / 2:
+        _pace = pace_between(_before[1], facts, now - _before[0])
+        _before = (now, facts)
 
 
 def _regions_that_show_us() -> list[bpy.types.Region]:

@@ -27,11 +27,22 @@ class AiobpyPreferences(bpy.types.AddonPreferences):
         update=lambda self, _context: service.set_budget(self.budget_milliseconds / 1000),
     )
 
+    keeps_frame_rate: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Keep the Frame Rate",
+        description=(
+            "Give callbacks a small part of each frame while an animation plays, something is"
+            " moved or a menu is open"
+        ),
+        default=True,
+        update=lambda self, _context: service.set_keeps_frame_rate(self.keeps_frame_rate),
+    )
+
     def draw(self, _context: bpy.types.Context) -> None:
         column = self.layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
         column.prop(self, "budget_milliseconds")
+        column.prop(self, "keeps_frame_rate")
 
 
 def name_after(package: str) -> None:
@@ -41,10 +52,15 @@ def name_after(package: str) -> None:
 
 def budget_seconds() -> float:
     """What the person has set, in seconds; the default where Blender keeps none for us."""
-    addon = bpy.context.preferences.addons.get(AiobpyPreferences.bl_idname)
-    if addon is None or addon.preferences is None:
-        return _DEFAULT_BUDGET_MILLISECONDS / 1000
-    return float(addon.preferences.budget_milliseconds) / 1000
+    kept = _kept()
+    milliseconds = _DEFAULT_BUDGET_MILLISECONDS if kept is None else kept.budget_milliseconds
+    return float(milliseconds) / 1000
+
+
+def keeps_frame_rate() -> bool:
+    """Whether callbacks give way while Blender draws for somebody."""
+    kept = _kept()
+    return True if kept is None else bool(kept.keeps_frame_rate)
 
 
 def register() -> None:
@@ -55,3 +71,8 @@ def register() -> None:
 def unregister() -> None:
     """Unregister the preferences."""
     bpy.utils.unregister_class(AiobpyPreferences)
+
+
+def _kept() -> AiobpyPreferences | None:
+    addon = bpy.context.preferences.addons.get(AiobpyPreferences.bl_idname)
+    return None if addon is None else addon.preferences

@@ -20,20 +20,24 @@ class LoopFacts:
     callbacks: int
     seconds_in_callbacks: float
     overruns: int
+    worst_lateness: float
+    """The longest that Blender has stayed away."""
     slowest: tuple[str, float] | None
     """The callback that took longest, by name, and how long it took."""
 
 
-def start(budget_seconds: float) -> None:
+def start(budget_seconds: float, *, keeps_frame_rate: bool) -> None:
     """Let Blender's main loop drive ours; where there is none, as in `blender -b`, do nothing.
 
     Args:
         budget_seconds: How long one tick may run callbacks.
+        keeps_frame_rate: Whether it may run them for less while Blender draws for somebody.
     """
     if not aiobpy.host.has_main_loop():
         return
     host = aiobpy.host.gui_host()
     host.budget = budget_seconds
+    host.keeps_frame_rate = keeps_frame_rate
     host.start()
 
 
@@ -49,6 +53,12 @@ def set_budget(seconds: float) -> None:
         aiobpy.host.gui_host().budget = seconds
 
 
+def set_keeps_frame_rate(keeps: bool) -> None:
+    """Change whether callbacks give way while Blender draws for somebody."""
+    if aiobpy.host.has_main_loop():
+        aiobpy.host.gui_host().keeps_frame_rate = keeps
+
+
 def loop_facts() -> LoopFacts | None:
     """What the loop has counted; `None` while Blender does not drive it."""
     if not aiobpy.host.has_main_loop() or not aiobpy.host.gui_host().is_running():
@@ -60,6 +70,7 @@ def loop_facts() -> LoopFacts | None:
         callbacks=status["callbacks"],
         seconds_in_callbacks=status["seconds_in_callbacks"],
         overruns=status["overruns"],
+        worst_lateness=aiobpy.host.gui_host().lateness.worst,
         slowest=(slowest[0]["name"], slowest[0]["seconds"]) if slowest else None,
     )
 

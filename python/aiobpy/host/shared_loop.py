@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiobpy import explain, owners
+from aiobpy import explain, online, owners
 from aiobpy.loop import EventLoop
 
 if TYPE_CHECKING:
@@ -65,6 +66,42 @@ class SharedLoop(EventLoop):
         if error is not None and (explanation := explain.explain(error)):
             context = {**context, "message": f"{context.get('message')}\n{explanation}"}
         super().default_exception_handler(context)
+
+    def _name_of_callback(self, handle: Handle) -> str:
+        name = super()._name_of_callback(handle)
+        context = handle.get_context()
+        owner = None if context is None else owners.of_context(context)
+        return f"{owner.short_name}: {name}" if owner else name
+
+    # Other machines are only asked if Blender may go online.
+
+    async def getaddrinfo(self, host: Any, port: Any, **keywords: Any) -> list[tuple[Any, ...]]:
+        """As asyncio has it.
+
+        Raises:
+            OfflineError: It is the name of another machine, and Blender may not go online.
+        """
+        if not keywords.get("flags", 0) & socket.AI_PASSIVE:
+            online.check(host)
+        return await super().getaddrinfo(host, port, **keywords)
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """As asyncio has it.
+
+        Raises:
+            OfflineError: It is another machine, and Blender may not go online.
+        """
+        online.check_address(address)
+        await super().sock_connect(sock, address)
+
+    async def sock_sendto(self, sock: socket.socket, data: Any, address: Any) -> int:
+        """As asyncio has it.
+
+        Raises:
+            OfflineError: It is another machine, and Blender may not go online.
+        """
+        online.check_address(address)
+        return await super().sock_sendto(sock, data, address)
 
     # What is opened belongs to the owner of the moment.
 

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-PROLOGUE = '''
-import asyncio, os, sys
-import bpy
-import aiobpy
-from aiobpy import host
-
-def leave():
-    """Past Blender's own end, which may hang or crash when Python callbacks are left."""
-    sys.stdout.flush()
-    os._exit(0)
-'''
+from tests.host.program import run_in_bpy
 
 PUMP = '''
 import ctypes, subprocess
@@ -29,19 +17,6 @@ offset = int(symbol.split()[0], 16)
 base = min(int(line.split("-")[0], 16) for line in open("/proc/self/maps") if library in line)
 run_due_timers = ctypes.CFUNCTYPE(None)(base + offset)
 '''
-
-
-def run_in_bpy(program: str) -> str:
-    """Run a program where `bpy` is and return what it printed."""
-    finished = subprocess.run(
-        [sys.executable, "-c", PROLOGUE + program],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout
 
 
 def test_the_background_host_runs_asyncio_between_bpy_calls() -> None:

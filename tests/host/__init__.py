@@ -1,0 +1,1 @@
+"""The host: whose everything is, and how long a tick may last."""
