@@ -59,6 +59,8 @@ class Installation:
             "HOME": str(self.inside(self.home)),
             "LANG": "C.UTF-8",
             "LIBGL_ALWAYS_SOFTWARE": "1",
+            # Shaders take software GL some ten seconds: one home's serve the next.
+            "MESA_SHADER_CACHE_DIR": "/tmp/aiobpy-shaders",
             "PATH": "/usr/bin:/bin",
         }
         variables = [f"{name}={value}" for name, value in environment.items()]
