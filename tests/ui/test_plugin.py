@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,22 +14,124 @@ from tests.blender.gui_blender import trees
 from tests.libraries import guides
 
 ROOT = Path(__file__).parents[2]
+SAMPLES = Path(__file__).parent / "samples"
+in_blender = [pytest.mark.blender, pytest.mark.timeout(300)]
 
 
-@pytest.mark.blender
-@pytest.mark.timeout(300)
-def test_the_guides_test_passes(tmp_path: Path) -> None:
-    run = run_pytest(tmp_path, uitest_guide=guides.code("ui_tests"))
-    assert run.returncode == 0, run.stdout
-    assert len(list((tmp_path / "uitest-output").rglob("xray.png"))) == len(trees())
+class TestInBlender:
+    pytestmark = in_blender
+
+    def test_the_guides_test_passes_in_each_blender(self, tmp_path: Path) -> None:
+        run = run_pytest(tmp_path, uitest_guide=guides.code("ui_tests"))
+        assert run.returncode == 0, run.stdout
+        assert f"{4 * len(trees())} passed" in run.stdout
+        assert len(list((tmp_path / "uitest-output").rglob("xray.png"))) == len(trees())
+
+    @pytest.mark.parametrize("tree", trees(), ids=lambda tree: tree.name)
+    def test_what_goes_wrong_inside_is_told_outside(self, tmp_path: Path, tree: Path) -> None:
+        run = run_pytest(tmp_path, "-k", tree.name, uitest_wrong=sample("wrong"))
+        assert run.returncode == pytest.ExitCode.TESTS_FAILED
+        assert re.search(
+            r"7 failed, 2 passed, 1 skipped, (\d+ deselected, )?1 xfailed", run.stdout
+        ), run.stdout
+        failures = sections(run.stdout)
+        assert "AssertionError: assert [1, 2, 3] == [1, 2, 4]" in failures["test_fails"]
+        assert "At index 2 diff: 3 != 4" in failures["test_fails"]
+        assert "uitest_wrong.py\", line 11, in test_fails" in failures["test_fails"]
+        screenshot = re.search(r"screenshot: (.*)", failures["test_fails"])
+        assert screenshot
+        assert Path(screenshot[1]).read_bytes().startswith(b"\x89PNG")
+        assert (
+            "after 0.2 s this did not hold: len(bpy.data.objects) == wanted\n"
+            "len(bpy.data.objects) was 3\nwanted was 4"
+        ) in failures["test_waits_in_vain"]
+        assert "took longer than 1 s" in failures["test_never_ends"]
+        assert "await asyncio.Event().wait()" in failures["test_never_ends"]
+        assert "left tasks running" in failures["test_leaves_a_task"]
+        assert "forgotten: " in failures["test_leaves_a_task"]
+        assert "ZeroDivisionError" in failures["test_does_not_await_an_error"]
+        assert "perhaps 'LEFTMOUSE'" in failures["test_presses_no_key"]
+        assert "Blender printed:\n  before it fails" in failures["test_prints"]
+
+    @pytest.mark.parametrize("tree", trees(), ids=lambda tree: tree.name)
+    def test_a_blender_that_crashes_or_freezes_is_started_again(
+        self, tmp_path: Path, tree: Path
+    ) -> None:
+        run = run_pytest(tmp_path, "-k", tree.name, uitest_gone=sample("gone"))
+        failures = sections(run.stdout)
+        assert "3 failed, 2 passed" in run.stdout, run.stdout
+        assert "Blender ended with -11 in test_crashes" in failures["test_crashes"]
+        assert "in test_crashes" in failures["test_crashes"].partition("Segmentation fault")[2]
+        assert "Blender ended with 0 in test_quits" in failures["test_quits"]
+        assert "Blender did not answer for 21 s" in failures["test_freezes"]
+        assert re.search(r"line \d+ in test_freezes", failures["test_freezes"])
+        assert "screenshot: " in failures["test_freezes"]
+
+    @pytest.mark.skipif(len(trees()) < 2, reason="there are no two Blenders to compare")
+    def test_values_that_differ_between_blenders_fail(self, tmp_path: Path) -> None:
+        run = run_pytest(tmp_path, uitest_compared=sample("compared"))
+        assert run.returncode == pytest.ExitCode.TESTS_FAILED
+        assert "1 failed, 2 passed" in run.stdout, run.stdout
+        assert "compare('version', …) is not the same in all Blenders:" in run.stdout
+        assert re.search(r"trixie +\(4, 3, \d+\)", run.stdout), run.stdout
+        assert "compare('cubes'" not in run.stdout
 
 
-def run_pytest(folder: Path, *arguments: str, **files: str) -> subprocess.CompletedProcess[str]:
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("def test_x(): pass", "1: `test_x` must be an `async def` to be run in Blender"),
+        ("class TestX: pass", "1: write the tests of `TestX` as functions"),
+        (
+            "N = 3\n@pytest.mark.parametrize('n', range(N))\nasync def test_x(n): pass",
+            "2: a decorator of `test_x` names `range`",
+        ),
+        ("async def test_x(*names): pass", "1: `test_x` takes * or **"),
+        ("async def test_x(: pass", "1: "),
+    ],
+)
+def test_a_file_that_cannot_be_collected_says_why(tmp_path: Path, text: str, why: str) -> None:
+    run = run_pytest(tmp_path, "--collect-only", uitest_bad=text)
+    assert f"uitest_bad.py:{why}" in run.stdout, run.stdout
+
+
+def test_without_a_blender_it_says_how_to_name_one(tmp_path: Path) -> None:
+    run = run_pytest(tmp_path, uitest_x="async def test_x(): pass", hooks="aiobpy.uitest.plugin")
+    assert "no Blender to test in: name one with --aiobpy-blender PATH" in run.stdout
+
+
+def test_what_is_no_blender_says_so(tmp_path: Path) -> None:
+    arguments = ("--aiobpy-blender", sys.executable)
+    run = run_pytest(tmp_path, *arguments, uitest_x="async def test_x(): pass")
+    assert "bin could not be started; it printed:\n  unknown option" in run.stdout, run.stdout
+
+
+def test_only_plain_values_go_into_blender(tmp_path: Path) -> None:
+    conftest = "import pytest\n\n@pytest.fixture\ndef thing(): return object()\n"
+    files = {"conftest": conftest, "uitest_x": "async def test_x(thing): pass"}
+    run = run_pytest(tmp_path, "--aiobpy-blender", sys.executable, **files)
+    assert "TypeError: 'thing' is <object object at " in run.stdout
+
+
+def sample(name: str) -> str:
+    """Return the text of a file of tests that are to fail."""
+    return (SAMPLES / f"{name}.py").read_text()
+
+
+def sections(printed: str) -> dict[str, str]:
+    """Return what pytest printed of each failure, by test."""
+    parts = re.split(r"^_+ (test_\w+).* _+$", printed, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def run_pytest(
+    folder: Path, *arguments: str, hooks: str = "tests.conftest", **files: str
+) -> subprocess.CompletedProcess[str]:
     """Run such files in the Blenders that our own tests use, and return what was printed."""
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    plugins = ("-p", "aiobpy.uitest.plugin", "-p", "tests.conftest", "-p", "no:cacheprovider")
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = blender\n")
+    plugins = ("-p", "aiobpy.uitest.plugin", "-p", hooks, "-p", "no:cacheprovider")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "--color=no", *plugins, *arguments, str(folder)],
         cwd=folder,

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiobpy.uitest.buttons import Spot, find
-    from aiobpy.uitest.comparing import compare
     from aiobpy.uitest.events import click, drag, move, press, type_text
     from aiobpy.uitest.pictures import screenshot
     from aiobpy.uitest.places import centre, window
+    from aiobpy.uitest.recording import compare
     from aiobpy.uitest.waiting import passes, until
 
 __all__ = [
@@ -39,7 +39,7 @@ _MODULES = {
     "Spot": "buttons",
     "centre": "places",
     "click": "events",
-    "compare": "comparing",
+    "compare": "recording",
     "drag": "events",
     "find": "buttons",
     "move": "events",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import faulthandler
+import io
 import json
 import socket
 import sys
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 
 from aiobpy import host
-from aiobpy.uitest import comparing, pictures, rewriting, simulation
+from aiobpy.uitest import pictures, recording, rewriting, simulation
 from aiobpy.uitest.waiting import passes
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ def start(descriptor: int, output: str) -> None:
         descriptor: The socket's.
         output: The folder for pictures.
     """
-    faulthandler.enable()
+    # Python's stack alone: that of C is Blender's own to print.
+    options = {"c_stack": False} if sys.version_info >= (3, 14) else {}
+    faulthandler.enable(**options)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     pictures.output = Path(output)
     view = bpy.context.preferences.view
     view.show_splash = False
@@ -108,13 +113,13 @@ async def _run(
     finally:
         faulthandler.cancel_dump_traceback_later()
     answer["seconds"] = time.perf_counter() - begun
-    answer["compared"] = comparing.take_recorded()
+    answer["compared"] = recording.take_recorded()
     return answer
 
 
 async def _reset() -> None:
     _reported.clear()
-    comparing.take_recorded()
+    recording.take_recorded()
     simulation.forget_pointer()
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     await passes(3)
@@ -155,6 +160,8 @@ async def _in_time(test: Awaitable[Any], timeout: float) -> None:
 
 async def _check_that_nothing_is_left(others: set[asyncio.Task[Any]]) -> None:
     """Fail if tasks are left over, or if something went wrong that nobody awaited."""
+    # What the test did last has its effect within its own time, be it that Blender ends.
+    await passes(2)
     if left := asyncio.all_tasks() - others:
         # Those that have been told to end have not all heard of it yet.
         _, left = await asyncio.wait(left, timeout=0.5)
@@ -185,7 +192,7 @@ def _failure(error: BaseException, path: str, picture: str) -> dict[str, Any]:
         traceback.print_exc()
     return {
         "outcome": "failed",
-        "message": f"{kind}: {error}",
+        "message": (str(error) if kind == "Failed" else f"{kind}: {error}").partition("\n")[0],
         "traceback": "".join(traceback.format_exception(_without_our_frames(error, path))),
         "picture": saved,
     }

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.pathlib import fnmatch_ex
 
-from aiobpy.uitest import hooks
+from aiobpy.uitest import comparison, hooks
 from aiobpy.uitest.blenders import Candidate, InstalledBlender
 from aiobpy.uitest.collecting import FIXTURE, UiTestFile
 from aiobpy.uitest.display import Display
-from aiobpy.uitest.tested import COMPARED, TestedBlender
+from aiobpy.uitest.tested import TestedBlender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark."""
+    """Register the mark, and compare what tests record."""
+    config.pluginmanager.register(comparison.Comparison(config), "aiobpy.uitest.comparison")
     config.addinivalue_line(
         "markers", "aiobpy_timeout(seconds): how long a test inside Blender may take"
     )
@@ -117,16 +118,7 @@ def aiobpy_blender(
     blender.close()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Take down what a test has recorded to be compared."""
-    for name, values in report.user_properties:
-        if name == COMPARED and report.when == "call" and isinstance(values, dict):
-            _compared[report.nodeid] = values
-
-
 _CANDIDATES = pytest.StashKey[list[Candidate] | None]()
-_compared: dict[str, dict[str, Any]] = {}
 
 
 def _is_ours(path: Path, config: pytest.Config) -> bool:

@@ -46,7 +46,7 @@ def module_of(path: str, source: str) -> ModuleType:
 def _config() -> pytest.Config:
     """A configuration of pytest without any files or plugins of somebody's."""
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    options = ["-c", os.devnull, "--rootdir", "/", "--assert=plain", "-p", "no:cacheprovider"]
+    options = ["-c", os.devnull, "--rootdir", "/", "--assert=plain", "-v", "-p", "no:cacheprovider"]
     return config._prepareconfig(options)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 import aiobpy
+from aiobpy.uitest import comparison
 from aiobpy.uitest.blenders import RunningBlender, provide
 from aiobpy.uitest.wire import NoAnswerError
 
@@ -21,8 +24,6 @@ if TYPE_CHECKING:
     from aiobpy.uitest.blenders import Candidate, Installation
     from aiobpy.uitest.display import Display
 
-COMPARED: Final = "aiobpy_compared"
-"""The name of the property of a report that has the values that the test has recorded."""
 _GRACE: Final = 20.0
 """Seconds beyond a test's own time until a Blender that does not answer is given up: it has to load
 the factory settings first, and to clean up afterwards."""
@@ -82,13 +83,13 @@ class TestedBlender:
         }
         blender = self._running()
         already_said = len(blender.said())
-        try:
+        answer = None
+        with contextlib.suppress(NoAnswerError):
             answer = blender.wire.ask_for(seconds + _GRACE, "run", arguments)
-        except NoAnswerError:
-            self._fail_without_answer(blender, arguments, already_said)
-        finally:
-            self._fetch_pictures()
-        item.user_properties.append((COMPARED, answer["compared"]))
+        self._fetch_pictures()
+        if answer is None:
+            pytest.fail(self._gone(blender, arguments, already_said), pytrace=False)
+        comparison.note(item, self.name, answer["compared"])
         match answer["outcome"]:
             case "skipped":
                 pytest.skip(answer["message"])
@@ -157,9 +158,9 @@ class TestedBlender:
             parts.append(f"\nBlender printed:\n{_tail(said)}")
         return "\n".join(parts)
 
-    def _fail_without_answer(
+    def _gone(
         self, blender: RunningBlender, arguments: Mapping[str, Any], already_said: int
-    ) -> None:
+    ) -> str:
         """Say what became of a Blender that has crashed or hangs, and end it."""
         picture = ""
         if blender.is_running() and not _ends(blender):
@@ -175,7 +176,7 @@ class TestedBlender:
         blender.close()
         said = _tail(blender.said()[already_said:])
         where = f"\nin {self.name} (Blender {self._version}), which printed:\n{said}"
-        pytest.fail(f"{what} in {arguments['name']}\n{where}{picture}", pytrace=False)
+        return f"{what} in {arguments['name']}\n{where}{picture}"
 
     def _fetch_pictures(self) -> None:
         if self._installation is None:
@@ -219,7 +220,7 @@ def _ends(blender: RunningBlender) -> bool:
     """Whether a Blender that has closed its wire is about to end."""
     try:
         blender.wait(2.0)
-    except TimeoutError:
+    except subprocess.TimeoutExpired:
         return False
     return True
 
