@@ -19,7 +19,7 @@ from aiobpy.uitest.simulation import pointer, simulate
 from aiobpy.uitest.waiting import passes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 _ROW: Final = 14
 """Pixels between the points of a column at a resolution scale of 1; a button has 18 and more."""
@@ -132,10 +132,9 @@ async def _in_regions(
         raise LookupError(msg)
     # The small ones first: a header is searched in no time.
     for _, _, left, bottom, width, height in reversed(rectangles):
-        for y in range(bottom + height - 6, bottom, -_scaled(_ROW)):
-            for x in range(left + 12, left + width, _column(height)):
-                if text := await _ask(x, y, in_window):
-                    yield Spot(x, y, text)
+        for x, y in _points(left, bottom, width, height):
+            if text := await _ask(x, y, in_window):
+                yield Spot(x, y, text)
 
 
 async def _in_popup(in_window: int) -> AsyncIterator[Spot]:
@@ -221,6 +220,15 @@ def _at(
         return None, None
     _, area, region = min(under, key=lambda found: found[0])
     return area, region
+
+
+def _points(left: int, bottom: int, width: int, height: int) -> Iterator[tuple[int, int]]:
+    """The points of a region: a wide grid first, then between its columns for the small icons."""
+    column = _column(height)
+    for start in (left + 12, left + 12 + column // 2):
+        for y in range(bottom + height - 6, bottom, -_scaled(_ROW)):
+            for x in range(start, left + width, column):
+                yield x, y
 
 
 def _column(height: int) -> int:
