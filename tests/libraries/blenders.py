@@ -29,14 +29,15 @@ class BlenderModule:
     Args:
         python: The interpreter.
         log: The file that keeps what it prints.
+        driver: The script that answers at its end of the wire.
     """
 
-    def __init__(self, python: Path, log: Path) -> None:
+    def __init__(self, python: Path, log: Path, driver: Path = DRIVER) -> None:
         self._log = log
         self._wire = Wire(self.said)
         with log.open("wb") as printed:
             self._process = subprocess.Popen(
-                [python, DRIVER, str(self._wire.fileno())],
+                [python, driver, str(self._wire.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-_MODULES = {"bpy-4.5": ROOT / ".venv-4.5", "bpy-5.0": ROOT / ".venv"}
+MODULES = {"bpy-4.5": ROOT / ".venv-4.5", "bpy-5.0": ROOT / ".venv"}
 
-_WITH_WINDOWS = [pytest.mark.blender, pytest.mark.timeout(300)]
+WITH_WINDOWS = [pytest.mark.blender, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +36,15 @@ def peers() -> Iterator[Peers]:
 
 @pytest.fixture(
     params=[
-        *(pytest.param(venv, id=name) for name, venv in _MODULES.items()),
-        *(pytest.param(tree, id=tree.name, marks=_WITH_WINDOWS) for tree in trees()),
+        *(pytest.param(venv, id=name) for name, venv in MODULES.items()),
+        *(pytest.param(tree, id=tree.name, marks=WITH_WINDOWS) for tree in trees()),
     ]
 )
 def blender(
     request: pytest.FixtureRequest, tmp_path: Path, windowed: WindowedBlenders
 ) -> Iterator[Blender]:
     """Each Blender in turn."""
-    if request.param not in _MODULES.values():
+    if request.param not in MODULES.values():
         yield windowed.of(request.param)
         return
     python = request.param / "bin" / "python"
@@ -66,21 +66,30 @@ def windowed() -> Iterator[WindowedBlenders]:
 
 
 class WindowedBlenders:
-    """Blenders with windows, started when they are asked for."""
+    """Blenders with windows, started when they are asked for.
 
-    def __init__(self) -> None:
+    Args:
+        driver: The script that answers at their end of the wire.
+    """
+
+    def __init__(self, driver: Path = DRIVER) -> None:
+        self._driver = driver
         self._started: dict[Path, tuple[Installation, GuiBlender]] = {}
         self._display: Display | None = None
         self._resources = ExitStack()
 
     def of(self, tree: Path) -> Blender:
         """Return a Blender that runs, that of the tests before if it still does."""
-        if tree not in self._started or not self._started[tree][1].is_running():
-            self._started[tree] = self._start(tree)
-        installation, blender = self._started[tree]
+        installation, blender = self.running(tree)
         # Its root is the tree: it sees nothing else.
         folder = Path(tempfile.mkdtemp(dir=installation.home))
         return Blender(blender, folder, installation.inside(folder))
+
+    def running(self, tree: Path) -> tuple[Installation, GuiBlender]:
+        """Return the same, as the process that it is."""
+        if tree not in self._started or not self._started[tree][1].is_running():
+            self._started[tree] = self._start(tree)
+        return self._started[tree]
 
     def close(self) -> None:
         """Leave them, as a person would; end those that do not go.
@@ -102,7 +111,7 @@ class WindowedBlenders:
         installation = Installation(tree, self._display)
         self._resources.callback(installation.remove)
         _install_libraries(installation)
-        blender = GuiBlender(installation, DRIVER)
+        blender = GuiBlender(installation, self._driver)
         self._resources.callback(blender.close)
         return installation, blender
 

@@ -10,6 +10,7 @@ from bpy.app.translations import pgettext_iface as translated
 from bpy.app.translations import pgettext_rpt as translated_report
 
 from aiobpy import owners, progress
+from aiobpy.host.gui import others_are_modal
 
 CATEGORY = "aiobpy"
 """The sidebar tab."""
@@ -211,7 +212,7 @@ def _icon_of(owner: owners.Owner) -> str:
 def _refresh_status_text() -> None:
     global _status
     text = status_text()
-    if text != _status and not _somebody_else_is_modal():
+    if text != _status and not others_are_modal(bpy.context.window_manager.windows):
         _set_status_text(text)
         _status = text
 
@@ -219,15 +220,6 @@ def _refresh_status_text() -> None:
 def _set_status_text(text: str | None) -> None:
     for workspace in bpy.data.workspaces:
         workspace.status_text_set_internal(text)
-
-
-def _somebody_else_is_modal() -> bool:
-    """Whether the status bar is taken: a transform tells there what its keys do."""
-    return any(
-        not operator.bl_idname.startswith("AIOBPY_OT_")
-        for window in bpy.context.window_manager.windows
-        for operator in window.modal_operators
-    )
 
 
 def _tell_of_failures() -> None:

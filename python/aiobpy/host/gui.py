@@ -11,6 +11,8 @@ from aiobpy.host import overrides, pace
 from aiobpy.loop import DEFAULT_BUDGET, EventLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aiobpy.host.window_timer import WindowTimer
 
 _TICK_AGAIN: Final = 0.0
@@ -137,11 +139,7 @@ class GuiHost:
         self._looked = now
         windows = bpy.context.window_manager.windows
         self._blender.is_animating = any(window.screen.is_animation_playing for window in windows)
-        self._blender.is_handling = any(
-            not operator.bl_idname.startswith("AIOBPY_OT_")
-            for window in windows
-            for operator in window.modal_operators
-        )
+        self._blender.is_handling = others_are_modal(windows)
 
     def _make_tick(self) -> Any:
         def tick() -> float | None:
@@ -155,6 +153,19 @@ class GuiHost:
             return _TICK_AGAIN
 
         return tick
+
+
+def others_are_modal(windows: Iterable[Any]) -> bool:
+    """Return whether a modal operator that is not ours holds a window, as a transform does."""
+    return any(_is_of_others(operator) for window in windows for operator in window.modal_operators)
+
+
+def _is_of_others(operator: Any) -> bool:
+    # One whose class has just been unregistered is None, or up to Blender 4.3 cannot be read.
+    try:
+        return operator is not None and not operator.bl_idname.startswith("AIOBPY_OT_")
+    except ValueError:
+        return False
 
 
 def _before_a_load(*_arguments: Any) -> None:
