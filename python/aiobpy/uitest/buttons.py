@@ -28,8 +28,10 @@ _HEADER: Final = 40
 """Pixels: what is less high has one row of buttons."""
 _LISTED: Final = 30
 """Buttons that an error names."""
-_POPUP_REACH: Final = (280, 420)
-"""How far from the pointer a menu or dialog is searched, to each side and up and down."""
+_POPUP_REACH: Final = 400
+"""Pixels to each side of the pointer that a menu or dialog is searched."""
+_GAP: Final = 3
+"""Points one after another without a button after which a popup is taken to have ended."""
 
 
 @dataclass(frozen=True)
@@ -138,22 +140,48 @@ async def _in_regions(
 
 
 async def _in_popup(in_window: int) -> AsyncIterator[Spot]:
-    """Ask at the points around the pointer, the near ones first."""
-    here_x, here_y = pointer(in_window=in_window)
-    window = places.window(in_window)
-    width, height = window.width, window.height
-    reach_x, reach_y = map(_scaled, _POPUP_REACH)
-    points = [
-        (x, y)
-        for x in range(here_x - reach_x, here_x + reach_x, _scaled(_COLUMN))
-        for y in range(here_y - reach_y, here_y + reach_y, _scaled(_ROW))
-        if 0 <= x < width and 0 <= y < height
-    ]
-    # Popups are higher than wide.
-    points.sort(key=lambda point: (abs(point[0] - here_x) * 3 + abs(point[1] - here_y), point))
-    for x, y in points:
-        if text := await _ask_popup(x, y, in_window):
-            yield Spot(x, y, text)
+    """Ask at the points of the popup that is open at the pointer, column by column.
+
+    The pointer never goes far from the buttons that it has found: some popups close then. Nor does
+    it cross a menu to get into one that is open beside it: each item on the way would open its own.
+    """
+    x, y = pointer(in_window=in_window)
+    # An item that has opened its menu does not answer any more.
+    if not await _ask_popup(x, y, in_window):
+        x = await _beside(x, y, in_window)
+    reach, step = _scaled(_POPUP_REACH), _scaled(_COLUMN)
+    columns = [range(x, x + reach, step), range(x - step, x - reach, -step)]
+    for side in columns:
+        for column in side:
+            is_empty = True
+            async for spot in _in_column(column, y, in_window):
+                is_empty = False
+                yield spot
+            if is_empty and column != x:
+                break
+
+
+async def _in_column(x: int, y: int, in_window: int) -> AsyncIterator[Spot]:
+    """Ask downwards and then upwards from a place, in each direction until nothing more comes."""
+    row = _scaled(_ROW)
+    for direction, begin in ((-1, y), (1, y + row)):
+        place, missed = begin, 0
+        while missed < _GAP:
+            text = await _ask_popup(x, place, in_window)
+            missed = 0 if text else missed + 1
+            if text:
+                yield Spot(x, place, text)
+            place += direction * row
+
+
+async def _beside(x: int, y: int, in_window: int) -> int:
+    """Where the menu is that the item at a place has opened: to its right, or else to its left."""
+    step = _scaled(_COLUMN)
+    for direction in (1, -1):
+        for distance in range(step, _scaled(_POPUP_REACH), step):
+            if await _ask_popup(x + direction * distance, y, in_window):
+                return x + direction * distance
+    return x
 
 
 async def _middle(spot: Spot, in_window: int) -> Spot:
@@ -196,6 +224,10 @@ async def _ask(x: int, y: int, in_window: int) -> str:
 
 
 async def _ask_popup(x: int, y: int, in_window: int) -> str:
+    """What the button of a popup there is, as Ctrl+C copies it; empty for none."""
+    window = places.window(in_window)
+    if not (0 <= x < window.width and 0 <= y < window.height):
+        return ""
     simulate('MOUSEMOVE', 'NOTHING', at=(x, y), in_window=in_window)
     await passes(1)
     bpy.context.window_manager.clipboard = ""

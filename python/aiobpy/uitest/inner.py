@@ -55,6 +55,8 @@ def start(descriptor: int, output: str) -> None:
     view.show_tooltips = False
     view.smooth_view = 0
     view.use_save_prompt = False
+    # A menu within a menu opens when it is clicked, not when the pointer passes it.
+    view.open_sublevel_delay = 40
     # Software GL draws each pixel as often as it is sampled.
     bpy.context.preferences.system.viewport_aa = 'OFF'
     loop = host.ticked_loop()
