@@ -212,6 +212,14 @@ def _close_with_python() -> None:
     # Who uses aiobpy without its extension may not have shut it down. The tasks do not run any
     # more: by now Blender has freed what they would touch.
     if _loop is not None and not _loop.is_running():
-        with contextlib.suppress(Exception):
-            _take_down()
+        if not _blender_has_freed_its_classes():
+            with contextlib.suppress(Exception):
+                _take_down()
         _loop.close()
+
+
+def _blender_has_freed_its_classes() -> bool:
+    # The program does so before Python's end, and crashes if they are unregistered then; the
+    # module after it, and crashes or hangs if they are not. What else is theirs is built into the
+    # program alone; `bpy.app.module` is not there before Blender 4.4.
+    return "mathutils" in sys.builtin_module_names
