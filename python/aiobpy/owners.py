@@ -99,6 +99,13 @@ def of_context(context: contextvars.Context | None = None) -> Owner | None:
     return _owner.get() if context is None else context.get(_owner)
 
 
+def context_for(owned: Owner) -> contextvars.Context:
+    """Return a copy of the present context that names an owner."""
+    context = contextvars.copy_context()
+    context.run(_owner.set, owned)
+    return context
+
+
 def of(name: str) -> Owner:
     """Return the owner of that name; the first call makes it."""
     return _owners.setdefault(name, Owner(name))

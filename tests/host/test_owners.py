@@ -59,6 +59,19 @@ def test_the_owner_is_the_add_on_whose_code_calls(add_on: Callable[[str], Any]) 
     assert aiobpy.run(aiobpy.spawn(work())).name == owners.SCRIPTS
 
 
+def test_a_task_that_asyncio_starts_outside_of_the_loop_is_the_add_ons(
+    add_on: Callable[[str], Any],
+) -> None:
+    names = add_on("def start(loop, work): return asyncio.ensure_future(work, loop=loop)")
+
+    async def work() -> owners.Owner:
+        return owners.current()
+
+    task = names["start"](host.loop(), work())
+    assert list(owners.of(ADD_ON).tasks) == [task]
+    assert aiobpy.run(task).name == ADD_ON
+
+
 def test_release_cancels_the_tasks_of_one_add_on_and_waits_for_their_end() -> None:
     ended = []
 

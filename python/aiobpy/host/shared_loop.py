@@ -30,9 +30,16 @@ class SharedLoop(EventLoop):
         self._watches: dict[tuple[str, Any], owners.Owner] = {}
 
     def create_task(self, coro: Any, **keywords: Any) -> asyncio.Task[Any]:
-        """As asyncio has it; the task is of the owner that its context names."""
+        """As asyncio has it; the task is of the owner that its context names.
+
+        From outside of the loop, as in an operator, it is of the add-on that calls.
+        """
+        owner = owners.of_context(keywords.get("context"))
+        if owner is None and not self.is_running() and keywords.get("context") is None:
+            owner = owners.current()
+            keywords["context"] = owners.context_for(owner)
         task = super().create_task(coro, **keywords)
-        if owner := owners.of_context(keywords.get("context")):
+        if owner is not None:
             owner.tasks.add(task)
         return task
 
