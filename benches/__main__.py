@@ -2,6 +2,7 @@
 
 python -m benches [NAME…]          all of NAMES, or those that are named
 python -m benches loop [OPTION…]   the event loop against its rivals
+python -m benches gui [OPTION…]    a Blender with windows: frame rate, idle cost, latency
 """
 
 from __future__ import annotations
@@ -18,9 +19,15 @@ def main(chosen: list[str]) -> int:
         from benches.loop import suite
 
         return 0 if suite.main(chosen[1:]) else 1
+    if chosen[:1] == ["gui"]:
+        from benches.gui import suite as gui_suite
+
+        return 0 if gui_suite.main(chosen[1:]) else 1
     for name in chosen:
         if name not in NAMES:
-            print(f"there is no benchmark `{name}`\nhint: choose from loop, {', '.join(NAMES)}")
+            print(
+                f"there is no benchmark `{name}`\nhint: choose from loop, gui, {', '.join(NAMES)}"
+            )
             return 2
     met = [importlib.import_module(f"benches.{name}").main() for name in chosen or NAMES]
     return 0 if all(met) else 1

@@ -44,6 +44,7 @@ class Owner:
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self.things: weakref.WeakSet[Any] = weakref.WeakSet()
         self._on_release: dict[object, Callable[[], object]] = {}
+        self._on_enable: dict[str, Callable[[], object]] = {}
 
     def __repr__(self) -> str:
         return f"<Owner {self.name!r}>"
@@ -66,6 +67,22 @@ class Owner:
             self._on_release.pop(key, None)
 
         return forget
+
+    def on_enable(self, key: str, function: Callable[[], object]) -> None:
+        """Have `function()` called each time that the add-on has been enabled again.
+
+        For what its modules set up as they are loaded: Blender does not load them anew.
+
+        Args:
+            key: A later function with the same key takes the place of this one.
+            function: Sets it up again.
+        """
+        self._on_enable[key] = function
+
+    def enabled(self) -> None:
+        """Set up again what its modules had set up; it was enabled again."""
+        for function in list(self._on_enable.values()):
+            _call_and_log(function, self)
 
     def is_idle(self) -> bool:
         """Return whether nothing of it goes on."""
@@ -162,7 +179,7 @@ def _call_and_log(function: Callable[[], object], owned: Owner) -> None:
     try:
         function()
     except Exception:
-        _log.exception("could not take down something of %s", owned.name)
+        _log.exception("could not take down or set up something of %s", owned.name)
 
 
 _log = logging.getLogger(__name__)

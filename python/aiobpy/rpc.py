@@ -19,7 +19,7 @@ import traceback
 import typing
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from aiobpy import schema
+from aiobpy import owners, schema
 from aiobpy._native import ParamsCheck
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def rpc(function: _Function | None = None, /, *, name: str | None = None) -> Any
     """Offer a function to programs: `@aiobpy.rpc` or `@aiobpy.rpc(name="my_addon.render")`.
 
     A function that is defined again, as when its add-on is reloaded, takes the place of the one
-    before it.
+    before it. It is offered for as long as its add-on is enabled.
 
     Args:
         function: A typed function, sync or async, whose parameters can be given by name.
@@ -122,7 +122,7 @@ def remove(function: Callable[..., Any]) -> None:
 
 def registered() -> Mapping[str, Callable[..., Any]]:
     """Return the functions that are offered, by name."""
-    return {name: method.function for name, method in _methods.items()}
+    return {name: method.function for name, method in _methods.items() if method.is_offered}
 
 
 def dispatch(name: str, params: str, answer: Answer) -> None:
@@ -158,6 +158,8 @@ class _Method:
         self.annotations = typing.get_type_hints(function, include_extras=True)
         self.parameters: list[str] = list(params_schema["properties"])
         self.check = ParamsCheck(json.dumps(params_schema))
+        self.is_offered = False
+        """Not before it is registered, nor while its add-on is disabled."""
 
     def call(self, params: str) -> Any:
         """Call the function with a JSON object.
@@ -199,14 +201,28 @@ def _register(function: _Function, name: str) -> _Function:
         msg = f"{name!r} is no name of a method; use words with dots between them, as in 'cup.fill'"
         raise ValueError(msg)
     known = _methods.get(name)
-    if known is not None and _origin_of(known.function) != _origin_of(function):
+    if (
+        known is not None
+        and known.is_offered
+        and _origin_of(known.function) != _origin_of(function)
+    ):
         msg = (
             f"the RPC method {name!r} is already offered by {_origin_of(known.function)}; prefix "
             f"yours with your add-on's name, as in 'my_addon.{name}'"
         )
         raise ValueError(msg)
-    _methods[name] = _Method(function)
+    _methods[name] = method = _Method(function)
+    owner = owners.current()
+    owner.on_enable(f"rpc {name}", lambda: _offer(method, owner))
+    _offer(method, owner)
     return function
+
+
+def _offer(method: _Method, owner: owners.Owner) -> None:
+    """Offer a method until its owner goes."""
+    if not method.is_offered:
+        method.is_offered = True
+        owner.on_release(lambda: setattr(method, "is_offered", False))
 
 
 def _origin_of(function: Callable[..., Any]) -> str:
@@ -215,13 +231,13 @@ def _origin_of(function: Callable[..., Any]) -> str:
 
 def _find(name: str) -> _Method:
     method = _methods.get(name)
-    if method is None:
+    if method is None or not method.is_offered:
         raise Problem(
             f"there is no method {name!r}",
             status=404,
             kind="unknown-method",
             title="No such method",
-            hint=_near(name, list(_methods)),
+            hint=_near(name, list(registered())),
         )
     return method
 

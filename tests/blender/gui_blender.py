@@ -9,12 +9,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aiobpy.uitest.blenders import RunningBlender
+import aiobpy
+from aiobpy.uitest.blenders import RunningBlender, link_or_copy
 from aiobpy.uitest.wire import PATIENCE
 
 if TYPE_CHECKING:
     from aiobpy.uitest.display import Display
 
+_ROOT: Final = Path(__file__).parents[2]
 _DRIVER: Final = Path(__file__).with_name("driver.py")
 
 
@@ -84,16 +86,36 @@ class Installation:
         return result.stdout
 
 
+def install_libraries(installation: Installation) -> None:
+    """Put the libraries, and us, where the guides say: into the user's folder of modules.
+
+    Raises:
+        FileNotFoundError: The libraries for its Python are not there.
+    """
+    python = (installation.tree / "usr/bin/python3").readlink().name.removeprefix("python")
+    libraries = _ROOT / ".venv" / "blender-libraries" / python
+    if not libraries.is_dir():
+        msg = f"`{libraries}` is missing; `cargo xtask setup` makes it"
+        raise FileNotFoundError(msg)
+    version = installation.version().rpartition(".")[0]
+    modules = installation.home / ".config" / "blender" / version / "scripts" / "modules"
+    shutil.copytree(libraries, modules, copy_function=link_or_copy)
+    shutil.copytree(Path(aiobpy.__file__).parent, modules / "aiobpy")
+
+
 class GuiBlender(RunningBlender):
     """A running Blender with a window. Its driver does what it is asked, one thing at a time.
 
     Args:
         driver: The script that answers at Blender's end of the wire.
+        arguments: For the script, after the number of the wire's descriptor.
     """
 
-    def __init__(self, installation: Installation, driver: Path = _DRIVER) -> None:
+    def __init__(self, installation: Installation, driver: Path = _DRIVER, *arguments: str) -> None:
         script = installation.bring(driver)
-        super().__init__(installation, lambda wire: ["--python", str(script), "--", str(wire)])
+        super().__init__(
+            installation, lambda wire: ["--python", str(script), "--", str(wire), *arguments]
+        )
 
     def thread_names(self) -> list[str]:
         """Return the names of its threads, as the system knows them."""

@@ -31,6 +31,10 @@ class NAME_OT_pour(bpy.types.Operator):
         aiobpy.spawn(pour())
         return {'FINISHED'}
 
+@aiobpy.rpc(name="name.fill")
+def fill() -> str:
+    return "full"
+
 def register():
     bpy.utils.register_class(NAME_OT_pour)
     aiobpy.spawn(pour())
@@ -59,7 +63,7 @@ def add_ons(folder: Path, *names: str) -> dict[str, str]:
     place = folder / "scripts" / "addons"
     place.mkdir(parents=True)
     for name in names:
-        source = ADD_ON.replace("NAME", name.upper()).replace("name.pour", f"{name}.pour")
+        source = ADD_ON.replace("NAME", name.upper()).replace("name.", f"{name}.")
         (place / f"{name}.py").write_text(source)
     return {"BLENDER_USER_RESOURCES": str(folder)}
 
@@ -137,3 +141,30 @@ leave()
         **add_ons(tmp_path, "teapots"),
     )
     assert printed.splitlines()[-1] == "gone"
+
+
+def test_methods_are_offered_while_their_add_on_is_enabled(tmp_path: Path) -> None:
+    printed = run_in_bpy(
+        SCRIPT
+        + '''
+from aiobpy.rpc import registered
+for name in ("cups", "teapots"):
+    addon_utils.enable(name, default_set=True)
+print(sorted(registered()))
+addon_utils.disable("teapots", default_set=True)
+print(sorted(registered()))
+for _ in range(2):
+    addon_utils.enable("teapots", default_set=True)
+print(sorted(registered()))
+addon_utils.disable("teapots", default_set=True)
+print(sorted(registered()))
+leave()
+''',
+        **add_ons(tmp_path, "cups", "teapots"),
+    )
+    assert [line for line in printed.splitlines() if line.startswith("[")] == [
+        "['cups.fill', 'teapots.fill']",
+        "['cups.fill']",
+        "['cups.fill', 'teapots.fill']",
+        "['cups.fill']",
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,10 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import aiobpy
-from aiobpy.uitest.blenders import link_or_copy
 from aiobpy.uitest.display import Display
-from tests.blender.gui_blender import GuiBlender, Installation, trees
+from tests.blender.gui_blender import GuiBlender, Installation, install_libraries, trees
 from tests.libraries.blenders import DRIVER, Blender, BlenderModule
 from tests.libraries.peers import Peers
 
@@ -110,19 +107,7 @@ class WindowedBlenders:
             self._resources.callback(self._display.stop)
         installation = Installation(tree, self._display)
         self._resources.callback(installation.remove)
-        _install_libraries(installation)
+        install_libraries(installation)
         blender = GuiBlender(installation, self._driver)
         self._resources.callback(blender.close)
         return installation, blender
-
-
-def _install_libraries(installation: Installation) -> None:
-    """Put the libraries, and us, where the guides say: into the user's folder of modules."""
-    python = (installation.tree / "usr/bin/python3").readlink().name.removeprefix("python")
-    libraries = ROOT / ".venv" / "blender-libraries" / python
-    if not libraries.is_dir():
-        pytest.fail(f"`{libraries}` is missing; `cargo xtask setup` makes it")
-    version = installation.version().rpartition(".")[0]
-    modules = installation.home / ".config" / "blender" / version / "scripts" / "modules"
-    shutil.copytree(libraries, modules, copy_function=link_or_copy)
-    shutil.copytree(Path(aiobpy.__file__).parent, modules / "aiobpy")

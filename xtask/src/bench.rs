@@ -3,12 +3,18 @@
 use crate::failure::Outcome;
 use crate::run::Run;
 use crate::step::step;
-use crate::{python, setup, system, wheel, workspace};
+use crate::{blender_tree, python, setup, system, wheel, workspace};
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if arguments.first().is_some_and(|name| name == "loop") {
         system::install("the comparison of event loops", system::LOOP_BENCH_TOOLS)?;
         python::prepare(python::TO_BENCH_THE_LOOP)?;
+        wheel::install()?;
+    } else if arguments.first().is_some_and(|name| name == "gui") {
+        system::install("Blender", system::BLENDER_LIBRARIES)?;
+        system::install("Blenders with windows", system::DISPLAY_TOOLS)?;
+        python::prepare(python::TO_TEST)?;
+        python::prepare_blender_packages(&blender_tree::prepare()?)?;
         wheel::install()?;
     } else {
         system::install("Blender", system::BLENDER_LIBRARIES)?;

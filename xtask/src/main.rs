@@ -36,6 +36,7 @@ cargo xtask demo [--once] [--out FILE]  render a configured product over REST; s
 cargo xtask test                        every check and every test, real Blenders included
 cargo xtask lint                        the checks alone: formats, lints, types, doors
 cargo xtask bench [NAMES…]              warm against cold and the API's latency: tables and JSON
+cargo xtask bench gui [--rounds N]        a Blender with windows: frame rate, idle cost, latency
 cargo xtask bench loop [--quick]        the event loop against its rivals; the tables of docs/benchmarks.md
 cargo xtask soak [--cpu-minutes N]      thousands of connections that misbehave, for a long time
 cargo xtask loom                        every interleaving of the threads at the ready queue

@@ -51,7 +51,9 @@ def _watched(original: Callable[..., Any], release: Release, *, is_enabling: boo
             release(owner)
         with owners.owner(owner):
             result = original(module_name, *arguments, **keywords)
-        if not is_enabling and not owner.is_idle():
+        if is_enabling:
+            owner.enabled()
+        elif not owner.is_idle():
             # What `unregister()` has begun.
             release(owner)
         return result
