@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 PROLOGUE = '''
 import asyncio, os, sys
@@ -19,10 +20,28 @@ def leave():
 '''
 
 
-def run_in_bpy(program: str, **environment: str) -> str:
-    """Run a program where `bpy` is and return what it printed."""
+ROOT = Path(__file__).parents[2]
+
+
+def pythons() -> dict[str, Path]:
+    """Return the Pythons that have a `bpy` module, by its Blender's version."""
+    return {
+        "bpy-4.2": ROOT / ".venv-4.2/bin/python",
+        "bpy-4.5": ROOT / ".venv-4.5/bin/python",
+        "bpy-5.0": Path(sys.executable),
+    }
+
+
+def run_in_bpy(program: str, python: Path | None = None, **environment: str) -> str:
+    """Run a program where `bpy` is and return what it printed.
+
+    Args:
+        program: After what every one begins with.
+        python: If left out, that of these tests.
+        environment: Variables to set.
+    """
     finished = subprocess.run(
-        [sys.executable, "-c", PROLOGUE + program],
+        [python or sys.executable, "-c", PROLOGUE + program],
         capture_output=True,
         text=True,
         timeout=100,

@@ -68,7 +68,7 @@ def add_ons(folder: Path, *names: str) -> dict[str, str]:
     return {"BLENDER_USER_RESOURCES": str(folder)}
 
 
-def test_disabling_an_add_on_ends_its_tasks_and_no_others(tmp_path: Path) -> None:
+def test_disabling_an_add_on_ends_its_tasks_and_no_others(tmp_path: Path, python: Path) -> None:
     printed = run_in_bpy(
         SCRIPT
         + '''
@@ -86,6 +86,7 @@ host.shut_down()
 print(addon_utils.disable.__module__, hasattr(addon_utils.disable, "aiobpy_original"))
 leave()
 ''',
+        python,
         **add_ons(tmp_path, "cups", "teapots"),
     )
     assert printed.splitlines()[-9:] == [
@@ -101,7 +102,9 @@ leave()
     ]
 
 
-def test_reloading_all_scripts_ends_and_starts_what_add_ons_have_begun(tmp_path: Path) -> None:
+def test_reloading_all_scripts_ends_and_starts_what_add_ons_have_begun(
+    tmp_path: Path, python: Path
+) -> None:
     printed = run_in_bpy(
         SCRIPT
         + '''
@@ -113,6 +116,7 @@ print(tasks_of("teapots"))
 host.shut_down()
 leave()
 ''',
+        python,
         **add_ons(tmp_path, "teapots"),
     )
     assert [line for line in printed.splitlines() if "TEAPOTS" in line or line == "1"] == [
@@ -123,7 +127,7 @@ leave()
     ]
 
 
-def test_disabling_within_a_task_does_not_wait_for_itself(tmp_path: Path) -> None:
+def test_disabling_within_a_task_does_not_wait_for_itself(tmp_path: Path, python: Path) -> None:
     printed = run_in_bpy(
         SCRIPT
         + '''
@@ -138,12 +142,13 @@ async def main():
 aiobpy.run(main())
 leave()
 ''',
+        python,
         **add_ons(tmp_path, "teapots"),
     )
     assert printed.splitlines()[-1] == "gone"
 
 
-def test_methods_are_offered_while_their_add_on_is_enabled(tmp_path: Path) -> None:
+def test_methods_are_offered_while_their_add_on_is_enabled(tmp_path: Path, python: Path) -> None:
     printed = run_in_bpy(
         SCRIPT
         + '''
@@ -160,6 +165,7 @@ addon_utils.disable("teapots", default_set=True)
 print(sorted(registered()))
 leave()
 ''',
+        python,
         **add_ons(tmp_path, "cups", "teapots"),
     )
     assert [line for line in printed.splitlines() if line.startswith("[")] == [

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from aiobpy import online
 from tests.host.program import run_in_bpy
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -23,8 +28,9 @@ def test_another_machine(host: str) -> None:
     assert not online.is_this_machine(host)
 
 
-def test_blender_that_may_not_go_online_reaches_this_machine_alone() -> None:
-    printed = run_in_bpy('''
+def test_blender_that_may_not_go_online_reaches_this_machine_alone(python: Path) -> None:
+    printed = run_in_bpy(
+        '''
 import socket
 
 async def refused(name, work):
@@ -53,7 +59,9 @@ async def main():
 
 aiobpy.run(main())
 leave()
-''')
+''',
+        python,
+    )
     lines = printed.splitlines()[-7:]
     assert lines[0] == "here b''"
     assert [line.partition(" ")[0] for line in lines[1:6]] == [

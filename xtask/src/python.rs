@@ -1,5 +1,5 @@
-//! The virtual environment `.venv`: Python 3.11 with the pinned requirements; and `.venv-4.5`: the same
-//! with an older Blender.
+//! The virtual environment `.venv`: Python 3.11 with the pinned requirements; and `.venv-4.2` and
+//! `.venv-4.5`: the same with an older Blender.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,8 @@ const FOR_BLENDERS: &[(&str, &[&str])] = &[
     ("blender-libraries", &["requirements/libraries.txt"]),
     ("blender-jupyter", &["requirements/jupyter.txt"]),
 ];
-const OLDER_BLENDER: &[&str] = &["requirements/blender-4.5.txt"];
+/// The other Blenders that have Python 3.11, which `.venv-4.2` and `.venv-4.5` are named after.
+const OLDER_BLENDERS: &[&str] = &["4.2", "4.5"];
 pub(crate) const TO_BENCH_THE_LOOP: &[&str] =
     &["requirements/build.txt", "requirements/libraries.txt", "requirements/bench.txt"];
 
@@ -65,27 +66,32 @@ fn install(requirements: &[&str]) -> Outcome {
     })
 }
 
-/// Make `.venv-4.5` an environment that sees the packages of `.venv`, but for Blender, which is
-/// older there.
-pub(crate) fn prepare_older_blender() -> Outcome {
-    let name = "virtual environment with Blender 4.5";
-    let venv = workspace::older_blender_venv();
+/// Make environments that see the packages of `.venv`, but for Blender, which is older there.
+pub(crate) fn prepare_older_blenders() -> Outcome {
+    OLDER_BLENDERS.iter().try_for_each(|version| prepare_older_blender(version))
+}
+
+fn prepare_older_blender(version: &str) -> Outcome {
+    let name = format!("virtual environment with Blender {version}");
+    let requirements = format!("requirements/blender-{version}.txt");
+    let requirements = &[requirements.as_str()][..];
+    let venv = workspace::older_blender_venv(version);
     let site_packages = wheel::site_packages()?;
-    let inputs = Inputs::of_paths(&workspace::root(), OLDER_BLENDER)?
+    let inputs = Inputs::of_paths(&workspace::root(), requirements)?
         .and(&workspace::venv().to_string_lossy());
     let stamp = Stamp::at(venv.join("installed"));
     if stamp.matches(&inputs) {
-        already_done(name);
+        already_done(&name);
         return Ok(());
     }
-    step(name, || {
-        let wheels = download_wheels("wheels", OLDER_BLENDER, &[])?;
+    step(&name, || {
+        let wheels = download_wheels("wheels", requirements, &[])?;
         Run::new(workspace::venv_program("python"))
             .args(["-m", "venv", "--clear", "--without-pip"])
             .arg(&venv)
             .check()?;
         let own = venv.join("lib/python3.11/site-packages");
-        install_wheels(OLDER_BLENDER, &wheels).args(["--no-deps", "--target"]).arg(&own).check()?;
+        install_wheels(requirements, &wheels).args(["--no-deps", "--target"]).arg(&own).check()?;
         let line = format!("import site; site.addsitedir({:?})\n", site_packages.to_string_lossy());
         let file = own.join("packages-of-venv.pth");
         fs::write(&file, line).doing(|| format!("could not write `{}`", file.display()))?;

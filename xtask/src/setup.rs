@@ -53,7 +53,7 @@ pub(crate) fn prepare_to_test() -> Outcome<TestBed> {
     system::install("the tests of transfers", system::TRANSFER_PEERS)?;
     nextest()?;
     python::prepare(python::TO_TEST)?;
-    python::prepare_older_blender()?;
+    python::prepare_older_blenders()?;
     let blender_trees = blender_tree::prepare()?;
     python::prepare_blender_packages(&blender_trees)?;
     wheel::install()?;

@@ -25,9 +25,9 @@ pub(crate) fn venv() -> PathBuf {
     root().join(".venv")
 }
 
-/// Like `.venv`, with Blender 4.5.
-pub(crate) fn older_blender_venv() -> PathBuf {
-    root().join(".venv-4.5")
+/// Like `.venv`, with an older Blender, as in `.venv-4.5`.
+pub(crate) fn older_blender_venv(version: &str) -> PathBuf {
+    root().join(format!(".venv-{version}"))
 }
 
 /// A program of the virtual environment, as in `pytest`.
