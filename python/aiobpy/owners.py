@@ -86,7 +86,8 @@ class Owner:
 
     def is_idle(self) -> bool:
         """Return whether nothing of it goes on."""
-        return not (self.tasks or self.things or self._on_release)
+        runs = any(not task.done() for task in self.tasks)
+        return not (runs or self.things or self._on_release)
 
     def let_go(self) -> list[asyncio.Task[Any]]:
         """Take down what it has registered, cancel its tasks and return those."""

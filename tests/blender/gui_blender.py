@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import aiobpy
 from aiobpy.uitest.blenders import RunningBlender, link_or_copy
 from aiobpy.uitest.wire import PATIENCE
+from tests.blender.process_facts import ProcessFacts
 
 if TYPE_CHECKING:
     from aiobpy.uitest.display import Display
@@ -103,7 +104,7 @@ def install_libraries(installation: Installation) -> None:
     shutil.copytree(Path(aiobpy.__file__).parent, modules / "aiobpy")
 
 
-class GuiBlender(RunningBlender):
+class GuiBlender(RunningBlender, ProcessFacts):
     """A running Blender with a window. Its driver does what it is asked, one thing at a time.
 
     Args:
@@ -116,42 +117,3 @@ class GuiBlender(RunningBlender):
         super().__init__(
             installation, lambda wire: ["--python", str(script), "--", str(wire), *arguments]
         )
-
-    def thread_names(self) -> list[str]:
-        """Return the names of its threads, as the system knows them."""
-        tasks = Path(f"/proc/{self.pid}/task").glob("*/comm")
-        return sorted(task.read_text().strip() for task in tasks)
-
-    def open_things(self) -> list[str]:
-        """Return the sockets, event counters and pipes that it holds, by kind."""
-        kinds = []
-        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
-            try:
-                target = os.readlink(descriptor)
-            except FileNotFoundError:
-                continue
-            if target.startswith(("socket:", "pipe:", "anon_inode:")):
-                kinds.append(target.partition(":[")[0])
-        return sorted(kinds)
-
-    def listening_ports(self) -> list[int]:
-        """Return the TCP ports on which it listens."""
-        inodes = set()
-        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
-            try:
-                target = os.readlink(descriptor)
-            except FileNotFoundError:
-                continue
-            if target.startswith("socket:["):
-                inodes.add(target[len("socket:[") : -1])
-        ports = []
-        for table in ("tcp", "tcp6"):
-            for row in Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]:
-                fields = row.split()
-                if fields[3] == _LISTEN and fields[9] in inodes:
-                    ports.append(int(fields[1].rpartition(":")[2], 16))
-        return sorted(ports)
-
-
-_LISTEN: Final = "0A"
-"""The state of a listening socket in `/proc/net/tcp`."""

@@ -256,16 +256,16 @@ def _at(
 
 def _points(left: int, bottom: int, width: int, height: int) -> Iterator[tuple[int, int]]:
     """The points of a region: a wide grid first, then between its columns for the small icons."""
-    column = _column(height)
+    if height < _scaled(_HEADER):
+        yield from (
+            (x, bottom + height // 2) for x in range(left + 12, left + width, _scaled(_ROW))
+        )
+        return
+    column = _scaled(_COLUMN)
     for start in (left + 12, left + 12 + column // 2):
         for y in range(bottom + height - 6, bottom, -_scaled(_ROW)):
             for x in range(start, left + width, column):
                 yield x, y
-
-
-def _column(height: int) -> int:
-    """The distance of the points in a row: in a header, buttons are icons side by side."""
-    return _scaled(_ROW if height < _scaled(_HEADER) else _COLUMN)
 
 
 def _scaled(pixels: int) -> int:

@@ -55,6 +55,8 @@ def start(descriptor: int, output: str) -> None:
     view.show_tooltips = False
     view.smooth_view = 0
     view.use_save_prompt = False
+    # The next start is to be like the first.
+    bpy.context.preferences.use_preferences_save = False
     # A menu within a menu opens when it is clicked, not when the pointer passes it.
     view.open_sublevel_delay = 40
     # Software GL draws each pixel as often as it is sampled.

@@ -99,24 +99,49 @@ class TestedBlender:
                 said = blender.said()[already_said:]
                 pytest.fail(self._told(answer, said), pytrace=False)
 
-    def close(self) -> None:
-        """Quit Blender.
+    @property
+    def pid(self) -> int:
+        """The number of its process, which is started if it does not run."""
+        return self._running().pid
+
+    def folder_inside(self) -> str:
+        """Return the folder that it shares with us, as it sees it."""
+        self._running()
+        assert self._installation is not None
+        return str(self._installation.inside(self._installation.home))
+
+    def quit(self) -> str:
+        """Quit Blender, as a person does, and return what it has printed.
 
         Raises:
-            AssertionError: It did not end well.
+            AssertionError: It did not end, or not with 0.
         """
-        blender, installation = self._blender, self._installation
-        self._blender = self._installation = None
+        blender, self._blender = self._blender, None
+        if blender is None:
+            return ""
         try:
-            if blender is not None:
-                blender.hang_up()
-                code = blender.wait(_GOODBYE)
-                assert code == 0, f"{self.name} ended with {code}:\n{_tail(blender.said())}"
+            blender.hang_up()
+            code = blender.wait(_GOODBYE)
+        except subprocess.TimeoutExpired:
+            msg = f"{self.name} has not quit within {_GOODBYE:g} s:\n{_tail(blender.said())}"
+            raise AssertionError(msg) from None
         finally:
-            if blender is not None:
-                blender.close()
-            if installation is not None:
-                installation.remove()
+            blender.close()
+        assert code == 0, f"{self.name} ended with {code}:\n{_tail(blender.said())}"
+        return blender.said()
+
+    def close(self) -> None:
+        """Quit Blender, and remove its folder.
+
+        Raises:
+            AssertionError: It did not end, or not with 0.
+        """
+        try:
+            self.quit()
+        finally:
+            if self._installation is not None:
+                self._installation.remove()
+                self._installation = None
 
     def _running(self) -> RunningBlender:
         if self._blender is not None and self._blender.is_running():
