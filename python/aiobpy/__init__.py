@@ -65,6 +65,8 @@ __all__ = [
 ]
 
 _IN_BLENDER = {
+    "AsyncOperator": "aiobpy.ui.async_operator:AsyncOperator",
+    "ui": "aiobpy.ui",
     "context": "aiobpy.places:context",
 }
 """Names that need Blender, and where they are: a module, or something in one. They are loaded when
