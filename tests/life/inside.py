@@ -12,6 +12,7 @@ import bpy
 
 import aiobpy
 from aiobpy import owners, uitest
+from aiobpy.rpc import registered
 
 Operate = Callable[[], object]
 THINGS = {"life_feed": 2, "life_clock": 3}
@@ -105,6 +106,7 @@ def left() -> dict[str, list[str]]:
             for function in functions
             if function.__module__.startswith(("aiobpy", "life"))
         ),
+        "methods": [name for name in registered() if name.startswith("life.")],
         "timers": sorted(
             f"{thing.__module__}.{thing.__qualname__}"
             for thing in gc.get_objects()
@@ -176,6 +178,7 @@ async def workspace(name: str) -> None:
 async def check(what: str) -> None:
     """Wait until all that the enabled add-ons do has been done again."""
     await uitest.passes(3)
+    assert ("life.beats" in registered()) == is_enabled("life_feed"), f"after {what}"
     before = beats()
     try:
         await uitest.until(lambda: all(count > before[key] for key, count in beats().items()))

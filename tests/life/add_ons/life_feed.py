@@ -25,6 +25,12 @@ class LIFE_OT_feed(bpy.types.Operator):  # type: ignore[misc]
         return {'FINISHED'}
 
 
+@aiobpy.rpc(name="life.beats")
+def count_beats() -> int:
+    """Tell programs how often we have been answered."""
+    return beats["feed"]
+
+
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer with what comes."""
     while line := await reader.readline():
