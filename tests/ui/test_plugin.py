@@ -67,6 +67,21 @@ class TestInBlender:
         assert re.search(r"line \d+ in test_freezes", failures["test_freezes"])
         assert "screenshot: " in failures["test_freezes"]
 
+    @pytest.mark.skipif(not trees(), reason="there is no Blender")
+    def test_a_blender_is_named_on_the_command_line(self, tmp_path: Path) -> None:
+        tree = trees()[0]
+        program = tmp_path / "blender-5" / "blender"
+        program.parent.mkdir()
+        # One that sees our files, as any does that is installed.
+        begin = f'mount --bind /tmp {tree}/tmp && exec chroot {tree} blender "$@"'
+        program.write_text(f"#!/bin/sh\nexec unshare --mount sh -c '{begin}' - \"$@\"\n")
+        program.chmod(0o755)
+        named = ("-v", "--aiobpy-blender", str(program))
+        run = run_pytest(tmp_path, *named, uitest_guide=guides.code("ui_tests"))
+        assert "4 passed" in run.stdout, run.stdout
+        assert "test_everything_is_selected_by_a_key[blender-5] PASSED" in run.stdout
+        assert (tmp_path / "uitest-output" / "blender-5" / "xray.png").exists()
+
     @pytest.mark.skipif(len(trees()) < 2, reason="there are no two Blenders to compare")
     def test_values_that_differ_between_blenders_fail(self, tmp_path: Path) -> None:
         run = run_pytest(tmp_path, uitest_compared=sample("compared"))
