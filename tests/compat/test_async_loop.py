@@ -249,3 +249,29 @@ def test_blocking_work_goes_to_ten_threads(blender: Guest) -> None:
         print(sorted(asyncio.get_event_loop().run_until_complete(work())))
     """
     assert run(blender, "threads", code) == [str(list(range(10)))]
+
+
+def test_a_shut_down_leaves_nothing_and_the_next_loop_takes_its_place(blender: Guest) -> None:
+    code = """
+        import asyncio, sys
+        import bpy
+        from aiobpy import host
+        from aiobpy.compat import async_loop
+        async_loop.register()
+        async_loop.ensure_async_loop()
+        loop = host.loop()
+        print(asyncio.get_event_loop() is loop)
+        host.shut_down()
+        print(hasattr(bpy.types, 'ASYNCIO_OT_loop'))
+        # As Python itself has it, with warnings for errors.
+        try:
+            own = asyncio.get_event_loop()
+        except (DeprecationWarning, RuntimeError) as error:
+            print(sys.version_info >= (3, 12))
+        else:
+            print(sys.version_info < (3, 12) and own is not loop)
+            own.close()
+        again = host.ticked_loop()
+        print(asyncio.get_event_loop() is again, again is not loop)
+    """
+    assert run(blender, "shut_down", code) == ["True", "False", "True", "True True"]

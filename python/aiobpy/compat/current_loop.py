@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 
 
 def adopt() -> EventLoop:
-    """Make the shared loop the main thread's, until it is shut down; return it.
+    """Return the shared loop; until it is shut down it is the main thread's.
 
     Raises:
         RuntimeError: This is not the main thread.
     """
-    global _adopted
     if threading.current_thread() is not threading.main_thread():
         msg = (
             f"the loop can only be had in the main thread, not in"
@@ -36,11 +35,14 @@ def adopt() -> EventLoop:
         )
         raise RuntimeError(msg)
     shared = host.loop()
-    if _adopted is None or _adopted.shared is not shared:
-        _adopted = _Adopted(shared)
-        host.on_shut_down(_adopted.undo)
+    # Somebody may have set another one meanwhile.
     asyncio.set_event_loop(shared)
     return shared
+
+
+def _adopt(shared: EventLoop) -> None:
+    host.on_shut_down(_Adopted(shared).undo)
+    asyncio.set_event_loop(shared)
 
 
 class _Adopted:
@@ -49,7 +51,8 @@ class _Adopted:
     def __init__(self, shared: EventLoop) -> None:
         self.shared = shared
         self._policy = _policy()
-        self._previous = _loop_of(self._policy)
+        previous = _loop_of(self._policy)
+        self._previous = None if previous is None or previous.is_closed() else previous
         if self._previous is not None and asyncio.all_tasks(self._previous):
             _log.warning(
                 "%r has tasks and was the main thread's loop; from now on"
@@ -80,7 +83,7 @@ def _policy() -> Any:
 def _loop_of(policy: Any) -> asyncio.AbstractEventLoop | None:
     # Asking in public makes a loop where there is none.
     loop: asyncio.AbstractEventLoop | None = getattr(getattr(policy, "_local", None), "_loop", None)
-    return None if loop is None or loop.is_closed() else loop
+    return loop
 
 
 def _with_fallback(
@@ -98,4 +101,5 @@ def _with_fallback(
 
 
 _log = logging.getLogger(__name__)
-_adopted: _Adopted | None = None
+
+host.on_each_loop(_adopt)

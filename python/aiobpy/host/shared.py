@@ -27,6 +27,7 @@ _loop: SharedLoop | None = None
 _gui_host: GuiHost | None = None
 _tasks: set[asyncio.Task[Any]] = set()
 _at_shut_down: list[Callable[[], object]] = []
+_at_each_loop: list[Callable[[SharedLoop], object]] = []
 
 
 def loop() -> SharedLoop:
@@ -40,6 +41,8 @@ def loop() -> SharedLoop:
         one_loop.claim()
         _loop = SharedLoop()
         add_ons.watch(release)
+        for function in _at_each_loop:
+            function(_loop)
     return _loop
 
 
@@ -133,6 +136,16 @@ def on_shut_down(function: Callable[[], object]) -> None:
     For what aiobpy itself has registered in Blender: classes, handlers, timers.
     """
     _at_shut_down.append(function)
+
+
+def on_each_loop(function: Callable[[SharedLoop], object]) -> None:
+    """Have `function(loop)` called with the shared loop, at once if there is one.
+
+    After a shut down it is called with the next.
+    """
+    _at_each_loop.append(function)
+    if _loop is not None and not _loop.is_closed():
+        function(_loop)
 
 
 def shut_down() -> None:
