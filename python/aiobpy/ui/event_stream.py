@@ -70,7 +70,8 @@ def events(
 
     Blender has the events too, unless `swallow` is true. While Blender itself is busy with a modal
     operator or a popup, that has the events, and nobody else. File loads and new windows change
-    nothing. While somebody listens, Blender does not auto-save: listen for as long as you need.
+    nothing. While somebody listens, Blender neither auto-saves nor reloads scripts, as with any
+    modal operator: listen for as long as you need.
 
     Args:
         type: One or more types, as in `'SPACE'`, `{'LEFTMOUSE', 'PEN'}`; if left out, all but

@@ -1,10 +1,10 @@
-"""An add-on that counts: a task with its children, and a timer that sets itself again."""
+"""An add-on that counts: two tasks of a task, a key, and a timer that sets itself again."""
 
 import asyncio
 import collections
 
 import aiobpy
-from aiobpy import host
+from aiobpy import host, ui
 
 bl_info = {"name": "Life Clock", "blender": (4, 2, 0), "category": "Development"}
 
@@ -17,6 +17,12 @@ async def count(name: str) -> None:
     while True:
         await asyncio.sleep(0.01)
         beats[name] += 1
+
+
+async def listen() -> None:
+    """Count how often a key is pressed that nobody else wants."""
+    async for _ in ui.events(type='F19', value='PRESS'):
+        beats["key"] += 1
 
 
 async def two() -> None:
@@ -39,6 +45,7 @@ def tick() -> None:
 def register() -> None:
     """Begin all of it. Nothing of it is ended by us."""
     aiobpy.spawn(two(), name="two")
+    aiobpy.spawn(listen(), name="listen")
     tick()
 
 
