@@ -1,7 +1,8 @@
 """Whose a task, a listener, a route or a child process is: the add-on's whose code made it.
 
-While an add-on registers, and in all that its tasks start, a context variable says so. Elsewhere,
-as in an operator that Blender calls, the call stack does: the nearest module of an add-on.
+That is the nearest module of an add-on on the call stack, as in an operator that Blender calls,
+also where another add-on's task calls the operator. Where there is none on it, a context variable
+says whose the task is, which tasks hand on to all that they start.
 """
 
 from __future__ import annotations
@@ -109,7 +110,10 @@ class Owner:
 
 def current() -> Owner:
     """Return the owner of what the calling code makes."""
-    return of_context() or of(_add_on_that_calls() or SCRIPTS)
+    if (named := _named.get()) is not None:
+        return named
+    add_on = _add_on_that_calls()
+    return of(add_on) if add_on else of_context() or of(SCRIPTS)
 
 
 def of_context(context: contextvars.Context | None = None) -> Owner | None:
@@ -121,6 +125,7 @@ def context_for(owned: Owner) -> contextvars.Context:
     """Return a copy of the present context that names an owner."""
     context = contextvars.copy_context()
     context.run(_owner.set, owned)
+    context.run(_named.set, None)
     return context
 
 
@@ -151,11 +156,12 @@ def owner(package: str | Owner) -> Iterator[Owner]:
         msg = "the owner's package is empty; an add-on passes its `__package__`, a script any name"
         raise ValueError(msg)
     owned = of(package) if isinstance(package, str) else package
-    token = _owner.set(owned)
+    tokens = _owner.set(owned), _named.set(owned)
     try:
         yield owned
     finally:
-        _owner.reset(token)
+        _owner.reset(tokens[0])
+        _named.reset(tokens[1])
 
 
 def _add_on_that_calls() -> str | None:
@@ -185,4 +191,7 @@ def _call_and_log(function: Callable[[], object], owned: Owner) -> None:
 
 _log = logging.getLogger(__name__)
 _owner: contextvars.ContextVar[Owner | None] = contextvars.ContextVar("owner", default=None)
+"""Whose the task is."""
+_named: contextvars.ContextVar[Owner | None] = contextvars.ContextVar("named", default=None)
+"""Who was named by `owner`, which nothing on the stack overrules."""
 _owners: dict[str, Owner] = {}

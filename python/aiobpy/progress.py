@@ -83,8 +83,8 @@ def set_progress(fraction: float | None, text: str = "") -> None:
 def begin(name: str, owned: owners.Owner) -> tuple[Work, contextvars.Context]:
     """Return the facts of a task to be started, and the context for it to run in."""
     work = Work(name, owned)
-    context = contextvars.copy_context()
-    context.run(_enter, work, owned)
+    context = owners.context_for(owned)
+    context.run(_work.set, work)
     return work, context
 
 
@@ -130,11 +130,6 @@ def failures() -> list[Failure]:
 def forget_failures() -> None:
     """The person has seen them."""
     _failures.clear()
-
-
-def _enter(work: Work, owned: owners.Owner) -> None:
-    _work.set(work)
-    owners._owner.set(owned)
 
 
 log = logging.getLogger("aiobpy")

@@ -72,6 +72,24 @@ def test_a_task_that_asyncio_starts_outside_of_the_loop_is_the_add_ons(
     assert aiobpy.run(task).name == ADD_ON
 
 
+def test_an_operator_that_another_add_ons_task_calls_is_its_own(
+    add_on: Callable[[str], Any],
+) -> None:
+    start = add_on("def start(work): return aiobpy.spawn(work)")["start"]
+
+    async def child() -> str:
+        return owners.current().name
+
+    async def work() -> tuple[str, str]:
+        return await start(child()), await asyncio.create_task(child())
+
+    with aiobpy.owner("cups"):
+        task = aiobpy.spawn(work())
+        overruled = start(child())
+    assert aiobpy.run(task) == (ADD_ON, "cups")
+    assert aiobpy.run(overruled) == "cups"
+
+
 def test_release_cancels_the_tasks_of_one_add_on_and_waits_for_their_end() -> None:
     ended = []
 
