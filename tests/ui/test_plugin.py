@@ -24,7 +24,7 @@ class TestInBlender:
     def test_the_guides_test_passes_in_each_blender(self, tmp_path: Path) -> None:
         run = run_pytest(tmp_path, uitest_guide=guides.code("ui_tests"))
         assert run.returncode == 0, run.stdout
-        assert f"{4 * len(trees())} passed" in run.stdout
+        assert f"{5 * len(trees())} passed" in run.stdout
         assert len(list((tmp_path / "uitest-output").rglob("xray.png"))) == len(trees())
 
     @pytest.mark.parametrize("tree", trees(), ids=lambda tree: tree.name)
@@ -96,7 +96,7 @@ class TestInBlender:
         program.chmod(0o755)
         named = ("-v", "--aiobpy-blender", str(program))
         run = run_pytest(tmp_path, *named, uitest_guide=guides.code("ui_tests"))
-        assert "4 passed" in run.stdout, run.stdout
+        assert "5 passed" in run.stdout, run.stdout
         assert "test_everything_is_selected_by_a_key[blender-5] PASSED" in run.stdout
         assert (tmp_path / "uitest-output" / "blender-5" / "xray.png").exists()
 
