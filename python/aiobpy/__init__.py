@@ -66,8 +66,21 @@ __all__ = [
 
 _IN_BLENDER = {
     "AsyncOperator": "aiobpy.ui.async_operator:AsyncOperator",
-    "ui": "aiobpy.ui",
+    "BakeError": "aiobpy.jobs:BakeError",
+    "BlendFileError": "aiobpy.jobs:BlendFileError",
+    "RenderError": "aiobpy.jobs:RenderError",
+    "RenderStopped": "aiobpy.jobs:RenderStopped",
+    "bake": "aiobpy.jobs:bake",
     "context": "aiobpy.places:context",
+    "frame": "aiobpy.main_loop:frame",
+    "handlers": "aiobpy.handlers",
+    "idle": "aiobpy.main_loop:idle",
+    "open_file": "aiobpy.jobs:open_file",
+    "render": "aiobpy.jobs:render",
+    "save": "aiobpy.jobs:save",
+    "spread": "aiobpy.main_loop:spread",
+    "ui": "aiobpy.ui",
+    "undo_step": "aiobpy.undo:undo_step",
 }
 """Names that need Blender, and where they are: a module, or something in one. They are loaded when
 they are first asked for, because loading `bpy` would make a Blender of any Python."""

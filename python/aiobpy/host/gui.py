@@ -41,6 +41,7 @@ class GuiHost:
         budget: Seconds of one tick that a person prefers; `pace.budget` may give less.
         visits: How often Blender has called, whether there was anything to do or not.
         lateness: Seconds between two calls.
+        is_visiting: Whether a tick is under way.
         keeps_frame_rate: Whether the budget shrinks while Blender draws for somebody.
     """
 
@@ -51,6 +52,8 @@ class GuiHost:
         self.visits = 0
         self.lateness = Lateness()
         self.keeps_frame_rate = True
+        self.is_visiting = False
+        self._waiting: list[asyncio.Future[None]] = []
         self._left = 0.0
         self._looked = 0.0
         self._blender = pace.Blender()
@@ -92,6 +95,12 @@ class GuiHost:
         if self._window_timer is not None:
             self._window_timer.stop()
 
+    def next_visit(self) -> asyncio.Future[None]:
+        """Return a future that is done when Blender calls again, after it has gone round once."""
+        future: asyncio.Future[None] = self.loop.create_future()
+        self._waiting.append(future)
+        return future
+
     def present_budget(self) -> float:
         """Return the seconds that the next tick may last."""
         return pace.budget(self.budget, self._blender) if self.keeps_frame_rate else self.budget
@@ -101,6 +110,8 @@ class GuiHost:
         away = now - self._left
         self.lateness.last = away
         self.lateness.worst = max(self.lateness.worst, away)
+        if self._waiting:
+            self._wake_the_waiting()
         has_work = self.loop.has_ready()
         if has_work:
             self._blender.pass_seconds = away
@@ -112,14 +123,23 @@ class GuiHost:
         self._left = now
         self._ask_for_more(now, has_work)
 
+    def _wake_the_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
     def _run(self) -> None:
         # Blender drops a timer that raises, and ends with one that exits: nothing may get out.
+        self.is_visiting = True
         try:
             self.loop.run_ready(self.present_budget())
         except BaseException as error:
             self.loop.call_exception_handler(
                 {"message": "a tick of the loop was cut short", "exception": error}
             )
+        finally:
+            self.is_visiting = False
         overrides.end_all()
 
     def _ask_for_more(self, now: float, found_work: bool) -> None:
@@ -139,6 +159,7 @@ class GuiHost:
         self._looked = now
         windows = bpy.context.window_manager.windows
         self._blender.is_animating = any(window.screen.is_animation_playing for window in windows)
+        self._blender.is_handling = others_are_modal(windows)
 
     def _make_tick(self) -> Any:
         def tick() -> float | None:

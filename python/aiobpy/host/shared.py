@@ -228,6 +228,8 @@ def _close_with_python() -> None:
         if not _blender_has_freed_its_classes():
             with contextlib.suppress(Exception):
                 _take_down()
+        # It is what the loop still has of its users; Blender 4.5 hangs at its end for that.
+        _loop.set_exception_handler(None)
         _loop.close()
 
 
