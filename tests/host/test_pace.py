@@ -17,10 +17,9 @@ def test_an_idle_blender_gives_the_whole_budget() -> None:
     "blender",
     [
         Blender(is_animating=True, pass_seconds=0.02),
-        Blender(is_handling=True, pass_seconds=0.02),
         Blender(pass_seconds=0.02),
     ],
-    ids=["playback", "transform", "menu that is drawn"],
+    ids=["playback", "transform or menu"],
 )
 def test_a_blender_that_draws_for_somebody_gives_a_small_part_of_its_pass(blender: Blender) -> None:
     assert budget(PREFERRED, blender) == pytest.approx(0.04 * 0.02)

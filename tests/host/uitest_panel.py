@@ -22,15 +22,7 @@ async def sidebar() -> AsyncIterator[None]:
     """Register the panels, and open our tab of the viewport's sidebar."""
     for module in (blender.preferences, *blender._modules[1:]):
         module.register()
-    area = next(area for area in uitest.window().screen.areas if area.type == 'VIEW_3D')
-    area.spaces.active.show_region_ui = True
-    region = next(region for region in area.regions if region.type == 'UI')
-    await uitest.until(lambda: region.width > 1)
-    area.tag_redraw()
-    await uitest.passes(10)
-    region.active_panel_category = tasks.CATEGORY
-    area.tag_redraw()
-    await uitest.passes(20)
+    await uitest.open_sidebar(tasks.CATEGORY)
     try:
         yield
     finally:

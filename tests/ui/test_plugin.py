@@ -24,7 +24,7 @@ class TestInBlender:
     def test_the_guides_test_passes_in_each_blender(self, tmp_path: Path) -> None:
         run = run_pytest(tmp_path, uitest_guide=guides.code("ui_tests"))
         assert run.returncode == 0, run.stdout
-        assert f"{4 * len(trees())} passed" in run.stdout
+        assert f"{5 * len(trees())} passed" in run.stdout
         assert len(list((tmp_path / "uitest-output").rglob("xray.png"))) == len(trees())
 
     @pytest.mark.parametrize("tree", trees(), ids=lambda tree: tree.name)
@@ -67,6 +67,24 @@ class TestInBlender:
         assert re.search(r"line \d+ in test_freezes", failures["test_freezes"])
         assert "screenshot: " in failures["test_freezes"]
 
+    @pytest.mark.parametrize("tree", trees(), ids=lambda tree: tree.name)
+    def test_an_add_on_is_brought_into_blender(self, tmp_path: Path, tree: Path) -> None:
+        package = tmp_path / "teapots"
+        package.mkdir()
+        (package / "__init__.py").write_text(sample("teapots"))
+        run = run_pytest(
+            tmp_path,
+            *("-k", tree.name),
+            settings="aiobpy_uitest_packages = teapots",
+            uitest_teapots=sample("teapots_tested"),
+        )
+        assert run.returncode == 0, run.stdout
+
+    def test_a_package_that_is_not_there_is_named(self, tmp_path: Path) -> None:
+        settings = "aiobpy_uitest_packages = nowhere"
+        run = run_pytest(tmp_path, settings=settings, uitest_x="async def test_x(): pass")
+        assert f"there is no `{tmp_path}/nowhere` to bring into Blender" in run.stdout
+
     @pytest.mark.skipif(not trees(), reason="there is no Blender")
     def test_a_blender_is_named_on_the_command_line(self, tmp_path: Path) -> None:
         tree = trees()[0]
@@ -78,7 +96,7 @@ class TestInBlender:
         program.chmod(0o755)
         named = ("-v", "--aiobpy-blender", str(program))
         run = run_pytest(tmp_path, *named, uitest_guide=guides.code("ui_tests"))
-        assert "4 passed" in run.stdout, run.stdout
+        assert "5 passed" in run.stdout, run.stdout
         assert "test_everything_is_selected_by_a_key[blender-5] PASSED" in run.stdout
         assert (tmp_path / "uitest-output" / "blender-5" / "xray.png").exists()
 
@@ -140,12 +158,16 @@ def sections(printed: str) -> dict[str, str]:
 
 
 def run_pytest(
-    folder: Path, *arguments: str, hooks: str = "tests.conftest", **files: str
+    folder: Path,
+    *arguments: str,
+    hooks: str = "tests.conftest",
+    settings: str = "",
+    **files: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run such files in the Blenders that our own tests use, and return what was printed."""
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers = blender\n")
+    (folder / "pytest.ini").write_text(f"[pytest]\nmarkers = blender\n{settings}\n")
     plugins = ("-p", "aiobpy.uitest.plugin", "-p", hooks, "-p", "no:cacheprovider")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "--color=no", *plugins, *arguments, str(folder)],

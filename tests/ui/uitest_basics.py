@@ -38,8 +38,7 @@ async def test_a_button_is_found_by_what_its_operator_is_called_with() -> None:
 
 
 async def test_a_number_is_edited_in_its_field() -> None:
-    viewport().show_region_ui = True
-    await uitest.passes(2)
+    await uitest.open_sidebar("Item")
     field = await uitest.find(prop="location[1]", area='VIEW_3D', region='UI')
     await uitest.move(field.x, field.y)
     await uitest.press('RET')
@@ -91,6 +90,11 @@ async def test_another_window_is_pressed_and_clicked_in() -> None:
     await uitest.move(*uitest.centre(in_window=1), in_window=1)
     await uitest.press("A", in_window=1)
     await uitest.until(lambda: len(bpy.context.selected_objects) == 3)
+
+
+async def test_a_tab_that_is_not_there_is_reported_with_those_that_are() -> None:
+    with pytest.raises(LookupError, match=r"the VIEW_3D has no tab 'Tee': .*'Tool'"):
+        await uitest.open_sidebar("Tee")
 
 
 async def test_a_button_that_is_not_there_is_reported_with_those_that_are() -> None:

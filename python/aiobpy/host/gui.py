@@ -159,7 +159,6 @@ class GuiHost:
         self._looked = now
         windows = bpy.context.window_manager.windows
         self._blender.is_animating = any(window.screen.is_animation_playing for window in windows)
-        self._blender.is_handling = others_are_modal(windows)
 
     def _make_tick(self) -> Any:
         def tick() -> float | None:

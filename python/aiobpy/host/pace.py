@@ -27,12 +27,10 @@ class Blender:
 
     Attributes:
         is_animating: An animation plays in one of its windows.
-        is_handling: A modal operator that is not ours holds a window, as a transform does.
         pass_seconds: How long its last pass took, the time in our tick left out.
     """
 
     is_animating: bool = False
-    is_handling: bool = False
     pass_seconds: float = 0.0
 
 
@@ -40,10 +38,10 @@ def budget(preferred: float, blender: Blender) -> float:
     """Return the seconds that the next tick may last.
 
     While Blender draws for somebody who watches, as in a playback, a transform or a menu that
-    follows the pointer, a small part of its pass; else what is preferred.
+    follows the pointer, a small part of its pass; else what is preferred. That a modal operator
+    runs says nothing: add-ons have some that run for as long as Blender does.
     """
-    draws = blender.pass_seconds > IDLE_PASS
-    if not (blender.is_animating or blender.is_handling or draws):
+    if not (blender.is_animating or blender.pass_seconds > IDLE_PASS):
         return preferred
     return min(preferred, max(LEAST_BUDGET, BUSY_SHARE * blender.pass_seconds))
 

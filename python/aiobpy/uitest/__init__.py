@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aiobpy.uitest.buttons import Spot, find
     from aiobpy.uitest.events import click, drag, move, press, type_text
     from aiobpy.uitest.pictures import screenshot
-    from aiobpy.uitest.places import centre, window
+    from aiobpy.uitest.places import centre, open_sidebar, window
     from aiobpy.uitest.recording import compare
     from aiobpy.uitest.waiting import passes, until
 
@@ -27,6 +27,7 @@ __all__ = [
     "drag",
     "find",
     "move",
+    "open_sidebar",
     "passes",
     "press",
     "screenshot",
@@ -43,6 +44,7 @@ _MODULES = {
     "drag": "events",
     "find": "buttons",
     "move": "events",
+    "open_sidebar": "places",
     "passes": "waiting",
     "press": "events",
     "screenshot": "pictures",

@@ -61,8 +61,6 @@ def start(descriptor: int, output: str) -> None:
     view.open_sublevel_delay = 40
     # Software GL draws each pixel as often as it is sampled.
     bpy.context.preferences.system.viewport_aa = 'OFF'
-    loop = host.ticked_loop()
-    loop.set_exception_handler(lambda _loop, context: _reported.append(_problem(context)))
     host.spawn(_serve(socket.socket(fileno=descriptor)), name="aiobpy.uitest")
 
 
@@ -122,6 +120,8 @@ async def _run(
 
 
 async def _reset() -> None:
+    # The test before may have set its own.
+    asyncio.get_running_loop().set_exception_handler(_note_problem)
     _reported.clear()
     recording.take_recorded()
     simulation.forget_pointer()
@@ -212,10 +212,10 @@ def _without_our_frames(error: BaseException, path: str) -> BaseException:
     return error.with_traceback(entry)
 
 
-def _problem(context: dict[str, Any]) -> str:
+def _note_problem(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     error = context.get("exception")
-    text = str(context.get("message"))
-    return text if error is None else text + "\n" + "".join(traceback.format_exception(error))
+    lines = [str(context.get("message")), *(traceback.format_exception(error) if error else ())]
+    _reported.append("\n".join(line.rstrip("\n") for line in lines))
 
 
 _STEPS: Final[Mapping[str, Callable[..., Coroutine[Any, Any, Any]]]] = {

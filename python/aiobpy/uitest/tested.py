@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import importlib.util
 import re
 import shutil
@@ -84,8 +83,15 @@ class TestedBlender:
         blender = self._running()
         already_said = len(blender.said())
         answer = None
-        with contextlib.suppress(NoAnswerError):
+        try:
             answer = blender.wire.ask_for(seconds + _GRACE, "run", arguments)
+        except NoAnswerError:
+            pass
+        except BaseException:
+            # Somebody has lost patience: Blender would go on with the test.
+            blender.close()
+            self._blender = None
+            raise
         self._fetch_pictures()
         if answer is None:
             pytest.fail(self._gone(blender, arguments, already_said), pytrace=False)
