@@ -69,6 +69,7 @@ _IN_BLENDER = {
     "BakeError": "aiobpy.jobs:BakeError",
     "BlendFileError": "aiobpy.jobs:BlendFileError",
     "RenderError": "aiobpy.jobs:RenderError",
+    "RenderProgress": "aiobpy.jobs:RenderProgress",
     "RenderStopped": "aiobpy.jobs:RenderStopped",
     "bake": "aiobpy.jobs:bake",
     "context": "aiobpy.places:context",

@@ -14,6 +14,7 @@ import bpy
 from aiobpy import handlers, host, main_loop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _MARK: Final = "aiobpy_undo_step"
@@ -131,12 +132,11 @@ def _run(name: str, **properties: Any) -> None:
 
 
 def _begin_to_mark() -> None:
-    global _is_cleaning
+    global _cleaning
     bpy.context.scene[_MARK] = True
-    if not _is_cleaning:
-        _is_cleaning = True
+    if _cleaning is None:
         # A snapshot that was made meanwhile has the mark: nobody is to see it when it comes back.
-        handlers.subscribe(("undo_post", "redo_post", "load_post"), _clean_up)
+        _cleaning = handlers.subscribe(("undo_post", "redo_post", "load_post"), _clean_up)
         host.on_shut_down(_forget_cleaning)
 
 
@@ -150,14 +150,20 @@ def _clear_marks() -> None:
             del scene[_MARK]
 
 
-def _clean_up(_fired: handlers.Fired) -> None:
-    if not _open:
-        _clear_marks()
+def _clean_up(fired: handlers.Fired) -> None:
+    if _open:
+        return
+    _clear_marks()
+    if fired.handler == "load_post":
+        # The snapshots are gone with the file.
+        _forget_cleaning()
 
 
 def _forget_cleaning() -> None:
-    global _is_cleaning
-    _is_cleaning = False
+    global _cleaning
+    if _cleaning is not None:
+        _cleaning()
+        _cleaning = None
     _open.clear()
 
 
@@ -165,4 +171,4 @@ _around: contextvars.ContextVar[undo_step | None] = contextvars.ContextVar(
     "undo_step", default=None
 )
 _open: list[undo_step] = []
-_is_cleaning = False
+_cleaning: Callable[[], None] | None = None
