@@ -67,9 +67,13 @@ async def test_a_menu_and_a_menu_in_it_are_clicked_through() -> None:
 async def test_a_box_is_dragged_around_what_it_selects() -> None:
     await uitest.press("A", alt=True)
     x, y = uitest.centre()
-    await uitest.press("B")
-    await uitest.drag(x - 250, y - 250, x + 250, y + 250)
+    await uitest.drag(x - 150, y - 150, x + 120, y + 120)
     await uitest.until(lambda: bpy.data.objects["Cube"].select_get())
+    # With a key that is held: one more, or one less.
+    await uitest.drag(x - 400, y - 50, x - 100, y + 250, shift=True)
+    await uitest.until(lambda: len(bpy.context.selected_objects) == 2)
+    await uitest.drag(x - 150, y - 150, x + 120, y + 120, ctrl=True)
+    await uitest.until(lambda: [o.name for o in bpy.context.selected_objects] == ["Camera"])
 
 
 async def test_a_transform_follows_the_pointer_until_it_is_confirmed() -> None:

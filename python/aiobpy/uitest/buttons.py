@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import bpy
 
 from aiobpy.uitest import places
-from aiobpy.uitest.simulation import pointer, simulate
+from aiobpy.uitest.simulation import let_go, pointer, simulate
 from aiobpy.uitest.waiting import passes
 
 if TYPE_CHECKING:
@@ -234,6 +234,7 @@ async def _ask_popup(x: int, y: int, in_window: int) -> str:
     simulate('C', 'PRESS', in_window=in_window, ctrl=True)
     await passes(1)
     simulate('C', 'RELEASE', in_window=in_window, ctrl=True)
+    let_go(in_window=in_window, ctrl=True)
     await passes(1)
     return str(bpy.context.window_manager.clipboard)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 import bpy
 
 from aiobpy.uitest import buttons
-from aiobpy.uitest.simulation import Modifiers, known, simulate
+from aiobpy.uitest.simulation import Modifiers, hold, known, let_go, simulate
 from aiobpy.uitest.waiting import passes
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ async def drag(
     """
     known(button)
     await move(x, y, in_window=in_window)
+    hold(in_window=in_window, **modifiers)
     simulate(button, 'PRESS', in_window=in_window, **modifiers)
     await passes(_HANDLED_AND_DRAWN)
     for step in range(1, steps + 1):
@@ -128,6 +129,7 @@ async def drag(
         simulate('MOUSEMOVE', 'NOTHING', at=place, in_window=in_window, **modifiers)
         await passes(1)
     simulate(button, 'RELEASE', in_window=in_window, **modifiers)
+    let_go(in_window=in_window, **modifiers)
     await passes(_HANDLED_AND_DRAWN)
 
 
@@ -145,9 +147,11 @@ async def type_text(text: str, *, in_window: int = 0) -> None:
 
 
 async def _press(kind: str, character: str, in_window: int, **modifiers: Unpack[Modifiers]) -> None:
+    hold(in_window=in_window, **modifiers)
     simulate(kind, 'PRESS', in_window=in_window, character=character, **modifiers)
     await passes(1)
     # What was pressed may have closed the window.
     if in_window < len(bpy.context.window_manager.windows):
         simulate(kind, 'RELEASE', in_window=in_window, **modifiers)
+        let_go(in_window=in_window, **modifiers)
     await passes(_HANDLED_AND_DRAWN)

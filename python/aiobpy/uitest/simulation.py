@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 import bpy
 
@@ -19,6 +19,7 @@ class Modifiers(TypedDict, total=False):
     oskey: bool
 
 
+_KEYS: Final = {"shift": 'LEFT_SHIFT', "ctrl": 'LEFT_CTRL', "alt": 'LEFT_ALT', "oskey": 'OSKEY'}
 _pointer: tuple[int, int] | None = None
 
 
@@ -59,6 +60,18 @@ def simulate(
     _pointer = x, y
     written = {"unicode": character} if character else {}
     window.event_simulate(type=kind, value=value, x=x, y=y, **written, **modifiers)
+
+
+def hold(*, in_window: int = 0, **modifiers: Unpack[Modifiers]) -> None:
+    """Press the keys that are to be held. Blender takes those of the event before into a drag."""
+    for name in modifiers:
+        simulate(_KEYS[name], 'PRESS', in_window=in_window, **modifiers)
+
+
+def let_go(*, in_window: int = 0, **modifiers: Unpack[Modifiers]) -> None:
+    """Release the keys that were held."""
+    for name in modifiers:
+        simulate(_KEYS[name], 'RELEASE', in_window=in_window)
 
 
 def pointer(*, in_window: int = 0) -> tuple[int, int]:
