@@ -118,3 +118,25 @@ async def test_a_callback_that_takes_long_is_named_with_its_add_on() -> None:
 
 async def test_a_person_sees_the_longest_that_blender_stayed_away() -> None:
     assert host.gui_host().lateness.worst > 0
+
+
+async def test_a_panel_that_waits_while_it_draws_is_told_off_and_blender_draws_on() -> None:
+    errors: list[str] = []
+
+    class TEST_PT_waits(bpy.types.Panel):
+        bl_label, bl_space_type, bl_region_type = "Waits", 'VIEW_3D', 'UI'
+        bl_category = "Item"
+
+        def draw(self, _context: bpy.types.Context) -> None:
+            try:
+                aiobpy.run(asyncio.sleep(0))
+            except RuntimeError as error:
+                errors.append(str(error))
+            self.layout.label(text="drawn all the same")
+
+    bpy.utils.register_class(TEST_PT_waits)
+    area = next(area for area in uitest.window().screen.areas if area.type == 'VIEW_3D')
+    area.spaces.active.show_region_ui = True
+    await uitest.until(lambda: errors)
+    bpy.utils.unregister_class(TEST_PT_waits)
+    assert "TEST_PT_waits.draw() cannot wait for anything: Blender is drawing" in errors[0]

@@ -228,7 +228,10 @@ def _close_with_python() -> None:
         if not _blender_has_freed_its_classes():
             with contextlib.suppress(Exception):
                 _take_down()
-        # It is what the loop still has of its users; Blender 4.5 hangs at its end for that.
+        # What Blender's own scripts hold of us, and we of tasks and handlers, would keep the `bpy`
+        # module alive: Blender would not be ended with Python but after it, and crash or hang.
+        add_ons.unwatch()
+        _tasks.clear()
         _loop.set_exception_handler(None)
         _loop.close()
 

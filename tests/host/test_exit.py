@@ -1,0 +1,48 @@
+"""Python's end, with work under way: Blender 4.2 would crash then and 4.5 hang, if we held on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = '''
+import asyncio, bpy, aiobpy
+
+async def wait():
+    await asyncio.sleep(3600)
+
+async def main():
+    aiobpy.spawn(wait(), name="waits for an hour")
+    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    await asyncio.open_connection(*server.sockets[0].getsockname())
+    await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE)
+    END
+
+aiobpy.run(main())
+print("the end of the script", flush=True)
+'''
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["await asyncio.sleep(0.01)", "from aiobpy import server; server.start(token='t' * 16)"],
+    ids=["tasks and connections", "a web server"],
+)
+def test_python_ends_cleanly_with_work_under_way(end: str, python: Path, tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [python, "-c", PROGRAM.replace("END", end)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+    )
+    assert "the end of the script" in finished.stdout
+    assert finished.returncode == 0, finished.stderr
+    assert "Traceback" not in finished.stderr
