@@ -93,6 +93,18 @@ def write_json(name: str, result: dict[str, Any]) -> Path:
     return path
 
 
+def keep(page: Path, command: str, text: str) -> None:
+    """Put `text` into a page, between the two marks that name the command that writes it."""
+    begin, end = (
+        f"<!-- written by `cargo xtask {command} --keep`: from here -->",
+        "<!-- to here -->",
+    )
+    before, rest = page.read_text().split(begin)
+    _old, after = rest.split(end)
+    page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
+    print(f"  {page.relative_to(ROOT)}")
+
+
 def verdict(name: str, value: float, goal: float, *, at_least: bool) -> bool:
     """Say whether a goal is met, and return it."""
     is_met = value >= goal if at_least else value <= goal

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiobpy.uitest.display import Display
+from benches import machine
 from tests.blender.gui_blender import GuiBlender, Installation, install_libraries, trees
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ def main(arguments: list[str]) -> bool:
     if not found:
         print("no Blender with windows is installed\nhint: `cargo xtask setup` installs two")
         return False
-    lines = ["# A Blender with windows\n"]
-    lines.append(f"`cargo xtask bench gui --rounds {options.rounds}`\n")
+    lines = [
+        INTRODUCTION.format(options=f"--rounds {options.rounds} --seconds {options.seconds:g}")
+    ]
     verdicts = []
     for tree in found:
         with blender_of(tree) as blender, Feeder.start() as feeder:
@@ -66,12 +68,13 @@ def main(arguments: list[str]) -> bool:
         print("\n".join(tables))
         lines += tables
         verdicts += goals
+    lines.append("\n## Goals\n")
     met = all(is_met for _, is_met in verdicts)
     for text, is_met in verdicts:
         print(f"{'met   ' if is_met else 'MISSED'} {text}")
         lines.append(f"- {'met' if is_met else '**missed**'}: {text}")
     if options.keep:
-        PAGE.write_text("\n".join(lines) + "\n")
+        machine.keep(PAGE, "bench gui", "\n".join(lines))
     return met
 
 

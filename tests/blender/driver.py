@@ -47,6 +47,23 @@ def disable() -> Step:
     return result
 
 
+def update(package: str) -> Step:
+    """Install the extension over itself while a task of it runs, as an update does."""
+    import asyncio
+
+    import aiobpy
+
+    with aiobpy.owner(MODULE):
+        task = aiobpy.spawn(asyncio.Event().wait())
+    yield passes(5)
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        result = bpy.ops.extensions.package_install_files(
+            filepath=package, repo='user_default', enable_on_install=True, overwrite=True
+        )
+    yield task.done
+    return [*result, task.cancelled()]
+
+
 def save_preferences() -> Step:
     """Keep the extension enabled for the next start."""
     yield passes(1)

@@ -79,6 +79,22 @@ def test_quitting_with_the_server_on_ends_cleanly(
     assert discovery_files(installation) == []
 
 
+def test_an_update_ends_what_runs_and_all_works_again(
+    installation: Installation, extension_zip: Path, start: Start
+) -> None:
+    install(installation, extension_zip, "--enable")
+    blender = start()
+    assert blender.ask("loop_is_alive") == 42
+    zip_inside = str(installation.bring(extension_zip))
+    for _ in range(2):
+        assert blender.ask("update", package=zip_inside) == ["FINISHED", True]
+        assert blender.ask("loop_is_alive") == 42
+        assert ours(blender.thread_names()).count("aiobpy-io") == 1
+    blender.ask("quit_blender")
+    assert blender.wait() == 0, blender.said()
+    assert "Traceback" not in blender.said()
+
+
 def test_methods_of_an_add_on_answer_over_http_also_after_a_file_load(
     installation: Installation, extension_zip: Path, start: Start
 ) -> None:
