@@ -55,8 +55,7 @@ def main(arguments: list[str]) -> bool:
     if not found:
         print("no Blender with windows is installed\nhint: `cargo xtask setup` installs two")
         return False
-    lines = [f"`cargo xtask bench gui --rounds {options.rounds} --seconds {options.seconds:g}`
-"]
+    lines = [f"`cargo xtask bench gui --rounds {options.rounds} --seconds {options.seconds:g}`\n"]
     verdicts = []
     for tree in found:
         with blender_of(tree) as blender, Feeder.start() as feeder:
