@@ -1,7 +1,7 @@
 """asyncio for Blender, with the network in Rust."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiobpy._native import __version__
 from aiobpy.host import run, spawn
@@ -28,6 +28,26 @@ from aiobpy.transfer import (
     read_file,
     upload,
 )
+
+if TYPE_CHECKING:
+    # What needs Blender: see `_IN_BLENDER`.
+    from aiobpy import handlers as handlers
+    from aiobpy import ui as ui
+    from aiobpy.jobs import BakeError as BakeError
+    from aiobpy.jobs import BlendFileError as BlendFileError
+    from aiobpy.jobs import RenderError as RenderError
+    from aiobpy.jobs import RenderProgress as RenderProgress
+    from aiobpy.jobs import RenderStopped as RenderStopped
+    from aiobpy.jobs import bake as bake
+    from aiobpy.jobs import open_file as open_file
+    from aiobpy.jobs import render as render
+    from aiobpy.jobs import save as save
+    from aiobpy.main_loop import frame as frame
+    from aiobpy.main_loop import idle as idle
+    from aiobpy.main_loop import spread as spread
+    from aiobpy.places import context as context
+    from aiobpy.ui.async_operator import AsyncOperator as AsyncOperator
+    from aiobpy.undo import undo_step as undo_step
 
 __all__ = [
     "ChecksumError",
@@ -95,3 +115,7 @@ def __getattr__(name: str) -> Any:
     module, _, attribute = place.partition(":")
     found = importlib.import_module(module)
     return getattr(found, attribute) if attribute else found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_IN_BLENDER]

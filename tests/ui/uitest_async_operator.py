@@ -18,7 +18,7 @@ class Gate:
 ended: list[int] = []
 
 
-class UITEST_OT_bring(aiobpy.AsyncOperator):  # type: ignore[misc]
+class UITEST_OT_bring(aiobpy.AsyncOperator):
     """Add empties, one by one"""
 
     bl_idname = "uitest.bring"
