@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
+import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
@@ -14,8 +16,10 @@ from aiobpy import host, owners, progress
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-_LOOK_AGAIN: Final = 0.05
-"""Seconds until Blender hears that the work has ended."""
+_SOON: Final = 0.001
+"""Seconds after which Blender hears that the work has ended."""
+_PATIENCE: Final = 1.0
+"""Seconds that Blender has to hear of it: its operator may have been unregistered."""
 
 
 class AsyncOperator(bpy.types.Operator):
@@ -64,6 +68,7 @@ class AsyncOperator(bpy.types.Operator):
             self._run.start(self.async_execute(context))
             with contextlib.suppress(asyncio.CancelledError):
                 host.run(self._run.task)
+            self._run.remove_timer()
             return self._run.report(self)
         if host.has_main_loop():
             return self._begin(context)
@@ -74,11 +79,10 @@ class AsyncOperator(bpy.types.Operator):
         self.report({'ERROR'}, msg)
         return {'CANCELLED'}
 
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+    def modal(self, _context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Have the work go on until it ends; Esc cancels it."""
         if self._run.task.done():
-            context.window_manager.event_timer_remove(self._timer)
-            self._run.end()
+            self._run.remove_timer()
             return self._run.report(self)
         if event.type == 'ESC' and event.value == 'PRESS':
             self._run.task.cancel("Esc was pressed")
@@ -88,16 +92,13 @@ class AsyncOperator(bpy.types.Operator):
     def cancel(self, _context: bpy.types.Context) -> None:
         """A file is being loaded, or the window closed: the operator is about to be freed."""
         self._run.is_over = True
-        self._run.end()
         self._run.task.cancel("its operator has ended")
 
     def _begin(self, context: bpy.types.Context) -> set[str]:
         self._run = _Run(self, context)
-        self._run.show(None, "")
         self._run.start(self.async_execute(context))
-        manager = context.window_manager
-        self._timer = manager.event_timer_add(_LOOK_AGAIN, window=context.window)
-        manager.modal_handler_add(self)
+        self._run.show(None, "")
+        context.window_manager.modal_handler_add(self)
         return {'RUNNING_MODAL'}
 
 
@@ -110,14 +111,49 @@ class _Run:
         self.is_over = False
         self._label = operator.bl_label
         self._owner = owners.add_on_of(type(operator).__module__) or owners.current().name
+        self._window = context.window.as_pointer() if context.window else 0
+        self._timer: Any = None
         self._workspace = context.workspace.name if context.workspace else None
         self._text = ""
         self._result: set[str] = {'CANCELLED'}
         self._error: Exception | None = None
 
     def start(self, work: Coroutine[Any, Any, set[str] | None]) -> None:
+        """Begin.
+
+        Raises:
+            TypeError: `async_execute` is no coroutine function.
+        """
+        if not inspect.iscoroutine(work):
+            msg = f"{self._label}: `async_execute` is not `async def`, but gave {work!r}"
+            raise TypeError(msg)
         with owners.owner(self._owner):
             self.task = host.spawn(self._carry_out(work), name=self._label)
+        self.task.add_done_callback(self._end, context=contextvars.Context())
+        # Of a task that is cancelled before it has begun.
+        self.task.add_done_callback(lambda _task: work.close())
+
+    def remove_timer(self) -> None:
+        """Blender has heard of the end, or nobody is there to hear."""
+        timer, self._timer = self._timer, None
+        if timer is not None and not self.is_over and self._open_window() is not None:
+            bpy.context.window_manager.event_timer_remove(timer)
+
+    def _end(self, _task: asyncio.Task[None]) -> None:
+        """The work has ended: leave the status bar to others, and have Blender call `modal`."""
+        if self in _shown:
+            _shown.remove(self)
+        self._write()
+        window = self._open_window()
+        if window is not None and not self.is_over:
+            self._timer = bpy.context.window_manager.event_timer_add(_SOON, window=window)
+            self.task.get_loop().call_later(_PATIENCE, self.remove_timer)
+
+    def _open_window(self) -> Any:
+        for window in bpy.context.window_manager.windows:
+            if window.as_pointer() == self._window:
+                return window
+        return None
 
     async def _carry_out(self, work: Coroutine[Any, Any, set[str] | None]) -> None:
         try:
@@ -136,7 +172,7 @@ class _Run:
                 {'ERROR'}, f"{self._label}: {self._error or type(self._error).__name__}"
             )
             return {'CANCELLED'}
-        if not self._result <= {'FINISHED', 'CANCELLED'}:
+        if not isinstance(self._result, set) or not self._result <= {'FINISHED', 'CANCELLED'}:
             operator.report(
                 {'ERROR'},
                 f"{self._label}: async_execute returned {self._result!r}; return {{'FINISHED'}},"
@@ -152,12 +188,6 @@ class _Run:
         self._text = f"{self._label}{percent}{what}   {translated('Esc: Cancel')}"
         if self not in _shown:
             _shown.append(self)
-        self._write()
-
-    def end(self) -> None:
-        """Leave the status bar to others."""
-        if self in _shown:
-            _shown.remove(self)
         self._write()
 
     def _write(self) -> None:

@@ -32,7 +32,7 @@ class Event:
         value: `'PRESS'`, `'RELEASE'`, `'CLICK'`, `'DOUBLE_CLICK'`, `'CLICK_DRAG'`, `'NOTHING'`.
         unicode: What was typed; empty if nothing was.
         mouse_region_x: In the region under the cursor; as `mouse_x` if there is none.
-        pressure: Of the pen, from 0 to 1; 1 for a mouse.
+        pressure: Of the pen, from 0 to 1; of no meaning unless `is_tablet`.
         tilt: Of the pen, from -1 to 1 on both axes.
         ndof: How a 3D mouse was moved; None for other events, and before Blender 5.0.
         window: The number of the window, as `aiobpy.context(window=...)` takes it.
