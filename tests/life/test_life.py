@@ -48,6 +48,8 @@ def test_a_long_life_leaves_nothing_behind(
     # Now both begin before all else, and Blender quits while they run.
     inside("both_go_on")
     said = aiobpy_blender.quit()
+    # The tests after this one get a Blender that does not know these add-ons.
+    aiobpy_blender.close()
     assert "Traceback" not in said, said
 
 

@@ -59,10 +59,11 @@ class TestInBlender:
     ) -> None:
         run = run_pytest(tmp_path, "-k", tree.name, uitest_gone=sample("gone"))
         failures = sections(run.stdout)
-        assert "3 failed, 2 passed" in run.stdout, run.stdout
-        assert "Blender ended with -11 in test_crashes" in failures["test_crashes"]
+        assert "4 failed, 2 passed" in run.stdout, run.stdout
+        assert "Blender ended with -11" in failures["test_crashes"]
         assert "in test_crashes" in failures["test_crashes"].partition("Segmentation fault")[2]
-        assert "Blender ended with 0 in test_quits" in failures["test_quits"]
+        assert "Blender ended with 0" in failures["test_quits"]
+        assert "did the test shut it down?" in failures["test_shuts_the_loop_down"]
         assert "Blender did not answer for 21 s" in failures["test_freezes"]
         assert re.search(r"line \d+ in test_freezes", failures["test_freezes"])
         assert "screenshot: " in failures["test_freezes"]

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import faulthandler
+import functools
 import io
 import json
 import socket
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -65,6 +66,7 @@ def start(descriptor: int, output: str) -> None:
 
 
 async def _serve(wire: socket.socket) -> None:
+    host.on_shut_down(functools.partial(_hang_up, wire.dup()))
     reader, writer = await asyncio.open_connection(sock=wire)
     while line := await reader.readline():
         question = json.loads(line)
@@ -78,6 +80,13 @@ async def _serve(wire: socket.socket) -> None:
     writer.close()
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
         bpy.ops.wm.quit_blender()
+
+
+def _hang_up(wire: socket.socket) -> None:
+    """Tell pytest that nobody answers any more: a test, or what it tests, has ended the loop."""
+    with contextlib.suppress(OSError):
+        wire.shutdown(socket.SHUT_RDWR)
+    wire.close()
 
 
 async def _ready() -> str:
@@ -100,7 +109,6 @@ async def _run(
     """
     await _reset()
     others = asyncio.all_tasks()
-    begun = time.perf_counter()
     faulthandler.dump_traceback_later(timeout + _FROZEN, file=sys.stderr)
     try:
         module = _modules.get(path) or _modules.setdefault(path, rewriting.module_of(path, source))
@@ -108,13 +116,15 @@ async def _run(
         await _in_time(test, timeout)
         await _check_that_nothing_is_left(others)
         answer: dict[str, Any] = {"outcome": "passed"}
+    except asyncio.CancelledError:
+        # We are: the loop is being shut down.
+        raise
     # What pytest skips and fails with are no Exceptions.
     except BaseException as error:
         answer = _failure(error, path, picture)
         await _end(asyncio.all_tasks() - others)
     finally:
         faulthandler.cancel_dump_traceback_later()
-    answer["seconds"] = time.perf_counter() - begun
     answer["compared"] = recording.take_recorded()
     return answer
 

@@ -15,7 +15,7 @@ import pytest
 import aiobpy
 from aiobpy.uitest import comparison
 from aiobpy.uitest.blenders import RunningBlender, provide
-from aiobpy.uitest.wire import NoAnswerError
+from aiobpy.uitest.wire import HungUpError, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,8 @@ _GRACE: Final = 20.0
 the factory settings first, and to clean up afterwards."""
 _GOODBYE: Final = 30.0
 """Seconds that Blender may take to quit."""
+_END_AFTER_HANGING_UP: Final = 5.0
+"""Seconds that Blender may take to write down that it has crashed, and to end."""
 _PYTEST: Final = ("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments")
 """What pytest consists of, which is there for the tests inside Blender too."""
 
@@ -72,29 +74,36 @@ class TestedBlender:
             BaseException: As pytest has it for tests that fail, are skipped or expected to fail.
         """
         seconds = self._timeout_of(item)
+        picture = _file_name(f"{Path(path).stem}-{item.name}") + ".png"
         arguments = {
             "path": path,
             "source": source,
             "name": name,
             "arguments": _plain(values),
             "timeout": seconds,
-            "picture": f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', item.name).strip('-')}.png",
+            "picture": picture,
         }
         blender = self._running()
         already_said = len(blender.said())
-        answer = None
+        answer, problem = None, ""
         try:
             answer = blender.wire.ask_for(seconds + _GRACE, "run", arguments)
+        except HungUpError:
+            problem = self._has_ended(blender)
         except NoAnswerError:
-            pass
-        except BaseException:
-            # Somebody has lost patience: Blender would go on with the test.
-            blender.close()
-            self._blender = None
-            raise
+            problem = self._is_frozen(f"{seconds + _GRACE:g} s", picture)
+        except AssertionError as error:
+            problem = f"{error}"
+        finally:
+            if answer is None:
+                # It would go on with a test that nobody waits for.
+                blender.close()
+                self._blender = None
         self._fetch_pictures()
+        said = blender.said()[already_said:]
         if answer is None:
-            pytest.fail(self._gone(blender, arguments, already_said), pytrace=False)
+            where = f"in {self.name} (Blender {self._version}), which printed:\n{_tail(said)}"
+            pytest.fail(f"{problem}\n\nat {name}, {where}", pytrace=False)
         comparison.note(item, self.name, answer["compared"])
         match answer["outcome"]:
             case "skipped":
@@ -102,7 +111,6 @@ class TestedBlender:
             case "xfailed":
                 pytest.xfail(answer["message"])
             case "failed":
-                said = blender.said()[already_said:]
                 pytest.fail(self._told(answer, said), pytrace=False)
 
     @property
@@ -189,25 +197,20 @@ class TestedBlender:
             parts.append(f"\nBlender printed:\n{_tail(said)}")
         return "\n".join(parts)
 
-    def _gone(
-        self, blender: RunningBlender, arguments: Mapping[str, Any], already_said: int
-    ) -> str:
-        """Say what became of a Blender that has crashed or hangs, and end it."""
-        picture = ""
-        if blender.is_running() and not _ends(blender):
-            what = f"Blender did not answer for {arguments['timeout'] + _GRACE:g} s"
-            if self._display.is_ours() and shutil.which("import"):
-                place = self._place(arguments["picture"])
-                self._display.screenshot(place)
-                picture = f"\nscreenshot: {place}"
-            blender.close()
-        else:
-            what = f"Blender ended with {blender.wait()}"
-        self._blender = None
-        blender.close()
-        said = _tail(blender.said()[already_said:])
-        where = f"\nin {self.name} (Blender {self._version}), which printed:\n{said}"
-        return f"{what} in {arguments['name']}\n{where}{picture}"
+    def _has_ended(self, blender: RunningBlender) -> str:
+        try:
+            return f"Blender ended with {blender.wait(_END_AFTER_HANGING_UP)}"
+        except subprocess.TimeoutExpired:
+            return "Blender runs, but aiobpy's loop does not: did the test shut it down?"
+
+    def _is_frozen(self, patience: str, picture: str) -> str:
+        what = f"Blender did not answer for {patience}"
+        # Nobody wants a picture of all that is on their own screen.
+        if not self._display.is_ours() or shutil.which("import") is None:
+            return what
+        place = self._place(picture)
+        self._display.screenshot(place)
+        return f"{what}\nscreenshot: {place}"
 
     def _fetch_pictures(self) -> None:
         if self._installation is None:
@@ -247,13 +250,8 @@ def _plain(values: Mapping[str, Any]) -> str:
     return repr(dict(values))
 
 
-def _ends(blender: RunningBlender) -> bool:
-    """Whether a Blender that has closed its wire is about to end."""
-    try:
-        blender.wait(2.0)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-")
 
 
 def _tail(text: str) -> str:

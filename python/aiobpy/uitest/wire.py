@@ -14,7 +14,11 @@ PATIENCE: Final = 90.0
 
 
 class NoAnswerError(AssertionError):
-    """Blender went away, or did not answer in time."""
+    """Blender did not answer in time."""
+
+
+class HungUpError(NoAnswerError):
+    """Blender's end of the wire was closed, as it is when Blender ends."""
 
 
 class Wire:
@@ -54,12 +58,14 @@ class Wire:
         try:
             self._ours.sendall(question.encode() + b"\n")
             line = self._answers.readline()
-        except OSError as error:
+        except TimeoutError as error:
             msg = f"no answer to {asked}: {error}\n{self._said()}"
             raise NoAnswerError(msg) from error
+        except OSError:
+            line = ""
         if not line:
             msg = f"Blender went away at {asked}:\n{self._said()}"
-            raise NoAnswerError(msg)
+            raise HungUpError(msg)
         answer = json.loads(line)
         assert "error" not in answer, f"{asked} failed:\n{answer['error']}\n{self._said()}"
         return answer["result"]

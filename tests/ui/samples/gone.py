@@ -1,7 +1,10 @@
+import asyncio
 import ctypes
 
 import bpy
 import pytest
+
+from aiobpy import host
 
 
 async def test_passes_before() -> None:
@@ -14,6 +17,11 @@ async def test_crashes() -> None:
 
 async def test_quits() -> None:
     bpy.ops.wm.quit_blender()
+
+
+async def test_shuts_the_loop_down() -> None:
+    bpy.app.timers.register(host.shut_down)
+    await asyncio.Event().wait()
 
 
 @pytest.mark.aiobpy_timeout(1)
