@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Steps = Generator[Callable[[], bool], None, Any]
 
 
-class TEST_OT_wait(aiobpy.AsyncOperator):  # type: ignore[misc]
+class TEST_OT_wait(aiobpy.AsyncOperator):
     bl_idname = "test.wait"
     bl_label = "Wait"
 

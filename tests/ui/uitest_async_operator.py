@@ -6,7 +6,7 @@ import bpy
 
 import aiobpy
 from aiobpy import progress, ui, uitest
-from aiobpy.ui import modal
+from aiobpy.ui import modal, popups
 
 
 class Gate:
@@ -132,3 +132,27 @@ async def test_it_is_awaited_like_any_operator() -> None:
     # Within a task, where nobody may block, it goes on as from the interface.
     assert bpy.ops.uitest.bring('EXEC_DEFAULT', count=0) == {'RUNNING_MODAL'}
     await uitest.until(lambda: not runs())
+
+
+async def test_it_asks_in_the_window_where_it_was_started() -> None:
+    class UITEST_OT_ask(aiobpy.AsyncOperator):
+        bl_idname = "uitest.ask"
+        bl_label = "Ask"
+
+        async def async_execute(self, _context: bpy.types.Context) -> set[str] | None:
+            return {'FINISHED'} if await ui.confirm("Here?") else {'CANCELLED'}
+
+    bpy.utils.register_class(UITEST_OT_ask)
+    bpy.ops.wm.window_new()
+    with bpy.context.temp_override(window=uitest.window(1)):
+        bpy.ops.uitest.ask('INVOKE_DEFAULT')
+    await uitest.until(lambda: [popup.is_shown for popup in popups._open.values()] == [True])
+    (popup,) = popups._open.values()
+    assert popup.window == uitest.window(1).as_pointer()
+    await uitest.press('ESC', in_window=0)
+    assert not popup.answer.done()
+    # Its window takes it along.
+    with bpy.context.temp_override(window=uitest.window(1)):
+        bpy.ops.wm.window_close()
+    await uitest.until(lambda: not popups._open)
+    bpy.utils.unregister_class(UITEST_OT_ask)

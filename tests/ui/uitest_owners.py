@@ -50,7 +50,7 @@ async def test_an_add_on_takes_its_own_along_when_it_is_disabled() -> None:
 
 
 async def test_an_operator_that_is_unregistered_while_it_awaits_leaves_nothing() -> None:
-    class UITEST_OT_wait(aiobpy.AsyncOperator):  # type: ignore[misc]
+    class UITEST_OT_wait(aiobpy.AsyncOperator):
         bl_idname = "uitest.wait"
         bl_label = "Wait"
 

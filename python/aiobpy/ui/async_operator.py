@@ -12,6 +12,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as translated
 
 from aiobpy import host, owners, progress
+from aiobpy.ui import windows
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -127,7 +128,7 @@ class _Run:
         if not inspect.iscoroutine(work):
             msg = f"{self._label}: `async_execute` is not `async def`, but gave {work!r}"
             raise TypeError(msg)
-        with owners.owner(self._owner):
+        with owners.owner(self._owner), windows.at_home_in(self._window):
             self.task = host.spawn(self._carry_out(work), name=self._label)
         self.task.add_done_callback(self._end, context=contextvars.Context())
         # Of a task that is cancelled before it has begun.
@@ -136,7 +137,7 @@ class _Run:
     def remove_timer(self) -> None:
         """Blender has heard of the end, or nobody is there to hear."""
         timer, self._timer = self._timer, None
-        if timer is not None and not self.is_over and self._open_window() is not None:
+        if timer is not None and not self.is_over and windows.opened(self._window) is not None:
             bpy.context.window_manager.event_timer_remove(timer)
 
     def _end(self, _task: asyncio.Task[None]) -> None:
@@ -144,16 +145,10 @@ class _Run:
         if self in _shown:
             _shown.remove(self)
         self._write()
-        window = self._open_window()
+        window = windows.opened(self._window)
         if window is not None and not self.is_over:
             self._timer = bpy.context.window_manager.event_timer_add(_SOON, window=window)
             self.task.get_loop().call_later(_PATIENCE, self.remove_timer)
-
-    def _open_window(self) -> Any:
-        for window in bpy.context.window_manager.windows:
-            if window.as_pointer() == self._window:
-                return window
-        return None
 
     async def _carry_out(self, work: Coroutine[Any, Any, set[str] | None]) -> None:
         try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from aiobpy.ui import needs, registered
+from aiobpy.ui import needs, registered, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,8 +142,7 @@ def _open(operator: type[bpy.types.Operator], request: _Request, at: dict[str, s
     values = {**at, "aiobpy_token": request.token}
     if "filter_glob" in operator.__annotations__:
         values["filter_glob"] = request.only
-    window = bpy.context.window or bpy.context.window_manager.windows[0]
-    with bpy.context.temp_override(window=window):
+    with bpy.context.temp_override(window=windows.home()):
         getattr(getattr(bpy.ops, category), name)('INVOKE_DEFAULT', **values)
 
 

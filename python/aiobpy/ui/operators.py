@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
 from aiobpy import host, owners
 from aiobpy.places import context as place
-from aiobpy.ui import modal, needs, popup_watch
+from aiobpy.ui import modal, needs, popup_watch, windows
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 _LOOK_AGAIN: Final = 0.02
 """Seconds until we look again whether an operator still runs."""
@@ -75,8 +78,11 @@ async def operator(
     if execution is None:
         execution = 'INVOKE_DEFAULT' if host.has_main_loop() else 'EXEC_DEFAULT'
     run = _Run(identifier)
-    with popup_watch.watch(only_if=execution.startswith('INVOKE')) as popups:
-        result = _call(call, name, area, execution, properties)
+    with popup_watch.Watch() as popups:
+        with _place(area):
+            if host.has_main_loop() and execution.startswith('INVOKE'):
+                popups.begin()
+            result = _call(call, name, area, execution, properties)
         if 'RUNNING_MODAL' not in result or not host.has_main_loop():
             return result
         while (ended := run.result(popups)) is None:  # noqa: ASYNC110 - Blender tells nobody
@@ -145,12 +151,21 @@ def _found(name: str) -> tuple[Any, str]:
     raise AttributeError(msg)
 
 
+def _place(area: str | None) -> AbstractContextManager[object]:
+    """Return the context for an operator: where a person has started what runs, if nowhere else."""
+    if area is not None:
+        return place(area)
+    if not host.has_main_loop():
+        return contextlib.nullcontext()
+    override: AbstractContextManager[object] = bpy.context.temp_override(window=windows.home())
+    return override
+
+
 def _call(
     call: Any, name: str, area: str | None, execution: str, properties: dict[str, Any]
 ) -> set[str]:
     try:
-        with place(area) if area else contextlib.nullcontext():
-            result: set[str] = call(execution, **properties)
+        result: set[str] = call(execution, **properties)
     except RuntimeError as error:
         _, is_poll, reason = str(error).partition(".poll()")
         if not is_poll:

@@ -6,16 +6,12 @@ after it: when one comes through, the popup is gone.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final, Self
 
 import bpy
 
 from aiobpy.ui import registered
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _LOOK_AGAIN: Final = 0.05
 """Seconds after which our operator sees that it is not wanted any more."""
@@ -25,13 +21,28 @@ _COMES_THROUGH: Final = ('NONE', 'TIMER', 'WINDOW_DEACTIVATE')
 
 
 class Watch:
-    """What is known of the popups that are opened while it is there.
+    """Sees the end of the popups that are opened after `begin`, while its block lasts.
 
     Attributes:
-        has_closed: Whether those that were opened have been closed.
+        has_closed: Whether they have been closed.
     """
 
-    has_closed = False
+    def __init__(self) -> None:
+        self.has_closed = False
+        self._token = str(next(_tokens))
+
+    def begin(self) -> None:
+        """Watch the window of the moment."""
+        registered.ensure(AIOBPY_OT_watch)
+        _watches[self._token] = self
+        with bpy.context.temp_override(window=bpy.context.window):
+            bpy.ops.aiobpy.watch('INVOKE_DEFAULT', token=self._token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _watches.pop(self._token, None)
 
 
 class AIOBPY_OT_watch(bpy.types.Operator):
@@ -62,29 +73,6 @@ class AIOBPY_OT_watch(bpy.types.Operator):
         # With its window, or with the file: Blender frees the timer.
         if (watch := _watches.get(self.token)) is not None:
             watch.has_closed = True
-
-
-@contextlib.contextmanager
-def watch(*, only_if: bool) -> Iterator[Watch]:
-    """See the end of popups that are opened inside, in the window of the moment."""
-    watch = Watch()
-    if not only_if or not bpy.context.window_manager.windows:
-        yield watch
-        return
-    registered.ensure(AIOBPY_OT_watch)
-    token = str(next(_tokens))
-    _watches[token] = watch
-    try:
-        _begin(token)
-        yield watch
-    finally:
-        del _watches[token]
-
-
-def _begin(token: str) -> None:
-    window: Any = bpy.context.window or bpy.context.window_manager.windows[0]
-    with bpy.context.temp_override(window=window):
-        bpy.ops.aiobpy.watch('INVOKE_DEFAULT', token=token)
 
 
 _tokens = itertools.count(1)

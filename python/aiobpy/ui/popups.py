@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from aiobpy import host
-from aiobpy.ui import registered
+from aiobpy.ui import registered, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,7 +81,7 @@ class Popup:
         Raises:
             RuntimeError: Blender did not open it.
         """
-        window = bpy.context.window or bpy.context.window_manager.windows[0]
+        window = windows.opened(self.window) or windows.home()
         self.window = window.as_pointer()
         category, name = self.operator.bl_idname.split(".")
         call = getattr(getattr(bpy.ops, category), name)
@@ -96,11 +96,11 @@ class Popup:
     def close(self) -> None:
         """Close it: nobody waits for it any more."""
         self.is_shown = False
-        for window in bpy.context.window_manager.windows:
-            if window.as_pointer() == self.window:
-                for other in _open.values():
-                    other.is_to_come_back = other.is_shown and other.window == self.window
-                window.screen = window.screen
+        window = windows.opened(self.window)
+        if window is not None:
+            for other in _open.values():
+                other.is_to_come_back = other.is_shown and other.window == self.window
+            window.screen = window.screen
 
 
 class PopupMethods:
