@@ -15,7 +15,7 @@ from aiobpy import owners, uitest
 from aiobpy.rpc import registered
 
 Operate = Callable[[], object]
-THINGS = {"life_feed": 2, "life_clock": 4}
+THINGS = {"life_feed": 3, "life_clock": 4}
 NAMES = tuple(THINGS)
 
 
@@ -152,7 +152,7 @@ async def enable(name: str) -> None:
     await step(f"enable {name}", lambda: bpy.ops.preferences.addon_enable(module=name))
     assert is_enabled(name)
     while len(sys.modules[name].beats) < THINGS[name]:
-        await uitest.press('F19')
+        await happen()
 
 
 async def disable(name: str) -> None:
@@ -187,10 +187,16 @@ async def check(what: str) -> None:
     try:
         async with asyncio.timeout(10):
             while not all(count > before[key] for key, count in beats().items()):
-                await uitest.press('F19')
+                await happen()
     except TimeoutError as error:
         msg = f"after {what}, some stand still: {before} became {beats()}"
         raise AssertionError(msg) from error
+
+
+async def happen() -> None:
+    """Give those that listen something to hear."""
+    await uitest.press('F19')
+    bpy.context.scene.frame_set(bpy.context.scene.frame_current % 100 + 1)
 
 
 def beats() -> collections.Counter[tuple[str, str]]:

@@ -9,7 +9,7 @@ import linecache
 import reprlib
 from typing import TYPE_CHECKING, Any
 
-import bpy
+from aiobpy import main_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,17 +22,8 @@ async def passes(number: int = 1) -> None:
     One pass handles the events that are waiting, runs timers, and draws. What was simulated before
     the first pass has been handled after it, and is to be seen after the second.
     """
-    loop = asyncio.get_running_loop()
     for _ in range(number):
-        passed = loop.create_future()
-
-        def note(passed: asyncio.Future[None] = passed) -> None:
-            if not passed.done():
-                passed.set_result(None)
-
-        # Blender runs a timer that is registered within a pass in the next one at the earliest.
-        bpy.app.timers.register(note, first_interval=0.0, persistent=True)
-        await passed
+        await main_loop.frame()
 
 
 async def until(condition: Callable[[], Any], *, timeout: float = 10.0) -> Any:

@@ -6,6 +6,7 @@ import collections
 import bpy
 
 import aiobpy
+from aiobpy import handlers
 
 bl_info = {"name": "Life Feed", "blender": (4, 2, 0), "category": "Development"}
 
@@ -63,11 +64,18 @@ async def converse() -> None:
             await asyncio.sleep(0.02)
 
 
+async def watch() -> None:
+    """Count what Blender announces."""
+    async for _ in handlers.every("frame_change_post", "load_post", "undo_post"):
+        beats["announced"] += 1
+
+
 def register() -> None:
     """Begin all of it. Nothing of it is ended by us."""
     bpy.utils.register_class(LIFE_OT_feed)
     aiobpy.spawn(feed(), name="feed")
     aiobpy.spawn(converse(), name="converse")
+    aiobpy.spawn(watch(), name="watch")
 
 
 def unregister() -> None:
