@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from aiobpy.uitest.blenders import Candidate
+from aiobpy.uitest.blenders import Candidate, link_or_copy
 from aiobpy.uitest.collecting import UiTestFile
 from tests.blender.gui_blender import Installation, trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aiobpy.uitest.display import Display
+
+ROOT: Final = Path(__file__).parents[1]
+
 
 def pytest_aiobpy_blenders() -> Sequence[Candidate]:
     """Name those of the Debian trees."""
-    return [Candidate(tree.name, partial(Installation, tree)) for tree in trees()]
+    return [Candidate(tree.name, partial(_install, tree)) for tree in trees()]
+
+
+def pytest_aiobpy_packages() -> Sequence[Path]:
+    """Name the examples."""
+    return [ROOT / "examples"]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,3 +38,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item.parent, UiTestFile):
             item.add_marker(pytest.mark.blender)
             item.add_marker(pytest.mark.timeout(300))
+
+
+def _install(tree: Path, display: Display) -> Installation:
+    """Bring aiohttp along, which examples use."""
+    installation = Installation(tree, display)
+    libraries = ROOT / ".venv" / "blender-libraries" / installation.python()
+    for name in _AIOHTTP:
+        for found in libraries.glob(f"{name}*"):
+            place = installation.home / "modules" / found.name
+            if found.is_dir():
+                shutil.copytree(found, place, copy_function=link_or_copy)
+            else:
+                link_or_copy(str(found), str(place))
+    return installation
+
+
+_AIOHTTP: Final = (
+    "aiohappyeyeballs",
+    "aiohttp",
+    "aiosignal",
+    "attr",
+    "frozenlist",
+    "idna",
+    "multidict",
+    "propcache",
+    "typing_extensions",
+    "yarl",
+)
+"""It, and what it needs."""

@@ -47,6 +47,10 @@ class Installation:
         """As Blender itself says it, as in `5.2.2`."""
         return self.run("--version").split()[1]
 
+    def python(self) -> str:
+        """Return the version of its Python, as in `3.14`."""
+        return (self.tree / "usr/bin/python3").readlink().name.removeprefix("python")
+
     def bring(self, file: Path) -> Path:
         """Copy a file into the home folder; return its path as Blender sees it."""
         return self.inside(Path(shutil.copy(file, self.home)))
@@ -93,8 +97,7 @@ def install_libraries(installation: Installation) -> None:
     Raises:
         FileNotFoundError: The libraries for its Python are not there.
     """
-    python = (installation.tree / "usr/bin/python3").readlink().name.removeprefix("python")
-    libraries = _ROOT / ".venv" / "blender-libraries" / python
+    libraries = _ROOT / ".venv" / "blender-libraries" / installation.python()
     if not libraries.is_dir():
         msg = f"`{libraries}` is missing; `cargo xtask setup` makes it"
         raise FileNotFoundError(msg)

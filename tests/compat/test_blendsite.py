@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import aiobpy
+from tests.libraries import guides
+from tests.libraries.server import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,6 +171,18 @@ def test_files_outside_a_folder_of_files_are_not_served(browser: Browser) -> Non
     for outside in ("../site.py", "%2e%2e/site.py", "..%2fsite.py", "//etc/passwd", "../gate.py"):
         status, _ = browser.ask("GET", f"/static/basic/{outside}")
         assert status in {403, 404}, outside
+
+
+def test_the_guide_runs(blender: Guest) -> None:
+    port = free_port()
+    blender.ask("run", name="port", code=f"import os; os.environ['SITE_PORT'] = '{port}'")
+    blender.ask("run", name="guide", code=guides.code("coming_from_blender_asyncio"))
+    for frame in (11, 12):
+        blender.ask("has_printed", line="Please change the frame")
+        assert Browser(port).ask("GET", "/basic/")[0] == 200
+        blender.ask("run", name="change", code=f"import bpy; bpy.context.scene.frame_set({frame})")
+    ended = "task.done() and task.result()"
+    assert blender.ask("until", name="guide", expression=ended) == "frame 12"
 
 
 def test_a_port_that_is_taken_is_told(browser: Browser, blender: Guest) -> None:

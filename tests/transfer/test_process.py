@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from examples.encode_video.encode import encode
 
 import aiobpy
+from examples.encode_video.encode import encode
 
 if TYPE_CHECKING:
     from tests.transfer.conftest import Run

@@ -1,0 +1,263 @@
+"""The names of `blender_async`, used by scripts as Blender runs them: outside the loop."""
+
+import asyncio
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import bpy
+import pytest
+
+from aiobpy import host, owners, uitest
+from aiobpy.compat import asyncio_bridge, blender_async
+from aiobpy.compat.blender_async import BlenderListener, app_handler
+from aiobpy.compat.blender_async.dialogs import BlenderFuture
+from aiobpy.ui import popups
+
+# Its author's examples in our words, with the imports changed, and what Python no longer has left
+# out: `asyncio.coroutine`.
+LISTENERS = """
+from aiobpy.compat import blender_async
+from aiobpy.compat.blender_async import BlenderListener
+
+async def example():
+    listener = BlenderListener(event_type="SPACE", catch=True)
+    await listener.wait()
+    listener.remove()
+    print("Space key was pressed")
+
+loop = blender_async.get_event_loop()
+task = loop.create_task(example())
+"""
+DIALOGS = """
+import bpy
+from aiobpy.compat import blender_async
+
+class TestDialog(blender_async.dialogs.AsyncDialog):
+    my_float = bpy.props.FloatProperty(name="Some Floating Point", default=0.5)
+    my_bool = bpy.props.BoolProperty(name="Toggle Option")
+    my_string = bpy.props.StringProperty(name="String Value", default="text")
+
+async def example():
+    results = await blender_async.open_dialog(TestDialog)
+    print(results)
+
+loop = blender_async.get_event_loop()
+task = loop.create_task(example())
+"""
+APP_EVENTS = """
+from aiobpy.compat import blender_async
+from aiobpy.compat.blender_async import app_handler
+
+async def main():
+    for i in range(3):
+        print("Please change Frame")
+        await app_handler("frame_change_post")
+
+loop = blender_async.get_event_loop()
+task = loop.create_task(main())
+"""
+PROMPT = """
+import bpy
+from asyncio import Task, sleep
+from aiobpy.compat import asyncio_bridge
+from aiobpy.compat.asyncio_bridge import BlenderListener
+
+async def countdown():
+    listener = BlenderListener(event_type="SPACE", catch=True)
+    print("Press 'Space' to continue...")
+    await listener.wait()
+    bpy.ops.screen.animation_play()
+    for i in reversed(range(3)):
+        print("Count down {0}...".format(i))
+        await sleep(0.1)
+    bpy.ops.screen.animation_cancel()
+    listener.remove()
+
+asyncio_bridge.register()
+bpy.ops.bpy.start_asyncio_bridge()
+task = Task(countdown())
+"""
+
+
+async def run(code: str) -> Any:
+    """Run a script where Blender would; its task may go on."""
+    module: Any = ModuleType("script")
+    module.printed = []
+    module.print = lambda *words: module.printed.append(" ".join(map(str, words)))
+    ran = asyncio.get_running_loop().create_future()
+
+    def script() -> None:
+        try:
+            exec(compile(code, "script", "exec"), vars(module))
+        except Exception as error:
+            ran.get_loop().call_soon_threadsafe(ran.set_exception, error)
+        else:
+            ran.get_loop().call_soon_threadsafe(ran.set_result, None)
+
+    bpy.app.timers.register(script)
+    await ran
+    return module
+
+
+def ears() -> int:
+    """How many windows are listened to."""
+    windows = bpy.context.window_manager.windows
+    return sum(
+        operator.bl_idname == "AIOBPY_OT_listen"
+        for window in windows
+        for operator in window.modal_operators
+    )
+
+
+async def press(key: str) -> None:
+    """Press a key over the viewport."""
+    await uitest.until(lambda: ears() == 1)
+    await uitest.move(*uitest.centre())
+    await uitest.press(key)
+
+
+async def test_the_example_of_listeners_runs() -> None:
+    script = await run(LISTENERS)
+    await press('A')
+    await press('SPACE')
+    await script.task
+    assert script.printed == ["Space key was pressed"]
+    assert not bpy.context.screen.is_animation_playing, "Blender did not get it"
+    await uitest.until(lambda: ears() == 0)
+
+
+async def test_the_example_of_dialogs_runs() -> None:
+    script = await run(DIALOGS)
+    await uitest.until(lambda: any(popup.is_shown for popup in popups._open.values()))
+    await uitest.passes(3)
+    await uitest.press('RET')
+    await script.task
+    assert script.printed == ["{'my_float': 0.5, 'my_bool': False, 'my_string': 'text'}"]
+    script = await run(DIALOGS)
+    await uitest.until(lambda: any(popup.is_shown for popup in popups._open.values()))
+    await uitest.passes(3)
+    await uitest.press('ESC')
+    await script.task
+    assert script.printed == ["None"]
+
+
+def told(script: Any, lines: int) -> bool:
+    """Whether a script has printed so many lines."""
+    return len(script.printed) == lines
+
+
+async def test_the_example_of_handlers_runs() -> None:
+    script = await run(APP_EVENTS)
+    for number in range(1, 4):
+        await uitest.until(partial(told, script, number))
+        bpy.context.scene.frame_set(number + 1)
+    await script.task
+    assert script.printed == ["Please change Frame"] * 3
+
+
+async def test_the_first_demonstration_runs_up_to_the_network() -> None:
+    script = await run(PROMPT)
+    await press('SPACE')
+    await script.task
+    assert script.printed[1:] == [f"Count down {left}..." for left in (2, 1, 0)]
+
+
+async def test_one_listener_has_an_event() -> None:
+    never = BlenderListener("SPACE", callback=lambda event: event.shift)
+    first, second = BlenderListener("SPACE", catch=True), BlenderListener("SPACE")
+    everything = BlenderListener()
+    assert [one.id for one in (first, second)] == [never.id + 1, never.id + 2]
+    await press('SPACE')
+    await asyncio.wait_for(first.wait(), 5)
+    assert not second.flag.is_set()
+    assert not never.flag.is_set()
+    assert never.event is not None
+    assert not first.flag.is_set(), "it is cleared by itself"
+    await press('B')
+    await asyncio.wait_for(everything.wait(), 5)
+    await uitest.press('ESC')
+    everything.clear()
+    for listener in (never, first, second, everything):
+        listener.remove()
+        listener.remove()
+    await uitest.until(lambda: ears() == 0)
+
+
+async def test_a_callback_that_fails_ends_its_listener_alone() -> None:
+    loop = asyncio.get_running_loop()
+    told: list[dict[str, Any]] = []
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _loop, context: told.append(context))
+    broken = BlenderListener("SPACE", callback=lambda _event: bool(1 / 0))
+    whole = BlenderListener("SPACE", catch=True)
+    await press('SPACE')
+    await asyncio.wait_for(whole.wait(), 5)
+    loop.set_exception_handler(before)
+    assert [type(context["exception"]) for context in told] == [ZeroDivisionError]
+    assert list(broken.operator.listeners.values()) == [whole]
+    whole.remove()
+
+
+async def test_listeners_go_with_their_add_on() -> None:
+    with owners.owner("old_add_on") as owner:
+        listener = BlenderListener("SPACE")
+    await uitest.until(lambda: ears() == 1)
+    host.release(owner)
+    assert listener.operator.listeners == {}
+    await uitest.until(lambda: ears() == 0)
+
+
+async def test_a_handler_waited_for_in_vain_does_no_harm() -> None:
+    given_up = app_handler("frame_change_post")
+    given_up.cancel()
+    waiting = app_handler("frame_change_post")
+    bpy.context.scene.frame_set(7)
+    [scene] = await asyncio.wait_for(waiting, 5)
+    assert scene == bpy.context.scene
+    updated = app_handler("scene_update_post")
+    bpy.context.object.location.x += 1
+    await asyncio.wait_for(updated, 5)
+    with pytest.raises(ValueError, match="frame_change"):
+        app_handler("frame_change")
+
+
+async def test_a_handler_survives_a_file_load() -> None:
+    waiting = app_handler("frame_change_post")
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+    bpy.context.scene.frame_set(3)
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_what_is_fired_by_hand_reaches_those_who_wait() -> None:
+    handler = blender_async.handlers.AppHandler("save_post")
+    waiting, given_up = handler.wait(), handler.wait()
+    given_up.cancel()
+    handler.fire("by hand")
+    assert await waiting == ("by hand",)
+    await asyncio.sleep(0)
+    assert handler.futures == set()
+    blender_async.handlers.install_handlers()
+
+
+async def test_a_future_is_found_by_its_number() -> None:
+    future = BlenderFuture()
+    assert BlenderFuture.futures[future.id] is future
+    future.set_result(1)
+    assert await future == 1
+    number = future.id
+    del future
+    assert number not in BlenderFuture.futures
+
+
+async def test_the_older_names_are_there() -> None:
+    asyncio_bridge.ensure_running()
+    loop = blender_async.get_event_loop()
+    assert loop is asyncio.get_running_loop()
+    assert loop is host.loop()
+    assert asyncio_bridge.event_queue.empty()
+    asyncio_bridge.unregister()
+    assert not hasattr(bpy.types, "BPY_OT_start_asyncio_bridge")
+    asyncio_bridge.unregister()
+    asyncio_bridge.register()
+    assert bpy.ops.bpy.start_asyncio_bridge() == {'FINISHED'}
