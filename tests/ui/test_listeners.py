@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 
 from aiobpy.testing import FakeHost
 from aiobpy.ui.listeners import KEPT, Listener, Listeners
-from aiobpy.ui.plain_event import Event, under_cursor, unknown
+from aiobpy.ui.plain_event import Event, NdofMotion, copy, under_cursor, unknown
 
 SPACE = Event(type='SPACE', value='PRESS')
 
@@ -131,3 +131,30 @@ def test_an_unknown_name_is_told_with_what_may_be_meant(asked: str, meant: str) 
 
 def test_a_name_like_no_other_is_told_where_all_are_listed() -> None:
     assert "enum_items` lists them all" in unknown("type", "qqqqqq", ["SPACE"])
+
+
+def blender_event(**changed: Any) -> Any:
+    """What Blender gives: the values last until the operator returns."""
+    plain = {field.name: getattr(SPACE, field.name) for field in fields(Event)}
+    return SimpleNamespace(**{**plain, **changed})
+
+
+def test_a_pen_and_a_3d_mouse_are_copied() -> None:
+    region = box('WINDOW', 10, 20, 100, 100)
+    window = SimpleNamespace(
+        screen=SimpleNamespace(areas=[box('VIEW_3D', 10, 20, 100, 100, region)])
+    )
+    pen = blender_event(type='PEN', pressure=0.5, tilt=[0.25, -0.5], is_tablet=True, mouse_x=15)
+    heard = copy(pen, window, 1)
+    assert (heard.pressure, heard.tilt, heard.is_tablet) == (0.5, (0.25, -0.5), True)
+    assert (heard.window, heard.area, heard.mouse_region_x) == (1, None, 15)
+
+    motion = SimpleNamespace(translation=[1.0, 0.0, 0.0], rotation=[0.0, 0.5, 0.0], time_delta=0.01)
+    puck = blender_event(type='NDOF_MOTION', ndof_motion=motion, mouse_x=15, mouse_y=30)
+    heard = copy(puck, window, 0)
+    assert heard.ndof == NdofMotion(
+        translation=(1.0, 0.0, 0.0), rotation=(0.0, 0.5, 0.0), seconds=0.01
+    )
+    assert (heard.area, heard.region) == ('VIEW_3D', 'WINDOW')
+    assert (heard.mouse_region_x, heard.mouse_region_y) == (5, 10)
+    assert copy(blender_event(), window, 0).ndof is None, "before Blender 5.0"
