@@ -57,6 +57,8 @@ class Failure:
     """One line: the exception."""
     text: str
     """The traceback, and what is known beside it."""
+    is_told: bool = False
+    """Whether the person has been told already, as by the report of an operator."""
 
 
 def set_progress(fraction: float | None, text: str = "") -> None:
@@ -104,8 +106,16 @@ def cancel(number: int) -> bool:
     return any(work.number == number and task.cancel() for task, work in under_way())
 
 
-def note_failure(task: asyncio.Task[Any], error: BaseException) -> Failure:
-    """Keep what a person needs to know of a task that failed."""
+def note_failure(
+    task: asyncio.Task[Any], error: BaseException, *, is_told: bool = False
+) -> Failure:
+    """Keep what a person needs to know of a task that failed.
+
+    Args:
+        task: It.
+        error: Why.
+        is_told: Whether somebody else tells the person.
+    """
     global _failure_count
     _failure_count += 1
     work = _tasks.get(task)
@@ -117,6 +127,7 @@ def note_failure(task: asyncio.Task[Any], error: BaseException) -> Failure:
         owner=work.owner.name if work else owners.SCRIPTS,
         summary="".join(traceback.format_exception_only(error)).strip().splitlines()[-1],
         text=f"{text}\n{explanation}\n" if explanation else text,
+        is_told=is_told,
     )
     _failures.append(failure)
     return failure

@@ -110,6 +110,7 @@ async def test_an_error_is_reported_and_its_traceback_kept() -> None:
     await uitest.screenshot("async_operator_error.png")
     (failure,) = progress.failures()
     assert failure.name == "Import Things"
+    assert failure.is_told, "by Blender's report of the operator"
     assert "ValueError: one is not enough" in failure.text
     progress.forget_failures()
 

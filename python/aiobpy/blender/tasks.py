@@ -229,6 +229,9 @@ def _tell_of_failures() -> None:
     if not new or not windows:
         return
     _told = new[-1].number
+    new = [failure for failure in new if not failure.is_told]
+    if not new:
+        return
     text = f"{name_of(new[-1].owner)}: {new[-1].name}: {new[-1].summary}"
     with bpy.context.temp_override(window=windows[0]):
         bpy.ops.aiobpy.failure_tell('INVOKE_DEFAULT', text=text)

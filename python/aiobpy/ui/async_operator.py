@@ -158,7 +158,7 @@ class _Run:
             if self.is_over and isinstance(error, ReferenceError):
                 return
             self._error = error
-            progress.note_failure(self.task, error)
+            progress.note_failure(self.task, error, is_told=True)
 
     def report(self, operator: AsyncOperator) -> set[str]:
         """Tell Blender how it ended."""
