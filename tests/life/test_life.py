@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 INSIDE = HERE / "inside.py"
 ROUNDS = int(os.environ.get("AIOBPY_LIFE_ROUNDS", "2"))
-"""Of 24 steps each; 50 make a long life."""
+"""Of 26 steps each; 50 make a long life."""
 pytestmark = [
     pytest.mark.blender,
     pytest.mark.slow,
-    pytest.mark.timeout(300 + 60 * ROUNDS),
-    pytest.mark.aiobpy_timeout(120),
+    pytest.mark.timeout(600 + 120 * ROUNDS),
+    pytest.mark.aiobpy_timeout(300),
 ]
 
 
