@@ -140,3 +140,28 @@ async def test_a_panel_that_waits_while_it_draws_is_told_off_and_blender_draws_o
     await uitest.until(lambda: errors)
     bpy.utils.unregister_class(TEST_PT_waits)
     assert "TEST_PT_waits.draw() cannot wait for anything: Blender is drawing" in errors[0]
+
+
+async def test_an_operator_that_is_unregistered_while_it_runs_does_no_harm() -> None:
+    class UITEST_OT_goes(bpy.types.Operator):
+        """Go on for ever"""
+
+        bl_idname = "uitest.goes"
+        bl_label = "Go"
+
+        def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+            context.window_manager.modal_handler_add(self)
+            return {'RUNNING_MODAL'}
+
+        def modal(self, _context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+            return {'PASS_THROUGH'}
+
+    bpy.utils.register_class(UITEST_OT_goes)
+    with bpy.context.temp_override(window=uitest.window()):
+        bpy.ops.uitest.goes('INVOKE_DEFAULT')
+    bpy.utils.unregister_class(UITEST_OT_goes)
+    # It stays in the list until the next event.
+    await aiobpy.idle()
+    await asyncio.sleep(0.2)
+    await uitest.move(*uitest.centre())
+    await aiobpy.idle()

@@ -176,15 +176,17 @@ class GuiHost:
 
 def others_are_modal(windows: Iterable[Any]) -> bool:
     """Return whether a modal operator that is not ours holds a window, as a transform does."""
-    return any(_is_of_others(operator) for window in windows for operator in window.modal_operators)
+    names = (idname_of(operator) for window in windows for operator in window.modal_operators)
+    return any(name and not name.startswith("AIOBPY_OT_") for name in names)
 
 
-def _is_of_others(operator: Any) -> bool:
+def idname_of(operator: Any) -> str:
+    """Return the `bl_idname` of a modal operator; nothing if it is about to go."""
     # One whose class has just been unregistered is None, or up to Blender 4.3 cannot be read.
     try:
-        return operator is not None and not operator.bl_idname.startswith("AIOBPY_OT_")
-    except ValueError:
-        return False
+        return str(operator.bl_idname)
+    except (AttributeError, ReferenceError, ValueError):
+        return ""
 
 
 def _before_a_load(*_arguments: Any) -> None:

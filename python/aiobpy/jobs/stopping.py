@@ -13,6 +13,7 @@ from typing import Any
 import bpy
 
 from aiobpy import main_loop
+from aiobpy.host.gui import idname_of
 
 
 def is_rendering() -> bool:
@@ -71,7 +72,7 @@ async def stop(windows_before: frozenset[int]) -> bool:
 def _find() -> tuple[Any, Any]:
     for window in bpy.context.window_manager.windows:
         for operator in window.modal_operators:
-            if operator.bl_idname == 'RENDER_OT_render':
+            if idname_of(operator) == 'RENDER_OT_render':
                 return window, operator
     return None, None
 
