@@ -1,6 +1,8 @@
 """The names of `blender_async`, used by scripts as Blender runs them: outside the loop."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -57,32 +59,96 @@ async def main():
 loop = blender_async.get_event_loop()
 task = loop.create_task(main())
 """
-PROMPT = """
+DEMONSTRATION = """
+import asyncio
+import re
 import bpy
-from asyncio import Task, sleep
+from asyncio import Task, sleep, wait_for
+import aiohttp
+from aiohttp import web
 from aiobpy.compat import asyncio_bridge
 from aiobpy.compat.asyncio_bridge import BlenderListener
 
-async def countdown():
+for name in ("title", "prompt"):
+    text = bpy.data.objects.new(name, bpy.data.curves.new(name, "FONT"))
+    bpy.context.collection.objects.link(text)
+
+def title(text):
+    print(text)
+    bpy.data.objects["title"].data.body = text
+
+def prompt(text):
+    print(text)
+    bpy.data.objects["prompt"].data.body = text
+
+async def test_1():
     listener = BlenderListener(event_type="SPACE", catch=True)
-    print("Press 'Space' to continue...")
+    title("AsyncIO Demonstration")
+    prompt("Press 'Space' to continue...")
     await listener.wait()
     bpy.ops.screen.animation_play()
+    title("Basic Timeouts")
     for i in reversed(range(3)):
-        print("Count down {0}...".format(i))
+        prompt("Count down {0}...".format(i))
         await sleep(0.1)
     bpy.ops.screen.animation_cancel()
     listener.remove()
+    async with aiohttp.ClientSession() as session:
+        await http_request_demo(session)
+        await http_server_demo(session)
+
+async def http_request_demo(session):
+    listener = BlenderListener(event_type="SPACE", catch=True)
+    title("HTTP Requests")
+    try:
+        await wait_for(session.get(silent), 0.5)
+    except asyncio.TimeoutError:
+        prompt("Sorry, server couldn't be reached.")
+    request = await wait_for(session.get(feed), 3)
+    text = await wait_for(request.text(), 10)
+    prompt(" ".join(re.findall("<title>(.*?)</title>", text)))
+    await listener.wait()
+    listener.remove()
+
+async def http_server_demo(session):
+    title("HTTP Server")
+
+    async def handle(request):
+        user_input = request.query.get("user_input", "")
+        prompt(user_input)
+        bpy.data.texts.new("input").write(user_input)
+        return web.Response(text="<form method='GET'>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_route("GET", "/", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    request = await session.get(f"http://127.0.0.1:{port}/?user_input=Put+some+text+here%21")
+    await request.text()
+    await runner.cleanup()
 
 asyncio_bridge.register()
 bpy.ops.bpy.start_asyncio_bridge()
-task = Task(countdown())
+task = Task(test_1())
+"""
+FILES = """
+from aiobpy.compat import blender_async
+
+async def example():
+    print(await blender_async.open_file_dialog())
+
+loop = blender_async.get_event_loop()
+task = loop.create_task(example())
+other = loop.create_task(example())
 """
 
 
-async def run(code: str) -> Any:
+async def run(code: str, **names: str) -> Any:
     """Run a script where Blender would; its task may go on."""
     module: Any = ModuleType("script")
+    vars(module).update(names)
     module.printed = []
     module.print = lambda *words: module.printed.append(" ".join(map(str, words)))
     ran = asyncio.get_running_loop().create_future()
@@ -156,11 +222,76 @@ async def test_the_example_of_handlers_runs() -> None:
     assert script.printed == ["Please change Frame"] * 3
 
 
-async def test_the_first_demonstration_runs_up_to_the_network() -> None:
-    script = await run(PROMPT)
-    await press('SPACE')
-    await script.task
-    assert script.printed[1:] == [f"Count down {left}..." for left in (2, 1, 0)]
+@asynccontextmanager
+async def servers() -> AsyncIterator[dict[str, str]]:
+    """Run one that has a feed, and one that says nothing."""
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = b"<title>News</title><title>A new Blender</title>"
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        writer.close()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with (
+        await asyncio.start_server(answer, "127.0.0.1", 0) as feed,
+        await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent,
+    ):
+        ports = [server.sockets[0].getsockname()[1] for server in (feed, silent)]
+        addresses = [f"http://127.0.0.1:{port}/" for port in ports]
+        yield dict(zip(("feed", "silent"), addresses, strict=True))
+
+
+async def test_the_demonstration_runs() -> None:
+    async with servers() as addresses:
+        script = await run(DEMONSTRATION, **addresses)
+        await press('SPACE')
+        await uitest.until(lambda: "News A new Blender" in script.printed)
+        await press('SPACE')
+        await script.task
+    assert script.printed == [
+        "AsyncIO Demonstration",
+        "Press 'Space' to continue...",
+        "Basic Timeouts",
+        "Count down 2...",
+        "Count down 1...",
+        "Count down 0...",
+        "HTTP Requests",
+        "Sorry, server couldn't be reached.",
+        "News A new Blender",
+        "HTTP Server",
+        "Put some text here!",
+    ]
+    assert bpy.data.texts["input"].as_string() == "Put some text here!"
+
+
+def browser() -> Any:
+    """The file browser that is open: its window, area and region; None if none is."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == 'FILE_BROWSER' and area.spaces.active.active_operator is not None:
+                region = next(region for region in area.regions if region.type == 'WINDOW')
+                return {"window": window, "area": area, "region": region}
+    return None
+
+
+async def test_two_file_dialogs_do_not_clobber_each_other() -> None:
+    script = await run(FILES)
+    for deed in ("execute", "cancel"):
+        place = await uitest.until(browser)
+        space = place["area"].spaces.active
+        await uitest.passes(5)
+        assert space.params is not None
+        space.params.directory = b"/tmp/"
+        space.params.filename = "notes.txt"
+        await uitest.passes(5)
+        with bpy.context.temp_override(**place):
+            getattr(bpy.ops.file, deed)()
+    await asyncio.gather(script.task, script.other)
+    assert script.printed == ["/tmp/notes.txt", "None"]
 
 
 async def test_one_listener_has_an_event() -> None:
