@@ -194,6 +194,13 @@ async def test_a_model_that_no_dialog_can_show_is_an_error_that_names_the_field(
 
     with pytest.raises(ui.UnsupportedFieldError, match="'target' is a PointerProperty"):
         await ui.dialog(Pointer)
+
+    @dataclass
+    class Mistyped:
+        size: float = field(default=1.0, metadata={"subtype": 'LENGTH'})
+
+    with pytest.raises(ui.UnsupportedFieldError, match=r"'size' is refused .*subtype='LENGTH'"):
+        await ui.dialog(Mistyped)
     with pytest.raises(ui.UnsupportedFieldError, match="neither a dataclass"):
         await ui.dialog(int)
     assert not popups._open

@@ -122,3 +122,24 @@ async def test_timers_are_heard_by_name() -> None:
     timer = bpy.context.window_manager.event_timer_add(0.01, window=uitest.window())
     assert (await ui.event(type='TIMER')).type == 'TIMER'
     bpy.context.window_manager.event_timer_remove(timer)
+
+
+async def test_an_operator_may_begin_to_listen_and_leave_it_to_a_task() -> None:
+    class UITEST_OT_listen(bpy.types.Operator):  # type: ignore[misc]
+        bl_idname = "uitest.listen"
+        bl_label = "Listen"
+
+        def execute(self, _context: bpy.types.Context) -> set[str]:
+            streams.append(ui.events(type='F20', value='PRESS'))
+            return {'FINISHED'}
+
+    streams: list[ui.Events] = []
+    bpy.utils.register_class(UITEST_OT_listen)
+    # As a timer of Blender's, it is called outside of the loop.
+    bpy.app.timers.register(lambda: bpy.ops.uitest.listen() and None)
+    await uitest.until(lambda: listens() == [True])
+    await uitest.press('F20')
+    assert (await anext(streams[0])).type == 'F20'
+    streams.clear()
+    await uitest.until(lambda: listens() == [False])
+    bpy.utils.unregister_class(UITEST_OT_listen)

@@ -76,6 +76,7 @@ async def dialog(
     key = model if isinstance(model, type) else type(model)
     operator = _operators.take(key, described)
     try:
+        _check_registered(operator, described, key)
         return await _ask_until_it_fits(operator, described, title, text, confirm, width)
     finally:
         _operators.give_back(key)
@@ -170,6 +171,17 @@ async def menu(
 
     chosen: int | None = await ask(Popup(AIOBPY_OT_popup, draw, title=title, width=width * columns))
     return None if chosen is None else choices[chosen]
+
+
+def _check_registered(operator: Any, model: models.Model, kind: type) -> None:
+    """Refuse a property that Blender has refused: it only prints why, and goes on without."""
+    category, name = operator.bl_idname.split(".")
+    there = getattr(getattr(bpy.ops, category), name).get_rna_type().properties
+    for row in model.fields:
+        if row.property not in there:
+            keywords = ", ".join(f"{name}={value!r}" for name, value in row.keywords.items())
+            what = f"is refused by Blender, which has printed why: {row.function}({keywords})"
+            raise models.UnsupportedFieldError(models.refusal(kind, row.name, what))
 
 
 async def _ask_until_it_fits(

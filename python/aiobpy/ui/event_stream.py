@@ -29,7 +29,9 @@ class Events:
         self._forget = owners.current().on_release(lambda: listening.end(listener))
         self._finalizer = weakref.finalize(self, _end, listener, self._forget)
         self._finalizer.atexit = False
-        if (task := asyncio.current_task()) is not None:
+        # Outside of a task, as in an operator, it ends when nobody has it any more.
+        is_in_loop = asyncio._get_running_loop() is not None
+        if is_in_loop and (task := asyncio.current_task()) is not None:
             task.add_done_callback(lambda _task: listening.end(listener))
         listening.begin(listener)
 

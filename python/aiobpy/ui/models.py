@@ -86,7 +86,25 @@ def of(given: Any) -> Model:
     if isinstance(given, type) and (declared := _declared_properties(given)):
         return _of_properties(given, declared)
     raise UnsupportedFieldError(
-        _refusal(kind, None, f"{given!r} is neither a dataclass nor a class of bpy.props")
+        refusal(kind, None, f"{given!r} is neither a dataclass nor a class of bpy.props")
+    )
+
+
+def refusal(kind: type, field: str | None, what: str) -> str:
+    """Return what is wrong with a model or one of its fields, whose it is, and what a dialog shows.
+
+    Args:
+        kind: The model.
+        field: The name of the field; None if it is about the model.
+        what: As in `has the type list[int]`.
+    """
+    whose = owners.current().short_name
+    if field is None:
+        return f"{whose} asks for a dialog, but {what}"
+    return (
+        f"{whose} asks for a dialog of {kind.__module__}.{kind.__qualname__}, but its field"
+        f" {field!r} {what}; a dialog shows bool, int, float, str, Path, Enum, Literal and tuples"
+        " of up to 32 bool, int or float, or what bpy.props has for one value"
     )
 
 
@@ -223,7 +241,7 @@ class _Maker:
             raise self._refused(f"begins with {number}; Blender has integers of 32 bits")
 
     def _refused(self, what: str) -> UnsupportedFieldError:
-        return UnsupportedFieldError(_refusal(self._kind, self._name, what))
+        return UnsupportedFieldError(refusal(self._kind, self._name, what))
 
 
 _VECTORS: Final[dict[type, str]] = {
@@ -254,10 +272,10 @@ def _of_properties(kind: type, declared: dict[str, Any]) -> Model:
         function = deferred.function.__name__
         if function in {"PointerProperty", "CollectionProperty"}:
             what = f"is a {function}, which has no value of its own"
-            raise UnsupportedFieldError(_refusal(kind, name, what))
+            raise UnsupportedFieldError(refusal(kind, name, what))
         if name in _TAKEN:
             what = "has a name that Blender's operators have a use for; rename it"
-            raise UnsupportedFieldError(_refusal(kind, name, what))
+            raise UnsupportedFieldError(refusal(kind, name, what))
         fields.append(Field(name, name, function, deferred.keywords, read=_plain))
     draw = getattr(kind, "draw", None)
     return Model(
@@ -331,14 +349,3 @@ def _for_people(name: str) -> str:
     """`ImportSettings` and `import_settings` are both "Import Settings"."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).strip("_").split("_")
     return " ".join(word[:1].upper() + word[1:].lower() for word in words if word)
-
-
-def _refusal(kind: type, field: str | None, what: str) -> str:
-    whose = owners.current().short_name
-    if field is None:
-        return f"{whose} asks for a dialog, but {what}"
-    return (
-        f"{whose} asks for a dialog of {kind.__module__}.{kind.__qualname__}, but its field"
-        f" {field!r} {what}; a dialog shows bool, int, float, str, Path, Enum, Literal and tuples"
-        " of up to 32 bool, int or float, or what bpy.props has for one value"
-    )
