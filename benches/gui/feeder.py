@@ -25,7 +25,7 @@ import aiobpy
 CONNECTIONS = 200
 MEBIBYTES_PER_SECOND = 20.0
 """Of all connections together."""
-INTERVAL = 0.1
+INTERVAL = 0.2
 """Seconds between two pieces of a connection."""
 LENGTH = 16 << 20
 """Bytes of a download: more than any will get to."""
