@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _ROW: Final = 14
 """Pixels between the points of a column at a resolution scale of 1; a button has 18 and more."""
 _COLUMN: Final = 40
+_HOVERED: Final = 2
+"""Passes until the button under the pointer is the active one: first, the one before is left."""
 _HEADER: Final = 40
 """Pixels: what is less high has one row of buttons."""
 _LISTED: Final = 30
@@ -203,7 +205,7 @@ async def _ask(x: int, y: int, in_window: int) -> str:
     if not (0 <= x < window.width and 0 <= y < window.height):
         return ""
     simulate('MOUSEMOVE', 'NOTHING', at=(x, y), in_window=in_window)
-    await passes(1)
+    await passes(_HOVERED)
     window = places.window(in_window)
     area, region = _at(window, x, y)
     if region is None:
@@ -229,7 +231,7 @@ async def _ask_popup(x: int, y: int, in_window: int) -> str:
     if not (0 <= x < window.width and 0 <= y < window.height):
         return ""
     simulate('MOUSEMOVE', 'NOTHING', at=(x, y), in_window=in_window)
-    await passes(1)
+    await passes(_HOVERED)
     bpy.context.window_manager.clipboard = ""
     simulate('C', 'PRESS', in_window=in_window, ctrl=True)
     await passes(1)
