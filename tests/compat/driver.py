@@ -22,8 +22,9 @@ import bpy
 
 def run(name: str, code: str) -> list[str]:
     """Run code as a script; return what it printed to its end."""
-    module = ModuleType(name)
-    sys.modules[name] = module
+    # Not by a name that a module of Python's has.
+    module = ModuleType(f"script_{name}")
+    sys.modules[module.__name__] = module
     vars(module)["print"] = lambda *words: printed.append(" ".join(map(str, words)))
     printed.clear()
     modules[name] = vars(module)

@@ -88,7 +88,7 @@ def browser(blender: Guest) -> Iterator[Browser]:
     blender.ask("run", name="site", code=SITE)
     blender.ask("until", name="site", expression="started.done() and not started.result()")
     yield Browser(blender.ask("evaluate", name="site", expression="app.port"))
-    blender.ask("run", name="stop", code="import sys; sys.modules['site'].stopped()")
+    blender.ask("run", name="stop", code="import sys; sys.modules['script_site'].stopped()")
 
 
 def text_of(blender: Guest, name: str) -> str:
