@@ -24,18 +24,21 @@ async def test_a_bake_runs_beside_the_interface() -> None:
     assert not bpy.app.is_job_running('OBJECT_BAKE')
 
 
-async def test_a_cancelled_bake_goes_on_and_a_second_is_refused() -> None:
-    image_to_bake(samples=500, side=64)
+async def test_cancelling_the_task_stops_the_bake_and_a_second_is_refused() -> None:
+    image_to_bake(samples=100_000, side=64)
     task = asyncio.create_task(aiobpy.bake("Cube", type='DIFFUSE'))
     await uitest.until(lambda: bpy.app.is_job_running('OBJECT_BAKE'))
     with pytest.raises(aiobpy.BakeError, match="runs already"):
         await aiobpy.bake("Cube", type='DIFFUSE')
-    ended = aiobpy.handlers.next("object_bake_complete")
+    ended = aiobpy.handlers.next("object_bake_complete", "object_bake_cancel")
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
-    await ended
-    await uitest.until(lambda: not bpy.app.is_job_running('OBJECT_BAKE'))
+    assert (await ended).handler == "object_bake_cancel"
+    assert not bpy.app.is_job_running('OBJECT_BAKE')
+    scene = bpy.context.scene
+    scene.cycles.samples = 1
+    await aiobpy.bake("Cube", type='DIFFUSE')
 
 
 async def test_a_task_goes_on_in_the_file_that_it_opens() -> None:
@@ -68,7 +71,7 @@ def image_to_bake(samples: int = 1, side: int = 16) -> bpy.types.Image:
     scene = bpy.context.scene
     scene.render.engine = 'CYCLES'
     scene.cycles.samples = samples
-    scene.cycles.use_denoising = False
+    scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
     image = bpy.data.images.new("Bake", side, side)
     tree = bpy.data.objects["Cube"].active_material.node_tree
     node = tree.nodes.new("ShaderNodeTexImage")

@@ -8,7 +8,7 @@ import bpy
 import pytest
 
 import aiobpy
-from aiobpy import uitest
+from aiobpy import host, uitest
 from aiobpy.jobs import stopping
 
 
@@ -67,21 +67,23 @@ async def test_an_animation_is_told_of_frame_by_frame() -> None:
 @pytest.mark.parametrize("display", ['WINDOW', 'NONE', 'AREA', 'SCREEN'])
 async def test_cancelling_the_task_stops_the_render(display: str) -> None:
     scene = small(display, samples=100_000)
-    windows = len(bpy.context.window_manager.windows)
-    bpy.data.objects["Cube"].location.x = 3
+    known = [len(data) for data in (bpy.data.scenes, bpy.data.objects, bpy.data.cameras)]
     path = folder() / "picture.png"
     task = asyncio.create_task(aiobpy.render(write=path))
     await uitest.until(stopping.is_rendering)
     with aiobpy.handlers.every("render_complete", "render_cancel") as ends:
         await cancelled(task)
-        expected = "render_complete" if display == 'SCREEN' else "render_cancel"
-        assert (await anext(ends)).handler == expected
+        heard = [(await anext(ends)) for _ in range(2)]
+    assert {(fired.handler, fired.scene) for fired in heard} == {
+        ("render_cancel", "Scene"),
+        ("render_cancel", stopping.SCENE),
+    }
 
     assert not stopping.is_rendering()
     assert not list(path.parent.iterdir())
-    assert len(bpy.context.window_manager.windows) == windows
-    assert bpy.data.objects["Cube"].location.x == 3
-    scene = bpy.context.scene
+    assert known == [len(data) for data in (bpy.data.scenes, bpy.data.objects, bpy.data.cameras)]
+    assert not stopping._Engine.is_registered
+    # It is still the same: no undo has replaced it.
     scene.cycles.samples = 1
     assert (await aiobpy.render(write=path)).paths == (path,)
 
@@ -154,6 +156,27 @@ async def test_what_on_progress_raises_stops_the_render() -> None:
     with pytest.raises(KeyError, match="no such colour"):
         await aiobpy.render(on_progress=fail)
     assert not stopping.is_rendering()
+
+
+async def test_disabling_the_add_on_stops_its_render() -> None:
+    small('NONE', samples=100_000)
+    with aiobpy.owner("my_addon") as owner:
+        task = aiobpy.spawn(aiobpy.render())
+    await uitest.until(stopping.is_rendering)
+    bpy.app.timers.register(lambda: host.release(owner))
+    await uitest.until(task.done)
+    assert task.cancelled()
+    await uitest.until(lambda: not stopping.is_rendering())
+
+
+async def test_renders_are_stopped_again_and_again() -> None:
+    small('NONE', samples=100_000)
+    for passes in range(8):
+        task = asyncio.create_task(aiobpy.render())
+        await uitest.until(stopping.is_rendering)
+        await uitest.passes(passes)
+        await cancelled(task)
+        assert not stopping.is_rendering()
 
 
 async def cancelled(task: asyncio.Task[object]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from aiobpy import handlers, main_loop, progress
+from aiobpy.jobs import stopping
 from aiobpy.jobs.outcomes import Baked, BakeError, one_line
 from aiobpy.worker.progress import Progress
 
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 async def bake(*objects: str, on_progress: OnProgress | None = None, **settings: Any) -> Baked:
     """Bake objects into the images of their materials, as `Bake` in the render properties does.
 
-    In a Blender with windows it runs beside the interface; without, it blocks. The images are not
-    saved: see `Image.save`. What is selected is so again afterwards.
-
-    Blender lets nobody but a person stop a bake, with Escape: cancelling the task ends the waiting
-    alone, and the bake goes on to its end.
+    In a Blender with windows it runs beside the interface, and cancelling the task stops it;
+    without, it blocks. The images are not saved: see `Image.save`. What is selected is so again
+    afterwards.
 
     Args:
         objects: Their names; the last is the active one. If left out, those that are selected.
@@ -86,7 +84,7 @@ async def _follow(
         end = await ends
     except BaseException:
         ends.cancel()
-        _log.warning("nobody waits for the bake of %s any more; it goes on", ", ".join(names))
+        await stopping.stop('OBJECT_BAKE')
         raise
     finally:
         telling.cancel()
@@ -172,6 +170,3 @@ def _select(names: list[str], active: str | None) -> None:
     for found in layer.objects:
         found.select_set(found.name in names)
     layer.objects.active = layer.objects.get(active) if active else None
-
-
-_log = logging.getLogger(__name__)

@@ -101,7 +101,7 @@ class _Beside:
             try:
                 await self._follow(borrowed, windows, window)
             except BaseException:
-                await stopping.stop(windows)
+                await stopping.stop('RENDER')
                 raise
         finally:
             stop_hearing()
@@ -110,6 +110,8 @@ class _Beside:
         return _finish(self._request, self._paths)
 
     def _hear(self, fired: handlers.Fired) -> None:
+        if fired.scene == stopping.SCENE:
+            return
         self._loop.call_soon_threadsafe(self._fired.put_nowait, fired)
 
     async def _follow(

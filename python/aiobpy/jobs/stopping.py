@@ -1,24 +1,69 @@
-"""Stops a render that runs beside the interface.
+"""Stops a render or a bake that runs beside the interface.
 
-Blender lets a person do that, with Escape, and no script. But a job ends with the operator that
-started it, and that with its window; and an undo ends all jobs first. The picture of a job that
-ends so counts as complete, unless its operator has reported an error.
+Blender lets a person do that, with Escape, and has no call for it. Renders and bakes look at one
+flag of the program's, though, which also a render sets whose engine reports an error. So another
+scene is rendered, by an engine that does nothing but that; it takes a millisecond.
 """
 
 from __future__ import annotations
 
-import logging
-from typing import Any
+import asyncio
+import contextlib
+from typing import Any, Final
 
 import bpy
 
 from aiobpy import main_loop
 from aiobpy.host.gui import idname_of
 
+SCENE: Final = "aiobpy: stop"
+"""The scene that renders are stopped with. It is there for a moment only."""
+
+_LOOK_AGAIN: Final = 0.01
+"""Seconds between two looks at whether the job has ended."""
+
 
 def is_rendering() -> bool:
     """Return whether a render runs beside the interface."""
-    return bool(bpy.app.is_job_running('RENDER'))
+    return is_running('RENDER')
+
+
+def is_running(job: str) -> bool:
+    """Return whether a job runs: `'RENDER'` or `'OBJECT_BAKE'`."""
+    return bool(bpy.app.is_job_running(job))
+
+
+async def stop(job: str) -> None:
+    """Stop a job, and wait for its end: with Cycles, for the samples under way.
+
+    Blender takes it as if somebody had pressed Escape: nothing is written, and `render_cancel` or
+    `object_bake_cancel` announces it. Where Blender's main loop waits for us, as when an add-on is
+    disabled, nobody can wait for the job: it ends soon after.
+
+    Args:
+        job: `'RENDER'` or `'OBJECT_BAKE'`.
+    """
+    if not is_running(job):
+        return
+    _break_off()
+    if not main_loop.is_ticked():
+        _clean_up_later()
+        return
+    try:
+        while is_running(job):  # noqa: ASYNC110 - Blender tells nobody when a job ends
+            await asyncio.sleep(_LOOK_AGAIN)
+    finally:
+        if _clean_up() is not None:
+            _clean_up_later()
+
+
+def window_of_render() -> Any:
+    """Return the window that the render's operator lives in; None if there is none."""
+    for window in bpy.context.window_manager.windows:
+        for operator in window.modal_operators:
+            if idname_of(operator) == 'RENDER_OT_render':
+                return window
+    return None
 
 
 def window_addresses() -> frozenset[int]:
@@ -26,88 +71,42 @@ def window_addresses() -> frozenset[int]:
     return frozenset(window.as_pointer() for window in bpy.context.window_manager.windows)
 
 
-def window_of_render() -> Any:
-    """Return the window that the render's operator lives in; None if there is none."""
-    return _find()[0]
+class _Engine(bpy.types.RenderEngine):  # type: ignore[misc]
+    bl_idname = 'AIOBPY_STOP'
+    bl_label = "Stop"
+
+    def render(self, _depsgraph: Any) -> None:
+        self.report({'ERROR'}, "Render cancelled")
 
 
-async def stop(windows_before: frozenset[int]) -> bool:
-    """Stop the render that runs, and return whether that could be done.
-
-    Blender waits for the samples under way, well under a second with Cycles on a CPU. A window that
-    the render has opened is closed. Without one, an undo and a redo stop the render: nothing
-    changes by them, but data-blocks that are held in variables are gone, and other jobs end too.
-
-    Args:
-        windows_before: The windows that were open before the render began.
-    """
-    if not is_rendering():
-        return True
-    window = window_of_render()
-    if window is not None and window.as_pointer() not in windows_before:
-        _report_an_error()
-        with bpy.context.temp_override(window=window):
-            bpy.ops.wm.window_close()
-    elif _may_undo():
-        await main_loop.hands_off()
-        has_left = _leave_full_screen(window)
-        if has_left:
-            # That has changed what the context is; the next pass has a new one.
-            await main_loop.frame()
-        if is_rendering():
-            # What is reported pops up, and Blender 4.3 crashes when a picture fills the screen
-            # again while it is open. Other add-ons hear of a complete render then.
-            if not has_left:
-                _report_an_error()
-            _undo_and_redo()
-    if is_rendering():
-        _log.warning(
-            "a render was cancelled, but Blender goes on with it: while undo is off or a bake runs,"
-            " nothing stops it but Escape"
-        )
-        return False
-    return True
+def _break_off() -> None:
+    _remove_what_is_left()
+    bpy.utils.register_class(_Engine)
+    scene = bpy.data.scenes.new(SCENE)
+    scene.camera = bpy.data.objects.new(SCENE, bpy.data.cameras.new(SCENE))
+    scene.render.engine = _Engine.bl_idname
+    scene.render.resolution_x = scene.render.resolution_y = 4
+    # The error that it reports is raised.
+    with contextlib.suppress(RuntimeError), main_loop.with_a_window():
+        bpy.ops.render.render(scene=scene.name)
 
 
-def _find() -> tuple[Any, Any]:
-    for window in bpy.context.window_manager.windows:
-        for operator in window.modal_operators:
-            if idname_of(operator) == 'RENDER_OT_render':
-                return window, operator
-    return None, None
+def _clean_up_later() -> None:
+    if not bpy.app.timers.is_registered(_clean_up):
+        bpy.app.timers.register(_clean_up, persistent=True)
 
 
-def _report_an_error() -> None:
-    # Right before the job is ended: at the next event Blender shows and forgets what is reported.
-    _, operator = _find()
-    if operator is not None:
-        operator.report({'ERROR'}, "Render cancelled")
+def _clean_up() -> float | None:
+    """Blender crashes if an engine goes while a job runs."""
+    if is_running('RENDER') or is_running('OBJECT_BAKE'):
+        return _LOOK_AGAIN
+    _remove_what_is_left()
+    return None
 
 
-def _may_undo() -> bool:
-    # A bake does not hear that it is to stop: an undo would wait for its end.
-    is_on = bpy.context.preferences.edit.use_global_undo
-    return is_on and not bpy.app.is_job_running('OBJECT_BAKE')
-
-
-def _leave_full_screen(window: Any) -> bool:
-    """Close the picture where it fills the window, as Escape does; return whether it did."""
-    if window is None or not window.screen.show_fullscreen:
-        return False
-    for area in window.screen.areas:
-        if area.type == 'IMAGE_EDITOR':
-            with bpy.context.temp_override(window=window, area=area):
-                bpy.ops.render.view_cancel()
-            return True
-    return False
-
-
-def _undo_and_redo() -> None:
-    with main_loop.with_a_window():
-        # What is there now becomes a step, to come back to.
-        bpy.ops.ed.undo_push(message="Cancel Render")
-        bpy.ops.ed.undo()
-        bpy.ops.ed.redo()
-
-
-_log = logging.getLogger(__name__)
+def _remove_what_is_left() -> None:
+    if _Engine.is_registered:
+        bpy.utils.unregister_class(_Engine)
+    for data in (bpy.data.scenes, bpy.data.objects, bpy.data.cameras):
+        if SCENE in data:
+            data.remove(data[SCENE])
