@@ -204,3 +204,28 @@ async def test_a_model_that_no_dialog_can_show_is_an_error_that_names_the_field(
     with pytest.raises(ui.UnsupportedFieldError, match="neither a dataclass"):
         await ui.dialog(int)
     assert not popups._open
+
+
+async def test_what_is_asked_right_after_a_dialog_was_given_up_stays() -> None:
+    lower = asyncio.ensure_future(ui.confirm("Lower?"))
+    await opened()
+
+    async def give_up() -> None:
+        question = asyncio.ensure_future(ui.confirm("In time?"))
+        await late.wait()
+        question.cancel()
+        await asyncio.wait([question])
+        await ui.message("Too late")
+
+    late = asyncio.Event()
+    telling = asyncio.ensure_future(give_up())
+    await opened(2)
+    late.set()
+    await uitest.passes(20)
+    await opened(2)
+    assert not telling.done()
+    await uitest.press('RET')
+    await telling
+    assert not lower.done()
+    await uitest.press('RET')
+    assert await lower is True

@@ -69,3 +69,17 @@ async def test_it_resolves_when_it_is_closed_by_others(way: str) -> None:
         assert picking.cancelled()
     await uitest.until(lambda: browser() is None)
     assert not files._waiting
+
+
+async def test_a_browser_that_is_given_up_makes_room_for_the_next() -> None:
+    first = asyncio.ensure_future(ui.pick_file(start="/tmp/a.txt"))
+    second = asyncio.ensure_future(ui.pick_file(start="/tmp/b.txt"))
+    await uitest.until(browser)
+    await uitest.passes(3)
+    first.cancel()
+    await asyncio.wait([first])
+    await uitest.passes(20)
+    assert not second.done()
+    await do("execute")
+    assert await second == Path("/tmp/b.txt")
+    await uitest.until(lambda: browser() is None)

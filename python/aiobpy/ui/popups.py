@@ -3,7 +3,8 @@
 What Blender does, seen in 4.3 and 5.2: the operator of a popup gets `execute` when it is confirmed
 and `cancel` in all other cases: Esc, a click outside, a file load, and when its window changes its
 screen, be it to the one that it has. The last is how a popup is closed that nobody awaits any more;
-those that lie in the same window go with it, and are opened again.
+those that lie in the same window go with it, and are opened again. Blender does that between two
+ticks, so that what is opened right after is meant, too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from aiobpy import host
 from aiobpy.ui import registered, windows
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ class Popup:
         self.token = str(next(_tokens))
         self.window = 0
         self.is_shown = False
-        self.is_to_come_back = False
         self.is_on_its_way = False
         self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -98,9 +97,21 @@ class Popup:
         self.is_shown = False
         window = windows.opened(self.window)
         if window is not None:
-            for other in _open.values():
-                other.is_to_come_back = other.is_shown and other.window == self.window
+            _given_up[self.token] = self
+            # Blender does so when the tick is over.
             window.screen = window.screen
+
+    def goes_with_another(self) -> bool:
+        """Return whether it is closed because another one in its window was given up."""
+        return any(other.window == self.window for other in _given_up.values())
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Have `function()` called when Blender has ended what it is at, or now in the end."""
+        loop = self.answer.get_loop()
+        if loop.is_closed():
+            function()
+        else:
+            loop.call_soon(function, context=contextvars.Context())
 
 
 class PopupMethods:
@@ -135,17 +146,18 @@ class PopupMethods:
 
     def cancel(self, _context: bpy.types.Context) -> None:
         registered.note_closed(type(self))
-        popup = _of(self)
-        if popup is None:
-            return
-        popup.is_shown = False
-        if popup.is_to_come_back and not popup.answer.done():
-            popup.is_to_come_back = False
-            popup.values = popup.keep(self)
-            popup.is_on_its_way = True
-            host.loop().call_soon(_come_back, context=contextvars.Context())
-        else:
-            popup.end(None)
+        token = self.aiobpy_token  # type: ignore[attr-defined]
+        if (given_up := _given_up.get(token)) is not None:
+            # Those that go with it hear of it in the same breath, before or after.
+            given_up.call_soon(lambda: _given_up.pop(token, None))
+        elif (popup := _open.get(token)) is not None:
+            popup.is_shown = False
+            if popup.goes_with_another() and not popup.answer.done():
+                popup.values = popup.keep(self)
+                popup.is_on_its_way = True
+                popup.call_soon(_come_back)
+            else:
+                popup.end(None)
 
 
 class AIOBPY_OT_popup(PopupMethods, bpy.types.Operator):
@@ -208,8 +220,9 @@ def _come_back() -> None:
 
 def _end_all() -> None:
     """A file was loaded. Blender has closed them; should it not have said so, this does."""
+    _given_up.clear()
     for popup in list(_open.values()):
-        popup.is_shown = False
+        popup.is_shown = popup.is_on_its_way = False
         popup.end(None)
 
 
@@ -217,3 +230,5 @@ _log = logging.getLogger(__name__)
 _tokens = itertools.count(1)
 _open: dict[str, Popup] = {}
 """By token: those that are awaited."""
+_given_up: dict[str, Popup] = {}
+"""By token: those that nobody awaits any more, and that Blender has not closed yet."""
