@@ -38,6 +38,10 @@ async def save(path: str | os.PathLike[str] | None = None, *, copy: bool = False
     if not target.parent.is_dir():
         msg = f"there is no folder {target.parent} to save {target.name} in"
         raise FileNotFoundError(msg)
+    if target.is_dir():
+        # Blender 4.2 would replace an empty one.
+        msg = f"Blender cannot write {target}: it is a folder"
+        raise BlendFileError(msg)
     await main_loop.hands_off()
     began = time.monotonic()
     _run(bpy.ops.wm.save_as_mainfile, "write", target, copy=copy)
