@@ -21,9 +21,13 @@ def browser() -> tuple[bpy.types.Window, bpy.types.Area] | None:
 
 async def do(name: str) -> None:
     """Press Open or Cancel in it."""
-    window, area = await uitest.until(browser)
+    await uitest.until(browser)
+    # Blender crashes when Open is pressed before the browser has been drawn and its folder read.
+    await uitest.passes(10)
+    found = browser()
+    assert found is not None
+    window, area = found
     region = next(region for region in area.regions if region.type == 'WINDOW')
-    await uitest.until(lambda: area.spaces.active.params is not None)
     with bpy.context.temp_override(window=window, area=area, region=region):
         getattr(bpy.ops.file, name)()
 
