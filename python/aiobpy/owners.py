@@ -37,12 +37,14 @@ class Owner:
     Attributes:
         name: The add-on's package, as in `bl_ext.user_default.my_addon`; `scripts` for none.
         tasks: Those that have not ended, the tasks of its tasks included.
+        roots: Those of them that no task of its own has started.
         things: Servers, connections and child processes that it has opened.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self.roots: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self.things: weakref.WeakSet[Any] = weakref.WeakSet()
         self._on_release: dict[object, Callable[[], object]] = {}
         self._on_enable: dict[str, Callable[[], object]] = {}
@@ -90,16 +92,12 @@ class Owner:
         runs = any(not task.done() for task in self.tasks)
         return not (runs or self.things or self._on_release)
 
-    def let_go(self) -> list[asyncio.Task[Any]]:
-        """Take down what it has registered, cancel its tasks and return those."""
+    def let_go(self) -> None:
+        """Take down what it has registered."""
         functions = list(self._on_release.values())
         self._on_release.clear()
         for function in reversed(functions):
             _call_and_log(function, self)
-        tasks = [task for task in self.tasks if not task.done()]
-        for task in tasks:
-            task.cancel("its add-on was disabled")
-        return tasks
 
     def close_things(self) -> None:
         """Close its servers, connections and child processes."""

@@ -118,6 +118,41 @@ def test_release_cancels_the_tasks_of_one_add_on_and_waits_for_their_end() -> No
     assert owners.of("teapots").is_idle()
 
 
+@pytest.mark.parametrize("within_a_task", [False, True], ids=["outside", "within a task"])
+def test_the_children_of_a_group_have_their_time_and_those_of_nobody_end_too(
+    within_a_task: bool,
+) -> None:
+    ended = []
+
+    async def child(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            ended.append(name)
+
+    async def parent() -> None:
+        asyncio.create_task(child("of nobody"))  # noqa: RUF006 - its owner is to end it
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child("of the group"))
+
+    async def release() -> None:
+        host.release(owners.of("teapots"))
+        while len(ended) < 2:  # noqa: ASYNC110 - it is turns that are counted
+            await asyncio.sleep(0)
+
+    with aiobpy.owner("teapots"):
+        aiobpy.spawn(parent())
+    for _ in range(3):
+        aiobpy.run(asyncio.sleep(0))
+    if within_a_task:
+        aiobpy.run(release())
+    else:
+        host.release(owners.of("teapots"))
+    assert ended == ["of the group", "of nobody"]
+
+
 def test_release_closes_servers_connections_timers_and_children_of_one_add_on() -> None:
     ran: list[str] = []
 

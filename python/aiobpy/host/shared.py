@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import contextvars
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobpy import owners, progress
-from aiobpy.host import add_ons, one_loop
+from aiobpy.host import add_ons, ending, one_loop
 from aiobpy.host.background import BackgroundHost
 from aiobpy.host.gui import GuiHost
 from aiobpy.host.shared_loop import SharedLoop
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
 _T = TypeVar("_T")
-
-GOODBYE: Final = 2.0
-"""Seconds that cancelled tasks have for their `finally` blocks."""
 
 _loop: SharedLoop | None = None
 _gui_host: GuiHost | None = None
@@ -117,17 +115,24 @@ def release(owner: owners.Owner) -> None:
 
     Within a task, as when one disables an add-on, nobody can wait: the tasks end soon after.
     """
-    tasks = owner.let_go()
+    owner.let_go()
     shared = _loop
     if shared is None or shared.is_closed():
         return
-    may_wait = asyncio._get_running_loop() is None
-    if tasks and may_wait:
-        shared.run_until_complete(asyncio.wait(tasks, timeout=GOODBYE))
+    if asyncio._get_running_loop() is None:
+        shared.run_until_complete(_end_owner(shared, owner))
+        return
+    task = shared.create_task(_end_owner(shared, owner), context=contextvars.Context())
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _end_owner(shared: SharedLoop, owner: owners.Owner) -> None:
+    await ending.end(list(owner.roots), lambda: owner.tasks, "its add-on was disabled")
     owner.close_things()
     shared.forget(owner)
-    if may_wait:
-        shared.run_until_complete(asyncio.sleep(0))
+    # What was closed hears of it.
+    await asyncio.sleep(0)
 
 
 def on_shut_down(function: Callable[[], object]) -> None:
@@ -165,13 +170,12 @@ def shut_down() -> None:
 
 
 def _end_all(shared: SharedLoop) -> None:
+    roots: list[asyncio.Task[Any]] = []
     for owner in owners.everyone():
         owner.let_go()
-    remaining = asyncio.all_tasks(shared)
-    for task in remaining:
-        task.cancel()
-    if remaining:
-        shared.run_until_complete(asyncio.wait(remaining, timeout=GOODBYE))
+        roots += owner.roots
+    why = "the loop is shut down"
+    shared.run_until_complete(ending.end(roots, lambda: asyncio.all_tasks(shared), why))
     for owner in owners.everyone():
         owner.close_things()
     shared.run_until_complete(shared.shutdown_asyncgens())

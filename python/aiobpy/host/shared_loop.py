@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 import threading
@@ -11,7 +12,6 @@ from aiobpy import explain, online, owners
 from aiobpy.loop import EventLoop
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
     from collections.abc import Callable
     from types import FrameType
@@ -40,6 +40,9 @@ class SharedLoop(EventLoop):
             keywords["context"] = owners.context_for(owner)
         task = super().create_task(coro, **keywords)
         if owner is not None:
+            parent = asyncio.current_task(self) if self.is_running() else None
+            if parent not in owner.tasks:
+                owner.roots.add(task)
             owner.tasks.add(task)
         return task
 
