@@ -336,7 +336,7 @@ def _manners(
         "cafile": None if cafile is None else _absolute(cafile),
         "allow_downgrade": allow_downgrade,
         "allow_leaving": allow_leaving,
-        "proxies": _proxies() if allow_leaving else (None, None, None),
+        "proxies": _proxies(allow_leaving),
     }
 
 
@@ -344,11 +344,12 @@ def _pairs(pairs: Pairs) -> list[tuple[str, str]]:
     return list(pairs.items() if isinstance(pairs, Mapping) else pairs)
 
 
-def _proxies() -> tuple[str | None, str | None, str | None]:
+def _proxies(allow_leaving: bool) -> tuple[str | None, str | None, str | None]:
     """Return the environment's proxies for http and for https, and the hosts without one.
 
     As curl reads it: lower case first. `HTTP_PROXY` is left alone in a CGI program, where it is
-    what a client sent (httpoxy, CVE-2016-5385).
+    what a client sent (httpoxy, CVE-2016-5385). Where nothing may leave the machine, no proxy on
+    another one is asked.
     """
 
     def read(name: str) -> str | None:
@@ -356,8 +357,15 @@ def _proxies() -> tuple[str | None, str | None, str | None]:
         value = os.environ.get(name) or (upper and os.environ.get(upper))
         return value or None
 
+    def usable(proxy: str | None) -> str | None:
+        if proxy is None or allow_leaving:
+            return proxy
+        host = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname
+        return proxy if online.is_this_machine(host or "") else None
+
     for_all = read("all_proxy")
-    return read("http_proxy") or for_all, read("https_proxy") or for_all, read("no_proxy")
+    http, https = (usable(read(name) or for_all) for name in ("http_proxy", "https_proxy"))
+    return http, https, read("no_proxy")
 
 
 def _content(json: Any, body: bytes | str | None) -> tuple[bytes | None, str | None]:

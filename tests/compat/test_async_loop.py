@@ -191,7 +191,7 @@ def test_the_loop_is_kicked_until_all_is_done(blender: Guest) -> None:
         from aiobpy.compat import async_loop
         async def work():
             for _ in range(3):
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.01)  # under test: work that takes some kicks
             return async_loop.kick_async_loop()
         task = asyncio.ensure_future(work())
         while not async_loop.kick_async_loop():

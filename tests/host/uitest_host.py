@@ -24,7 +24,7 @@ async def test_traffic_has_blender_come_more_often_and_its_end_lets_it_rest() ->
         while True:
             writer.write(b"x")
             await reader.readexactly(1)
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # under test: traffic, again and again
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(100):
@@ -162,6 +162,6 @@ async def test_an_operator_that_is_unregistered_while_it_runs_does_no_harm() -> 
     bpy.utils.unregister_class(UITEST_OT_goes)
     # It stays in the list until the next event.
     await aiobpy.idle()
-    await asyncio.sleep(0.2)
+    await uitest.passes(20)
     await uitest.move(*uitest.centre())
     await aiobpy.idle()

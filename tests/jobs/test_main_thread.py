@@ -54,10 +54,12 @@ async def main():
     file = await aiobpy.save(folder / "scene.blend")
     assert await aiobpy.open_file(file.path)
     bpy.context.scene.frame_set(5)
-    await asyncio.sleep(0.01)
+    for _ in range(5):
+        await aiobpy.frame()
     bpy.app.handlers.frame_change_post.clear()
     bpy.context.scene.frame_set(6)
-    await asyncio.sleep(0.01)
+    for _ in range(5):
+        await aiobpy.frame()
     assert frames == [5]
     task.cancel()
     await asyncio.wait([task])
@@ -203,7 +205,7 @@ async def numbers():
 
 def slow_numbers():
     for number in range(6):
-        time.sleep(0.002)
+        time.sleep(0.002)  # under test: items that take their time
         yield number
 
 async def main():
@@ -278,7 +280,7 @@ async def main():
     async def other():
         async with aiobpy.undo_step("Other"):
             cube().location.y = 3
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # under test: a step that is open for a while
 
     task = asyncio.create_task(other())
     await asyncio.sleep(0)
@@ -310,7 +312,8 @@ log = io.StringIO()
 logging.getLogger("asyncio").addHandler(logging.StreamHandler(log))
 task = aiobpy.spawn(main())
 aiobpy.run(asyncio.wait([task]))
-aiobpy.run(asyncio.sleep(0.01))
+for _ in range(3):
+    aiobpy.run(asyncio.sleep(0))
 said = log.getvalue()
 assert "has been removed" in said, said
 assert "look it up" in said and "session_uid" in said, said

@@ -110,7 +110,7 @@ async def test_a_button_that_is_not_there_is_reported_with_those_that_are() -> N
 
 async def test_what_is_awaited_may_be_of_asyncio() -> None:
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        group.create_task(asyncio.sleep(0.01))
+        group.create_task(asyncio.sleep(0.01))  # under test: asyncio's own timers
         group.create_task(uitest.passes(3))
 
 

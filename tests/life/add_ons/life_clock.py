@@ -15,7 +15,7 @@ ended: list[str] = []
 async def count(name: str) -> None:
     """Count until we are cancelled."""
     while True:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # under test: a timer of the add-on's
         beats[name] += 1
 
 

@@ -48,7 +48,7 @@ async def feed() -> None:
             writer.write(b"beat\n")
             assert await reader.readline() == b"beat\n"
             beats["feed"] += 1
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # under test: work that goes on and on
     finally:
         ended.append("feed")
 
@@ -61,7 +61,7 @@ async def converse() -> None:
             await child.write("beat\n")
             assert await anext(lines) == "beat"
             beats["child"] += 1
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # under test: work that goes on and on
 
 
 async def watch() -> None:

@@ -31,7 +31,7 @@ class TEAPOTS_PT_pot(bpy.types.Panel):  # type: ignore[misc]
 
 
 async def pour() -> None:
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # under test: work that takes its time
     bpy.data.objects.new("Cup", None)
 
 

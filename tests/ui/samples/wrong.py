@@ -22,7 +22,7 @@ async def test_never_ends() -> None:
 
 
 async def test_leaves_a_task() -> None:
-    spawn(asyncio.sleep(3600), name="forgotten")
+    spawn(asyncio.sleep(3600), name="forgotten")  # under test: a task that is left behind
 
 
 async def test_does_not_await_an_error() -> None:
