@@ -35,6 +35,8 @@ async def test_a_person_sees_a_task_and_cancels_it() -> None:
         aiobpy.set_progress(0.4, "Frame 12 of 30")
         await asyncio.Event().wait()
 
+    # A test before may have left some of its own.
+    aiobpy.set_progress(None)
     async with sidebar():
         with aiobpy.owner("bl_ext.user_default.teapots"):
             task = aiobpy.spawn(render(), name="Render Teapots")

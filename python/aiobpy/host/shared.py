@@ -6,9 +6,10 @@ import asyncio
 import atexit
 import contextlib
 import contextvars
+import functools
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiobpy import owners, progress
 from aiobpy.host import add_ons, ending, one_loop
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
 _T = TypeVar("_T")
+
+_DISABLED: Final = "its add-on was disabled"
+_SHUT_DOWN: Final = "the loop is shut down"
 
 _loop: SharedLoop | None = None
 _gui_host: GuiHost | None = None
@@ -119,16 +123,21 @@ def release(owner: owners.Owner) -> None:
     shared = _loop
     if shared is None or shared.is_closed():
         return
+    # At once: what it awaited may have ended with what was taken down, and it would go on.
+    running = ending.cancel(owner.roots, _DISABLED)
     if asyncio._get_running_loop() is None:
-        shared.run_until_complete(_end_owner(shared, owner))
+        shared.run_until_complete(_end_owner(shared, owner, running))
         return
-    task = shared.create_task(_end_owner(shared, owner), context=contextvars.Context())
+    work = _end_owner(shared, owner, running)
+    task = shared.create_task(work, context=contextvars.Context())
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
 
 
-async def _end_owner(shared: SharedLoop, owner: owners.Owner) -> None:
-    await ending.end(list(owner.roots), lambda: owner.tasks, "its add-on was disabled")
+async def _end_owner(
+    shared: SharedLoop, owner: owners.Owner, running: set[asyncio.Task[Any]]
+) -> None:
+    await ending.wait(running, lambda: owner.tasks, _DISABLED)
     owner.close_things()
     shared.forget(owner)
     # What was closed hears of it.
@@ -174,8 +183,9 @@ def _end_all(shared: SharedLoop) -> None:
     for owner in owners.everyone():
         owner.let_go()
         roots += owner.roots
-    why = "the loop is shut down"
-    shared.run_until_complete(ending.end(roots, lambda: asyncio.all_tasks(shared), why))
+    running = ending.cancel(roots, _SHUT_DOWN)
+    everything = functools.partial(asyncio.all_tasks, shared)
+    shared.run_until_complete(ending.wait(running, everything, _SHUT_DOWN))
     for owner in owners.everyone():
         owner.close_things()
     shared.run_until_complete(shared.shutdown_asyncgens())
