@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import contextlib
 
 import bpy
 
@@ -34,8 +35,10 @@ def count_beats() -> int:
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer with what comes."""
-    while line := await reader.readline():
-        writer.write(line)
+    # Who is cancelled before it has read the answer resets the connection.
+    with contextlib.suppress(ConnectionResetError):
+        while line := await reader.readline():
+            writer.write(line)
     writer.close()
 
 
