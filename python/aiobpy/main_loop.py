@@ -13,8 +13,7 @@ from typing import Any, Final, TypeVar
 
 import bpy
 
-from aiobpy import host
-from aiobpy.host.gui import idname_of
+from aiobpy import host, modal
 from aiobpy.loop import DEFAULT_BUDGET
 
 _Item = TypeVar("_Item")
@@ -104,12 +103,11 @@ def is_in_hand() -> bool:
 
     Renders and bakes hold one too, but leave the person free.
     """
-    names = (
-        idname_of(operator)
+    return any(
+        name not in _HANDS_OFF and not _is_of_an_add_on(name)
         for window in bpy.context.window_manager.windows
-        for operator in getattr(window, "modal_operators", ())
+        for name, _ in modal.running_in(window)
     )
-    return any(name and name not in _HANDS_OFF and not _is_of_an_add_on(name) for name in names)
 
 
 def with_a_window() -> contextlib.AbstractContextManager[Any]:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 import aiobpy
-from aiobpy import host, ui
-from aiobpy.ui import files, modal, popups
+from aiobpy import host, modal, ui
+from aiobpy.ui import files, popups
 
 if TYPE_CHECKING:
     import asyncio

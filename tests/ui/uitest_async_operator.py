@@ -5,8 +5,8 @@ import asyncio
 import bpy
 
 import aiobpy
-from aiobpy import progress, ui, uitest
-from aiobpy.ui import modal, popups
+from aiobpy import modal, progress, ui, uitest
+from aiobpy.ui import popups
 
 
 class Gate:

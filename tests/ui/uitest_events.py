@@ -6,8 +6,7 @@ from typing import Any
 import bpy
 import pytest
 
-from aiobpy import ui, uitest
-from aiobpy.ui import modal
+from aiobpy import modal, ui, uitest
 
 
 def listens() -> list[bool]:

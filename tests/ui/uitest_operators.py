@@ -5,8 +5,7 @@ import asyncio
 import bpy
 import pytest
 
-from aiobpy import ui, uitest
-from aiobpy.ui import modal
+from aiobpy import modal, ui, uitest
 
 
 def runs(identifier: str) -> bool:

@@ -5,8 +5,8 @@ import asyncio
 import bpy
 
 import aiobpy
-from aiobpy import host, owners, ui, uitest
-from aiobpy.ui import modal, popups
+from aiobpy import host, modal, owners, ui, uitest
+from aiobpy.ui import popups
 
 heard: list[str] = []
 

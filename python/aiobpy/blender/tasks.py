@@ -9,8 +9,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as translated
 from bpy.app.translations import pgettext_rpt as translated_report
 
-from aiobpy import owners, progress
-from aiobpy.host.gui import others_are_modal
+from aiobpy import modal, owners, progress
 
 CATEGORY = "aiobpy"
 """The sidebar tab."""
@@ -212,9 +211,18 @@ def _icon_of(owner: owners.Owner) -> str:
 def _refresh_status_text() -> None:
     global _status
     text = status_text()
-    if text != _status and not others_are_modal(bpy.context.window_manager.windows):
+    if text != _status and not _others_are_modal():
         _set_status_text(text)
         _status = text
+
+
+def _others_are_modal() -> bool:
+    """Whether the status bar is taken: a transform says there what its keys do."""
+    return any(
+        not name.startswith("AIOBPY_OT_")
+        for window in bpy.context.window_manager.windows
+        for name, _ in modal.running_in(window)
+    )
 
 
 def _set_status_text(text: str | None) -> None:

@@ -11,8 +11,6 @@ from aiobpy.host import overrides, pace
 from aiobpy.loop import DEFAULT_BUDGET, EventLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aiobpy.host.window_timer import WindowTimer
 
 _TICK_AGAIN: Final = 0.0
@@ -172,21 +170,6 @@ class GuiHost:
             return _TICK_AGAIN
 
         return tick
-
-
-def others_are_modal(windows: Iterable[Any]) -> bool:
-    """Return whether a modal operator that is not ours holds a window, as a transform does."""
-    names = (idname_of(operator) for window in windows for operator in window.modal_operators)
-    return any(name and not name.startswith("AIOBPY_OT_") for name in names)
-
-
-def idname_of(operator: Any) -> str:
-    """Return the `bl_idname` of a modal operator; nothing if it is about to go."""
-    # One whose class has just been unregistered is None, or up to Blender 4.3 cannot be read.
-    try:
-        return str(operator.bl_idname)
-    except (AttributeError, ReferenceError, ValueError):
-        return ""
 
 
 def _before_a_load(*_arguments: Any) -> None:

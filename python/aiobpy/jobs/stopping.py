@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import bpy
 
-from aiobpy import main_loop
-from aiobpy.host.gui import idname_of
+from aiobpy import main_loop, modal
 
 SCENE: Final = "aiobpy: stop"
 """The scene that renders are stopped with. It is there for a moment only."""
@@ -60,9 +59,8 @@ async def stop(job: str) -> None:
 def window_of_render() -> Any:
     """Return the window that the render's operator lives in; None if there is none."""
     for window in bpy.context.window_manager.windows:
-        for operator in window.modal_operators:
-            if idname_of(operator) == 'RENDER_OT_render':
-                return window
+        if any(name == 'RENDER_OT_render' for name, _ in modal.running_in(window)):
+            return window
     return None
 
 

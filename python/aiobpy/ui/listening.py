@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
-from aiobpy import host
-from aiobpy.ui import modal, plain_event, registered
+from aiobpy import host, modal
+from aiobpy.ui import plain_event, registered
 from aiobpy.ui.listeners import Listener, Listeners
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
-from aiobpy import host, owners
+from aiobpy import host, modal, owners
 from aiobpy.places import context as place
-from aiobpy.ui import modal, needs, popup_watch, windows
+from aiobpy.ui import needs, popup_watch, windows
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -6,8 +6,8 @@ from pathlib import Path
 import bpy
 from ui_page import CHAIRS_OT_read, arrange, mark_places
 
-from aiobpy import uitest
-from aiobpy.ui import files, modal, popups
+from aiobpy import modal, uitest
+from aiobpy.ui import files, popups
 
 
 async def test_marks_are_put_where_one_clicks() -> None:
