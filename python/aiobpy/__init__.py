@@ -1,8 +1,8 @@
 """asyncio for Blender, with the network in Rust."""
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from aiobpy import lazily
 from aiobpy._native import __version__
 from aiobpy.host import run, spawn
 from aiobpy.loop import EventLoop, Tick
@@ -108,13 +108,7 @@ they are first asked for, because loading `bpy` would make a Blender of any Pyth
 
 
 def __getattr__(name: str) -> Any:
-    place = _IN_BLENDER.get(name)
-    if place is None:
-        msg = f"module 'aiobpy' has no attribute {name!r}"
-        raise AttributeError(msg)
-    module, _, attribute = place.partition(":")
-    found = importlib.import_module(module)
-    return getattr(found, attribute) if attribute else found
+    return lazily.load(__name__, _IN_BLENDER, name)
 
 
 def __dir__() -> list[str]:

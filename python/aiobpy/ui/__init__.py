@@ -7,8 +7,9 @@ the loop is shut down.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from aiobpy import lazily
 
 if TYPE_CHECKING:
     from aiobpy.ui.dialogs import confirm, dialog, menu, message
@@ -36,28 +37,25 @@ __all__ = [
     "pick_files",
 ]
 
-_MODULES = {
-    "Event": "plain_event",
-    "Events": "event_stream",
-    "NdofMotion": "plain_event",
-    "NotPolledError": "operators",
-    "UnsupportedFieldError": "models",
-    "confirm": "dialogs",
-    "dialog": "dialogs",
-    "event": "event_stream",
-    "events": "event_stream",
-    "menu": "dialogs",
-    "message": "dialogs",
-    "operator": "operators",
-    "pick_directory": "files",
-    "pick_file": "files",
-    "pick_files": "files",
+_PLACES = {
+    "Event": "aiobpy.ui.plain_event:Event",
+    "Events": "aiobpy.ui.event_stream:Events",
+    "NdofMotion": "aiobpy.ui.plain_event:NdofMotion",
+    "NotPolledError": "aiobpy.ui.operators:NotPolledError",
+    "UnsupportedFieldError": "aiobpy.ui.models:UnsupportedFieldError",
+    "confirm": "aiobpy.ui.dialogs:confirm",
+    "dialog": "aiobpy.ui.dialogs:dialog",
+    "event": "aiobpy.ui.event_stream:event",
+    "events": "aiobpy.ui.event_stream:events",
+    "menu": "aiobpy.ui.dialogs:menu",
+    "message": "aiobpy.ui.dialogs:message",
+    "operator": "aiobpy.ui.operators:operator",
+    "pick_directory": "aiobpy.ui.files:pick_directory",
+    "pick_file": "aiobpy.ui.files:pick_file",
+    "pick_files": "aiobpy.ui.files:pick_files",
 }
 """Where each is. It is loaded when it is first asked for: what needs no Blender, needs none."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return lazily.load(__name__, _PLACES, name)

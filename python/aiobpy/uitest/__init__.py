@@ -8,8 +8,9 @@ outside, in pytest (`plugin`). What a test uses is here, and is loaded when it i
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from aiobpy import lazily
 
 if TYPE_CHECKING:
     from aiobpy.uitest.buttons import Spot, find
@@ -36,26 +37,23 @@ __all__ = [
     "window",
 ]
 
-_MODULES = {
-    "Spot": "buttons",
-    "centre": "places",
-    "click": "events",
-    "compare": "recording",
-    "drag": "events",
-    "find": "buttons",
-    "move": "events",
-    "open_sidebar": "places",
-    "passes": "waiting",
-    "press": "events",
-    "screenshot": "pictures",
-    "type_text": "events",
-    "until": "waiting",
-    "window": "places",
+_PLACES = {
+    "Spot": "aiobpy.uitest.buttons:Spot",
+    "centre": "aiobpy.uitest.places:centre",
+    "click": "aiobpy.uitest.events:click",
+    "compare": "aiobpy.uitest.recording:compare",
+    "drag": "aiobpy.uitest.events:drag",
+    "find": "aiobpy.uitest.buttons:find",
+    "move": "aiobpy.uitest.events:move",
+    "open_sidebar": "aiobpy.uitest.places:open_sidebar",
+    "passes": "aiobpy.uitest.waiting:passes",
+    "press": "aiobpy.uitest.events:press",
+    "screenshot": "aiobpy.uitest.pictures:screenshot",
+    "type_text": "aiobpy.uitest.events:type_text",
+    "until": "aiobpy.uitest.waiting:until",
+    "window": "aiobpy.uitest.places:window",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return lazily.load(__name__, _PLACES, name)
