@@ -12,7 +12,6 @@ from aiobpy import explain, online, owners
 from aiobpy.loop import EventLoop
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
     from types import FrameType
 
@@ -129,12 +128,8 @@ class SharedLoop(EventLoop):
     def _make_socket_transport(self, *arguments: Any, **keywords: Any) -> Any:
         return _owned(super()._make_socket_transport(*arguments, **keywords))
 
-    def _make_ssl_transport(
-        self, rawsock: Any, protocol: Any, sslcontext: ssl.SSLContext, *arguments: Any, **more: Any
-    ) -> asyncio.Transport:
-        return _owned(
-            super()._make_ssl_transport(rawsock, protocol, sslcontext, *arguments, **more)
-        )
+    def _make_ssl_transport(self, *arguments: Any, **keywords: Any) -> Any:
+        return _owned(super()._make_ssl_transport(*arguments, **keywords))
 
     def _make_datagram_transport(self, *arguments: Any, **keywords: Any) -> Any:
         return _owned(super()._make_datagram_transport(*arguments, **keywords))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from aiobpy.ui import needs, registered, windows
+from aiobpy.ui.answer import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,22 +76,13 @@ async def pick_directory(
     return picked
 
 
-class _Request:
+class _Browsing(Request):
     """One file browser, and who waits for it."""
 
     def __init__(self, read: Callable[[Any], Any], only: str) -> None:
-        self.token = str(next(_tokens))
+        super().__init__()
         self.read = read
         self.only = only
-        self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-    def end(self, answer: Any) -> None:
-        if not self.answer.done():
-            self.answer.set_result(answer)
-
-    def fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
 
 
 class FileBrowserMethods:
@@ -124,7 +115,7 @@ async def _browse(
     async with _turn():
         operator = _operators.take(key, key)
         registered.after_each_load(_end_all)
-        request = _Request(read, only)
+        request = _Browsing(read, only)
         _waiting[request.token] = request
         try:
             _open(operator, request, at)
@@ -137,7 +128,7 @@ async def _browse(
             _operators.give_back(key)
 
 
-def _open(operator: type[bpy.types.Operator], request: _Request, at: dict[str, str]) -> None:
+def _open(operator: type[bpy.types.Operator], request: _Browsing, at: dict[str, str]) -> None:
     category, name = operator.bl_idname.split(".")
     values = {**at, "aiobpy_token": request.token}
     if "filter_glob" in operator.__annotations__:
@@ -214,8 +205,7 @@ def _make_operator(idname: str, key: tuple[str, str, bool]) -> type[bpy.types.Op
 
 
 _operators = registered.Made(_make_operator, "browse")
-_tokens = itertools.count(1)
-_waiting: dict[str, _Request] = {}
+_waiting: dict[str, _Browsing] = {}
 _turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = (
     weakref.WeakKeyDictionary()
 )

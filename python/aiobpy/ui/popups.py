@@ -9,22 +9,21 @@ ticks, so that what is opened right after is meant, too.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
-import itertools
 import logging
 from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from aiobpy.ui import registered, windows
+from aiobpy.ui.answer import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class Popup:
+class Popup(Request):
     """What is asked, and what becomes of it.
 
     Args:
@@ -50,6 +49,7 @@ class Popup:
         width: int,
         values: Mapping[str, Any] | None = None,
     ) -> None:
+        super().__init__()
         self.operator = operator
         self.draw = draw
         self.read = read
@@ -58,21 +58,9 @@ class Popup:
         self.confirm = confirm
         self.width = width
         self.values = dict(values or {})
-        self.token = str(next(_tokens))
         self.window = 0
         self.is_shown = False
         self.is_on_its_way = False
-        self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-    def end(self, answer: Any) -> None:
-        """Whoever awaits goes on; the first answer counts."""
-        if not self.answer.done():
-            self.answer.set_result(answer)
-
-    def fail(self, error: Exception) -> None:
-        """Whoever awaits gets an error."""
-        if not self.answer.done():
-            self.answer.set_exception(error)
 
     def show(self) -> None:
         """Open it, where the pointer is.
@@ -227,7 +215,6 @@ def _end_all() -> None:
 
 
 _log = logging.getLogger(__name__)
-_tokens = itertools.count(1)
 _open: dict[str, Popup] = {}
 """By token: those that are awaited."""
 _given_up: dict[str, Popup] = {}
