@@ -43,6 +43,8 @@ class Kick:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
+        # Blender finds a timer again by the identity of its function.
+        self._tick = self._make_tick()
 
     def start(self) -> None:
         """Register the timer."""
@@ -53,20 +55,13 @@ class Kick:
         bpy.app.timers.unregister(self._tick)
         self.loop.close()
 
-    def _make(self) -> Any:
+    def _make_tick(self) -> Any:
         def tick() -> float:
             self.loop.call_soon(self.loop.stop)
             self.loop.run_forever()
             return 0.0
 
         return tick
-
-    @property
-    def _tick(self) -> Any:
-        # Blender finds a timer again by the identity of its function.
-        if not hasattr(self, "_made"):
-            self._made = self._make()
-        return self._made
 
 
 class Modal:
