@@ -12,6 +12,7 @@ import pytest
 from aiobpy.uitest.blenders import Candidate, link_or_copy
 from aiobpy.uitest.collecting import UiTestFile
 from tests.blender.gui_blender import Installation, trees
+from tests.host.program import pythons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item.parent, UiTestFile):
             item.add_marker(pytest.mark.blender)
             item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.fixture(params=list(pythons().values()), ids=list(pythons()))
+def python(request: pytest.FixtureRequest) -> Path:
+    """A Python that has a `bpy` module."""
+    found: Path = request.param
+    if not found.exists():
+        pytest.fail(f"`{found}` is missing; `cargo xtask setup` makes it")
+    return found
 
 
 def _install(tree: Path, display: Display) -> Installation:

@@ -19,7 +19,6 @@ def leave():
     os._exit(0)
 '''
 
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -40,13 +39,20 @@ def run_in_bpy(program: str, python: Path | None = None, **environment: str) -> 
         python: If left out, that of these tests.
         environment: Variables to set.
     """
-    finished = subprocess.run(
-        [python or sys.executable, "-c", PROLOGUE + program],
+    finished = run_to_the_end(PROLOGUE + program, python, **environment)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+def run_to_the_end(
+    program: str, python: Path | None = None, *arguments: str | Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, whatever that is."""
+    return subprocess.run(
+        [python or sys.executable, "-c", program, *arguments],
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
         env={**os.environ, **environment},
     )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.host.program import run_to_the_end
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,14 +35,9 @@ print("the end of the script", flush=True)
     ids=["tasks and connections", "a web server"],
 )
 def test_python_ends_cleanly_with_work_under_way(end: str, python: Path, tmp_path: Path) -> None:
-    finished = subprocess.run(
-        [python, "-c", PROGRAM.replace("END", end)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
-    )
+    home = str(tmp_path)
+    program = PROGRAM.replace("END", end)
+    finished = run_to_the_end(program, python, HOME=home, XDG_CONFIG_HOME=home)
     assert "the end of the script" in finished.stdout
     assert finished.returncode == 0, finished.stderr
     assert "Traceback" not in finished.stderr

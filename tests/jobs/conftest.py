@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-import aiobpy
-from tests.libraries.conftest import MODULES
+from tests.host.program import run_to_the_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 PROLOGUE = '''
 import asyncio, os, sys
@@ -47,22 +44,13 @@ def cube():
 '''
 
 
-@pytest.fixture(params=[pytest.param(venv, id=name) for name, venv in MODULES.items()])
-def run_in_bpy(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], None]:
+@pytest.fixture
+def run_in_bpy(python: Path, tmp_path: Path) -> Callable[[str], None]:
     """Run a program that asserts what it should, to its own end: nothing may crash or hang."""
-    python = request.param / "bin" / "python"
-    if not python.exists():
-        pytest.fail(f"`{python}` is missing; `cargo xtask setup` makes it")
 
     def run(program: str) -> None:
-        finished = subprocess.run(
-            [python, "-c", PROLOGUE + program + "\nprint('to the end')", tmp_path],
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-            env={**os.environ, "PYTHONPATH": str(Path(aiobpy.__file__).parents[1])},
-        )
+        program = PROLOGUE + program + "\nprint('to the end')"
+        finished = run_to_the_end(program, python, tmp_path)
         printed = finished.stdout + finished.stderr
         assert "to the end" in finished.stdout, printed
         assert finished.returncode == 0, printed
