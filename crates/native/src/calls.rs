@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aiobpy_reactor::ReadyQueue;
-use aiobpy_server::{Answer, Call, MainThread, Refused};
+use aiobpy_server::{Answer, Call, MainThread, Refused, Work};
 use aiobpy_wire::{MainThreadStatus, Problem};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -36,11 +36,15 @@ impl LoopCore {
 }
 
 impl MainThread for LoopMainThread {
-    fn post(&self, call: Call) -> Result<(), Refused> {
+    fn post(&self, work: Work) -> Result<(), Refused> {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(Refused::Closed);
         }
-        self.queue.arrive(Ready::Call(call));
+        self.queue.arrive(match work {
+            Work::Call(call) => Ready::Call(call),
+            Work::Exchange(exchange) => Ready::Exchange(exchange),
+            Work::News(id) => Ready::News(id),
+        });
         Ok(())
     }
 

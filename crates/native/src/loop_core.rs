@@ -3,7 +3,7 @@
 //! `aiobpy.EventLoop` inherits from this class and from asyncio's own loop: what runs once per
 //! callback or per packet is here, what runs once per connection is asyncio's Python.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -17,6 +17,7 @@ use pyo3::types::{PyAny, PyDict, PyTuple};
 use rustix::fd::{IntoRawFd, RawFd};
 
 use crate::errors::os_error;
+use crate::exchange::Exchange;
 use crate::generation::Generation;
 use crate::gil_cell::GilCell;
 use crate::handle::{Handle, TimerHandle, lock};
@@ -52,6 +53,8 @@ pub(crate) struct LoopCore {
     pub(crate) look_ups: Mutex<TokenMap<Py<PyAny>>>,
     pub(crate) watched_fds: Mutex<WatchedFds>,
     pub(crate) transfers: LoopTransfers,
+    /// Requests whose handlers wait for news, by number.
+    pub(crate) exchanges: GilCell<HashMap<u64, Py<Exchange>>>,
     pub(crate) is_closed: Arc<AtomicBool>,
     pub(crate) is_debug: AtomicBool,
     pub(crate) is_stopping: AtomicBool,
@@ -169,7 +172,8 @@ impl LoopCore {
             connection.get().release(py);
         }
         drop((scheduled, generation, timers, keywords));
-        drop((connections, servings, look_ups, watched_fds));
+        let exchanges = std::mem::take(&mut *self.exchanges.borrow_mut(py));
+        drop((connections, servings, look_ups, watched_fds, exchanges));
     }
 
     fn check_call(
@@ -212,6 +216,7 @@ impl LoopCore {
             look_ups: Mutex::default(),
             watched_fds: Mutex::default(),
             transfers: LoopTransfers::default(),
+            exchanges: GilCell::default(),
             is_closed: Arc::default(),
             is_debug: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
@@ -424,6 +429,9 @@ impl LoopCore {
         }
         if let Ok(watched_fds) = self.watched_fds.try_lock() {
             watched_fds.traverse(&visit)?;
+        }
+        if let Some(exchanges) = self.exchanges.visited(&visit) {
+            exchanges.values().try_for_each(|exchange| visit.call(exchange))?;
         }
         self.transfers.traverse(&visit)?;
         Ok(())

@@ -22,6 +22,10 @@ pub(crate) enum Ready {
     Io(Event),
     /// A method that somebody called over HTTP.
     Call(Call),
+    /// A request that a site answers.
+    Exchange(Box<aiobpy_server::Exchange>),
+    /// In this exchange, something has come to be taken, or there is room again.
+    News(u64),
     /// What a download and its like have to say.
     Transfer(aiobpy_transfer::Event),
     /// A large result that is on its way into Python's memory.
@@ -36,6 +40,8 @@ impl Ready {
             Self::Callback(handle) => untracked::traverse(handle, visit),
             Self::Io(_)
             | Self::Call(_)
+            | Self::Exchange(_)
+            | Self::News(_)
             | Self::Transfer(_)
             | Self::Copying(_)
             | Self::Returned(_) => Ok(()),
@@ -226,6 +232,10 @@ impl Ready {
             }
             Self::Io(event) => (None, run_event(event_loop, event)),
             Self::Call(call) => (None, crate::calls::run_call(event_loop, call)),
+            Self::Exchange(exchange) => {
+                (None, crate::exchange::run_exchange(event_loop, *exchange))
+            }
+            Self::News(id) => (None, crate::exchange::run_news(event_loop, id)),
             Self::Transfer(event) => (None, crate::transfer::run_event(event_loop, event)),
             Self::Copying(copying) => (None, crate::transfer::run_copying(event_loop, *copying)),
             Self::Returned(number) => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aiobpy_server::{MainThread, Parts, ServerConfig, Token, discovery};
+use aiobpy_server::{MainThread, Parts, ServerConfig, Sites, Token, discovery};
 use aiobpy_wire::Problem;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -38,6 +38,7 @@ pub(crate) struct Server {
     /// Where programs of this user find the address and the token.
     #[pyo3(get)]
     discovery_file: Option<PathBuf>,
+    sites: Arc<Sites>,
     running: Mutex<Option<Running>>,
 }
 
@@ -58,7 +59,10 @@ impl Server {
     ) -> PyResult<Self> {
         let main_thread: Arc<dyn MainThread> =
             Arc::new(event_loop.get().main_thread(blender_version));
-        let started = event_loop.py().detach(|| start(main_thread, port, token));
+        let sites = Arc::<Sites>::default();
+        let parts =
+            Parts { main_thread: Some(main_thread), sites: Arc::clone(&sites), ..Parts::default() };
+        let started = event_loop.py().detach(|| start(parts, port, token));
         let (running, discovery_file) = started.map_err(|problem| raised(&problem))?;
         let address = running.server.address();
         Ok(Self {
@@ -66,6 +70,7 @@ impl Server {
             port: address.port(),
             token: running.server.token().as_str().to_owned(),
             discovery_file,
+            sites,
             running: Mutex::new(Some(running)),
         })
     }
@@ -95,6 +100,21 @@ impl Server {
         Ok(())
     }
 
+    /// Puts up a site, in the place of the one that had its prefix. `description` is the text of a
+    /// JSON object: `SiteDescription` of the server.
+    ///
+    /// Raises `ValueError` if a pattern or a method cannot be used.
+    fn put_site(&self, description: &str) -> PyResult<()> {
+        let description = serde_json::from_str(description)
+            .map_err(|error| PyValueError::new_err(format!("not a site: {error}")))?;
+        self.sites.put(description).map_err(PyValueError::new_err)
+    }
+
+    /// Takes a site down. Requests under way go on.
+    fn remove_site(&self, prefix: &str) {
+        self.sites.remove(prefix);
+    }
+
     /// Ends all connections, listens no more and removes the discovery file; its thread has ended
     /// when this returns. Does nothing if it has stopped.
     fn stop(&self, py: Python<'_>) {
@@ -115,7 +135,7 @@ impl Server {
 }
 
 fn start(
-    main_thread: Arc<dyn MainThread>,
+    parts: Parts,
     port: Option<u16>,
     token: Option<String>,
 ) -> Result<(Running, Option<PathBuf>), Problem> {
@@ -139,7 +159,6 @@ fn start(
     config.remembered_port_file = folder.as_ref().map(|folder| folder.with_file_name("port"));
     config.discovery_file = folder.map(|folder| discovery::file_of_this_process(&folder));
     let discovery_file = config.discovery_file.clone();
-    let parts = Parts { main_thread: Some(main_thread), ..Parts::default() };
     let server = runtime.block_on(aiobpy_server::Server::start(config, parts))?;
     Ok((Running { server, runtime }, discovery_file))
 }

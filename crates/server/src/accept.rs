@@ -1,21 +1,21 @@
 //! The accept loop: hyper on our own terms, so that no client can hold what it does not use.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use axum::response::IntoResponse;
+use axum::{Extension, Router};
 use http::header;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use crate::connection::Connection;
 use crate::error::Failure;
 use crate::shared::Shared;
 use crate::stalling::Stalling;
@@ -30,7 +30,6 @@ pub(crate) async fn accept_until_stopped(
     listener: TcpListener,
     router: Router,
     shared: Shared,
-    tasks: TaskTracker,
     cut: CancellationToken,
 ) {
     let counts = Arc::new(Mutex::new(Counts::default()));
@@ -41,8 +40,14 @@ pub(crate) async fn accept_until_stopped(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Some(place) = Place::take(&counts, peer.ip(), &shared) else { continue };
-                tasks.spawn(serve(stream, place, router.clone(), shared.clone(), cut.clone()));
+                let Some(place) = Place::take(&counts, peer, &shared) else { continue };
+                shared.tasks.spawn(serve(
+                    stream,
+                    place,
+                    router.clone(),
+                    shared.clone(),
+                    cut.clone(),
+                ));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -63,13 +68,15 @@ async fn serve(
     // Answers are whole when they are written; waiting to fill a packet only delays them.
     let _unsupported = stream.set_nodelay(true);
     let router = if place.is_extra { router_that_refuses() } else { router };
+    let router = router.layer(Extension(place.connection));
     let io = TokioIo::new(Stalling::new(stream, shared.limits.stall_time));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(shared.limits.header_time)
         .max_buf_size(shared.limits.header_bytes)
         .keep_alive(!place.is_extra)
-        .serve_connection(io, TowerToHyperService::new(router));
+        .serve_connection(io, TowerToHyperService::new(router))
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let serving = async {
         tokio::select! {
@@ -108,13 +115,15 @@ struct Counts {
 struct Place {
     counts: Arc<Mutex<Counts>>,
     address: IpAddr,
+    connection: Connection,
     shared: Shared,
     /// One too many: to be told so.
     is_extra: bool,
 }
 
 impl Place {
-    fn take(counts: &Arc<Mutex<Counts>>, address: IpAddr, shared: &Shared) -> Option<Self> {
+    fn take(counts: &Arc<Mutex<Counts>>, peer: SocketAddr, shared: &Shared) -> Option<Self> {
+        let address = peer.ip();
         let is_extra = {
             let mut counts = lock(counts);
             let from_address = counts.by_address.get(&address).copied().unwrap_or_default();
@@ -131,7 +140,14 @@ impl Place {
             }
             !has_room
         };
-        Some(Self { counts: Arc::clone(counts), address, shared: shared.clone(), is_extra })
+        let connection = Connection { peer: Some(peer), is_secure: false };
+        Some(Self {
+            counts: Arc::clone(counts),
+            address,
+            connection,
+            shared: shared.clone(),
+            is_extra,
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Who may ask: whoever sends the token.
 
 use std::fmt;
+use std::sync::Arc;
 
-use aiobpy_wire::Problem;
+use aiobpy_wire::{Problem, Scope};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -73,13 +74,37 @@ impl fmt::Debug for Token {
     }
 }
 
+/// Who asks, and how much that one may do: an extension of each request that is let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// As the user knows it; `token` for whoever has the server's own.
+    pub name: Arc<str>,
+    pub scope: Scope,
+}
+
+impl Principal {
+    fn of_token() -> Self {
+        Self { name: "token".into(), scope: Scope::Files }
+    }
+
+    pub(crate) fn may(&self, scope: Scope) -> Result<(), Failure> {
+        if self.scope >= scope {
+            return Ok(());
+        }
+        Err(Failure::NotAllowed { needed: scope, given: self.scope })
+    }
+}
+
 pub(crate) async fn authorise(
     State(shared): State<Shared>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     match check(&shared.token, request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            request.extensions_mut().insert(Principal::of_token());
+            next.run(request).await
+        }
         Err(failure) => shared.refuse(request, failure).await,
     }
 }

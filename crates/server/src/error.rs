@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use aiobpy_wire::{JobId, JobState, Problem};
+use aiobpy_wire::{JobId, JobState, Problem, Scope};
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderValue};
 use http::{Method, StatusCode};
@@ -35,6 +35,15 @@ pub(crate) enum Failure {
     WrongMethod {
         method: Method,
         path: String,
+        /// The value of the `Allow` header; `None` where axum adds it.
+        allowed: Option<String>,
+    },
+    NotWebSocket {
+        detail: String,
+    },
+    NotAllowed {
+        needed: Scope,
+        given: Scope,
     },
     BadPath {
         detail: String,
@@ -165,13 +174,28 @@ impl Failure {
                 format!("nothing is served at {}", shown(path)),
             )
             .with_hint("the API begins at /api/v1/status"),
-            Self::WrongMethod { method, path } => Problem::new(
+            Self::WrongMethod { method, path, .. } => Problem::new(
                 405,
                 "method-not-allowed",
                 "Not that method",
                 format!("{} does not answer {method}", shown(path)),
             )
             .with_hint("use one of the methods that the Allow header lists"),
+            Self::NotWebSocket { detail } => {
+                Problem::new(426, "websocket-expected", "Not a WebSocket", detail)
+                    .with_hint("open a WebSocket there, of version 13")
+            }
+            Self::NotAllowed { needed, given } => Problem::new(
+                403,
+                "not-allowed",
+                "Not allowed",
+                format!(
+                    "this needs the scope {}, and you have {}",
+                    named_scope(*needed),
+                    named_scope(*given)
+                ),
+            )
+            .with_hint("ask whoever runs this Blender to allow more, in aiobpy's panel"),
             Self::BadPath { detail } => {
                 Problem::new(400, "malformed-path", "The path cannot be read", detail)
                     .with_hint("percent-encode what is not plain ASCII, as UTF-8")
@@ -304,6 +328,10 @@ impl Failure {
                 header::WWW_AUTHENTICATE,
                 value("Bearer realm=\"aiobpy\", error=\"invalid_token\""),
             )),
+            Self::NotWebSocket { .. } => Some((header::UPGRADE, value("websocket"))),
+            Self::WrongMethod { allowed: Some(allowed), .. } => {
+                Some((header::ALLOW, HeaderValue::from_str(allowed).ok()?))
+            }
             Self::RangeOutside { bytes } => {
                 let range = HeaderValue::from_str(&format!("bytes */{bytes}")).ok()?;
                 Some((header::CONTENT_RANGE, range))
@@ -410,6 +438,16 @@ fn status_of(problem: &Problem) -> StatusCode {
         .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+fn named_scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Read => "read",
+        Scope::Control => "control",
+        Scope::Files => "files",
+        Scope::Exec => "exec",
+        Scope::Admin => "admin",
+    }
+}
+
 fn named(state: JobState) -> &'static str {
     match state {
         JobState::Queued => "queued",
@@ -461,7 +499,7 @@ mod tests {
             Failure::WrongToken,
             Failure::TooManyConnections,
             Failure::UnknownRoute { path: "/x".into() },
-            Failure::WrongMethod { method: Method::PUT, path: "/healthz".into() },
+            Failure::WrongMethod { method: Method::PUT, path: "/healthz".into(), allowed: None },
             Failure::BadPath { detail: "Invalid UTF-8".into() },
             Failure::BadQuery { detail: "unknown field `x`".into() },
             Failure::BadEventId { given: "x".into() },

@@ -18,7 +18,7 @@ use crate::body::{depth_of as counted_depth_of, read_json};
 use crate::file::{self, Asked};
 use crate::gate::Gate;
 use crate::limits::Limits;
-use crate::main_thread::{Call, MainThread, Refused};
+use crate::main_thread::{MainThread, Refused, Work};
 use crate::prefer;
 use crate::router::router;
 use crate::routes::events::last_event_id;
@@ -163,7 +163,8 @@ fn depth_of(value: &Value) -> usize {
 struct Echo;
 
 impl MainThread for Echo {
-    fn post(&self, call: Call) -> Result<(), Refused> {
+    fn post(&self, work: Work) -> Result<(), Refused> {
+        let Work::Call(call) = work else { return Err(Refused::Closed) };
         assert!(serde_json::from_str::<Value>(&call.params).unwrap().is_object());
         call.answer.send(Ok(call.params));
         Ok(())

@@ -19,6 +19,8 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
+    /// Bytes of one message of a WebSocket.
+    pub message_bytes: usize,
     /// Calls of the main thread that are not answered yet.
     pub calls: usize,
     /// How long a call of the main thread may take.
@@ -41,6 +43,7 @@ impl Default for Limits {
             stall_time: Duration::from_secs(30),
             header_bytes: 32 << 10,
             body_bytes: 1 << 20,
+            message_bytes: 16 << 20,
             calls: 256,
             call_time: Duration::from_secs(30),
             longest_wait: Duration::from_mins(5),

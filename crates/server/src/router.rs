@@ -21,7 +21,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/rpc/{method}", post(routes::rpc::call))
         .merge(of_fleet(&shared))
         .method_not_allowed_fallback(wrong_method)
-        .fallback(unknown_route)
+        .fallback(routes::sites::answer)
         .layer(authorised);
     let open = Router::new()
         .route("/healthz", get(routes::status::is_healthy))
@@ -45,15 +45,10 @@ fn of_fleet(shared: &Shared) -> Router<Shared> {
         .with_state(WithFleet { fleet, shared: shared.clone() })
 }
 
-async fn unknown_route(State(shared): State<Shared>, request: Request) -> Response {
-    let path = request.uri().path().to_owned();
-    shared.refuse(request, Failure::UnknownRoute { path }).await
-}
-
 /// axum adds the `Allow` header.
 async fn wrong_method(State(shared): State<Shared>, request: Request) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    shared.refuse(request, Failure::WrongMethod { method, path }).await
+    shared.refuse(request, Failure::WrongMethod { method, path, allowed: None }).await
 }
 
 /// What keeps a browser from making more of an answer than it is.

@@ -7,7 +7,6 @@ use aiobpy_wire::Problem;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::accept::accept_until_stopped;
 use crate::auth::Token;
@@ -51,7 +50,6 @@ impl ServerConfig {
 /// A server that runs. Stop it with [`Server::stop`]: dropping it alone lets connections live on.
 pub struct Server {
     shared: Shared,
-    tasks: TaskTracker,
     /// Cancelled to cut the connections that have not ended by themselves.
     cut: CancellationToken,
     discovery_file: Option<DiscoveryFile>,
@@ -77,15 +75,14 @@ impl Server {
             None => None,
         };
         let shared = Shared::new(address, config.token, config.limits, parts);
-        let (tasks, cut) = (TaskTracker::new(), CancellationToken::new());
-        tasks.spawn(accept_until_stopped(
+        let cut = CancellationToken::new();
+        shared.tasks.spawn(accept_until_stopped(
             listener,
             router(shared.clone()),
             shared.clone(),
-            tasks.clone(),
             cut.clone(),
         ));
-        Ok(Self { shared, tasks, cut, discovery_file })
+        Ok(Self { shared, cut, discovery_file })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -112,11 +109,11 @@ impl Server {
             file.remove();
         }
         self.shared.stopping.cancel();
-        self.tasks.close();
+        self.shared.tasks.close();
         let farewell = self.shared.limits.farewell;
-        if tokio::time::timeout(farewell, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(farewell, self.shared.tasks.wait()).await.is_err() {
             self.cut.cancel();
-            self.tasks.wait().await;
+            self.shared.tasks.wait().await;
         }
     }
 }

@@ -9,6 +9,7 @@ use aiobpy_fleet::Fleet;
 use axum::extract::{FromRef, Request};
 use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::auth::Token;
 use crate::body;
@@ -18,6 +19,7 @@ use crate::events::EventLog;
 use crate::gate::Gate;
 use crate::limits::Limits;
 use crate::main_thread::{Door, MainThread};
+use crate::sites::Sites;
 
 /// What stands behind the server.
 #[derive(Default)]
@@ -26,6 +28,8 @@ pub struct Parts {
     pub main_thread: Option<Arc<dyn MainThread>>,
     /// The fleet, if the server is to take jobs. It is not stopped with the server.
     pub fleet: Option<Fleet>,
+    /// What add-ons have hung on the server.
+    pub sites: Arc<Sites>,
 }
 
 /// A handle to what all requests of one server share.
@@ -42,6 +46,9 @@ pub struct Inner {
     pub(crate) events: EventLog,
     pub(crate) main_thread: Option<Door>,
     pub(crate) fleet: Option<Fleet>,
+    pub(crate) sites: Arc<Sites>,
+    /// What goes on beside the connections; the stop waits for it.
+    pub(crate) tasks: TaskTracker,
     /// Cancelled when the server begins to stop.
     pub(crate) stopping: CancellationToken,
 }
@@ -64,6 +71,8 @@ impl Shared {
             },
             main_thread,
             fleet: parts.fleet,
+            sites: parts.sites,
+            tasks: TaskTracker::new(),
             stopping,
             limits,
         }))

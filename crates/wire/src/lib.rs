@@ -7,6 +7,7 @@ mod event;
 pub mod fuzzing;
 mod job;
 mod problem;
+mod site;
 mod status;
 mod template;
 mod worker;
@@ -16,6 +17,7 @@ pub use job::{
     Artefact, ImageFormat, Job, JobId, JobRequest, JobRequestFields, JobState, OutputRequest,
 };
 pub use problem::{FieldProblem, Problem};
+pub use site::{RouteAnswer, RouteDescription, Scope, SiteDescription, Takes};
 pub use status::{LoopStatus, MainThreadStatus, SlowCallback, Status};
 pub use template::TemplateDescription;
 pub use worker::{FromWorker, ToWorker, WorkerDescription, WorkerId, WorkerState};

@@ -18,6 +18,9 @@ from traitlets import Type
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
+_LONGEST_FAREWELL = 5.0
+"""Seconds that each of the kernel's threads gets to end."""
+
 
 class Shell(ZMQInteractiveShell):
     """Runs each step of a cell in what Blender's context is to be."""
@@ -103,6 +106,23 @@ class KernelApp(IPKernelApp):
 
     def init_signal(self) -> None:
         """Do not touch the signals of the process: `Interrupts` takes them."""
+
+    def close(self) -> None:
+        """Close the sockets.
+
+        ipykernel waits for its threads as long as they take, and seldom one takes for ever: that
+        one is left behind with its sockets, and ends with the process.
+        """
+        threads = [self.control_thread, self.shell_channel_thread]
+        alive = [thread for thread in threads if thread is not None and thread.is_alive()]
+        for thread in alive:
+            thread.stop()
+        for thread in alive:
+            thread.join(_LONGEST_FAREWELL)
+            if thread.is_alive():
+                self.log.warning("the thread %r of the kernel does not end", thread.name)
+                return
+        super().close()
 
 
 class KernelLoop:

@@ -4,4 +4,5 @@ pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod jobs;
 pub(crate) mod rpc;
+pub(crate) mod sites;
 pub(crate) mod status;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use aiobpy_server::{Call, Limits, MainThread, Parts, Refused, Shared, Token};
+use aiobpy_server::{Call, Limits, MainThread, Parts, Refused, Shared, Token, Work};
 use aiobpy_wire::{LoopStatus, MainThreadStatus, Problem};
 use axum::body::{Body, to_bytes};
 use axum::response::Response;
@@ -36,7 +36,8 @@ impl StandIn {
 }
 
 impl MainThread for StandIn {
-    fn post(&self, call: Call) -> Result<(), Refused> {
+    fn post(&self, work: Work) -> Result<(), Refused> {
+        let Work::Call(call) = work else { return Err(Refused::Closed) };
         match *self.refusal.lock().unwrap() {
             Some(refused) => Err(refused),
             None => self.calls.send(call).map_err(|_gone| Refused::Closed),
@@ -56,7 +57,8 @@ impl MainThread for StandIn {
 pub(crate) fn echoing() -> Arc<dyn MainThread> {
     struct Echo;
     impl MainThread for Echo {
-        fn post(&self, call: Call) -> Result<(), Refused> {
+        fn post(&self, work: Work) -> Result<(), Refused> {
+            let Work::Call(call) = work else { return Err(Refused::Closed) };
             let answer = match call.method.as_str() {
                 "fail" => Err(Problem::new(422, "params-invalid", "Wrong", "wrong")),
                 _ => Ok(call.params),

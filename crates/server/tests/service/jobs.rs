@@ -27,7 +27,7 @@ struct Serving {
 async fn serving() -> Serving {
     let folder = tempfile::tempdir().unwrap();
     let fleet = start_fleet(folder.path()).await;
-    let parts = Parts { main_thread: None, fleet: Some(fleet.clone()) };
+    let parts = Parts { fleet: Some(fleet.clone()), ..Parts::default() };
     let shared = Shared::new(HOST.parse().unwrap(), token(), Limits::default(), parts);
     Serving { shared, fleet, _folder: folder }
 }

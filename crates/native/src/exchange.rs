@@ -1,0 +1,300 @@
+//! Requests that sites answer in Python: `_native.Exchange`, which is ASGI's scope, receive and send.
+
+mod messages;
+mod scope;
+
+use std::borrow::Cow;
+
+use aiobpy_server::{Sent, Start};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyAny, PyDict};
+
+use crate::gil_cell::GilCell;
+use crate::loop_core::LoopCore;
+use crate::main_thread::{is_exit, report};
+use crate::outcome::Outcome;
+
+/// A request of a client, and where its answer goes.
+#[pyclass(frozen, module = "aiobpy._native")]
+pub(crate) struct Exchange {
+    end: aiobpy_server::Exchange,
+    event_loop: Py<LoopCore>,
+    state: GilCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Futures of those who wait to receive, and to send on.
+    receiving: Option<Py<PyAny>>,
+    sending: Option<Py<PyAny>>,
+    /// Whether a WebSocket's `connect` was received.
+    is_connected: bool,
+    /// Kept until there is a body, so that a handler that fails can still answer with a 500.
+    start: Option<Start>,
+    has_started: bool,
+    is_complete: bool,
+}
+
+#[pymethods]
+impl Exchange {
+    /// The number of the handler that is to answer.
+    #[getter]
+    fn handler(&self) -> u64 {
+        self.end.head.handler
+    }
+
+    #[getter]
+    fn is_websocket(&self) -> bool {
+        self.end.head.is_websocket
+    }
+
+    #[getter]
+    fn method(&self) -> &str {
+        self.end.head.method.as_str()
+    }
+
+    /// As it was sent, without the query.
+    #[getter]
+    fn path(&self) -> &str {
+        self.end.head.uri.path()
+    }
+
+    #[getter]
+    fn query(&self) -> &str {
+        self.end.head.uri.query().unwrap_or_default()
+    }
+
+    /// Where the site begins, as in `/a/my_addon`.
+    #[getter]
+    fn prefix(&self) -> &str {
+        &self.end.head.prefix
+    }
+
+    /// What stood in the places of the route's pattern.
+    #[getter]
+    fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let parameters = PyDict::new(py);
+        for (name, value) in &self.end.head.parameters {
+            parameters.set_item(name, value)?;
+        }
+        Ok(parameters)
+    }
+
+    /// The values of a header, joined with commas; `None` if there is none.
+    fn header(&self, name: &str) -> Option<String> {
+        let values = self.end.head.headers.get_all(name);
+        let values: Vec<Cow<'_, str>> =
+            values.iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    /// Who asks, as the user knows it.
+    #[getter]
+    fn principal(&self) -> &str {
+        &self.end.head.principal.name
+    }
+
+    /// Whether the client has gone, or the answer is complete.
+    #[getter]
+    fn is_gone(&self) -> bool {
+        self.end.is_gone()
+    }
+
+    #[getter]
+    fn has_started(&self, py: Python<'_>) -> bool {
+        self.state.borrow(py).has_started
+    }
+
+    #[getter]
+    fn is_complete(&self, py: Python<'_>) -> bool {
+        self.state.borrow(py).is_complete
+    }
+
+    /// ASGI's scope, without `state`.
+    fn scope<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        scope::of(py, &self.end.head)
+    }
+
+    /// ASGI's receive.
+    fn receive<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Outcome>> {
+        let (py, this) = (slf.py(), slf.get());
+        if let Some(message) = this.next_message(py)? {
+            return Outcome::value(py, message.into_any().unbind());
+        }
+        let future = Self::wait(slf)?;
+        this.state.borrow_mut(py).receiving = Some(future.clone().unbind());
+        Outcome::future(&future)
+    }
+
+    /// ASGI's send.
+    fn send<'py>(
+        slf: &Bound<'py, Self>,
+        message: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, Outcome>> {
+        let (py, this) = (slf.py(), slf.get());
+        let sent = messages::send(this, message)?;
+        match sent {
+            Sent::Room => Outcome::value(py, py.None()),
+            Sent::Gone => Err(gone()),
+            Sent::Full => {
+                let future = Self::wait(slf)?;
+                this.state.borrow_mut(py).sending = Some(future.clone().unbind());
+                Outcome::future(&future)
+            }
+        }
+    }
+
+    /// Answers with the whole of it: the status, the headers as pairs of text, the body.
+    ///
+    /// Raises `RuntimeError` if an answer has begun, and `ValueError` if a header cannot be sent.
+    fn respond(
+        &self,
+        py: Python<'_>,
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: &[u8],
+    ) -> PyResult<()> {
+        let mut start = Start { status: status_of(status)?, headers: HeaderMap::new() };
+        for (name, value) in headers {
+            messages::add_header(&mut start.headers, name.as_bytes(), value.as_bytes())?;
+        }
+        let mut state = self.state.borrow_mut(py);
+        if state.has_started {
+            return Err(PyRuntimeError::new_err("the answer has begun already"));
+        }
+        (state.has_started, state.is_complete) = (true, true);
+        self.end.answer(start, Bytes::copy_from_slice(body));
+        Ok(())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        if let Some(state) = self.state.visited(&visit) {
+            visit.call(&state.receiving)?;
+            visit.call(&state.sending)?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self, py: Python<'_>) {
+        let mut state = self.state.borrow_mut(py);
+        (state.receiving, state.sending) = (None, None);
+    }
+}
+
+impl Exchange {
+    /// A future that news of this exchange will resolve.
+    fn wait<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let this = slf.get();
+        let event_loop = this.event_loop.bind(py);
+        let future = event_loop.call_method0(intern!(py, "create_future"))?;
+        let mut waiting = event_loop.get().exchanges.borrow_mut(py);
+        waiting.insert(this.end.id(), slf.clone().unbind());
+        Ok(future)
+    }
+
+    /// What is there to be received, as ASGI has it.
+    fn next_message<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        if self.end.head.is_websocket
+            && !std::mem::replace(&mut self.state.borrow_mut(py).is_connected, true)
+        {
+            return messages::connect(py).map(Some);
+        }
+        let Some(incoming) = self.end.receive() else { return Ok(None) };
+        messages::received(py, incoming, self.end.head.is_websocket).map(Some)
+    }
+
+    /// Goes on with those who wait, as far as they can.
+    fn tell(&self, py: Python<'_>) -> PyResult<bool> {
+        let mut still_waits = false;
+        let receiving = self.state.borrow_mut(py).receiving.take();
+        if let Some(future) = receiving.filter(|future| !is_done(future.bind(py))) {
+            if let Some(message) = self.next_message(py)? {
+                future.bind(py).call_method1(intern!(py, "set_result"), (message,))?;
+            } else {
+                still_waits = true;
+                self.state.borrow_mut(py).receiving = Some(future);
+            }
+        }
+        let sending = self.state.borrow_mut(py).sending.take();
+        if let Some(future) = sending.filter(|future| !is_done(future.bind(py))) {
+            match self.end.room() {
+                Sent::Room => {
+                    future.bind(py).call_method1(intern!(py, "set_result"), (py.None(),))?;
+                }
+                Sent::Gone => {
+                    let error = gone().into_value(py);
+                    future.bind(py).call_method1(intern!(py, "set_exception"), (error,))?;
+                }
+                Sent::Full => {
+                    still_waits = true;
+                    self.state.borrow_mut(py).sending = Some(future);
+                }
+            }
+        }
+        Ok(still_waits)
+    }
+}
+
+/// Has `aiobpy.web` find the handler and begin. A request whose client has left is not begun.
+pub(crate) fn run_exchange(
+    event_loop: &Bound<'_, LoopCore>,
+    end: aiobpy_server::Exchange,
+) -> PyResult<()> {
+    let _room = tracing::trace_span!("native/main_thread").entered();
+    if end.is_gone() {
+        return Ok(());
+    }
+    let py = event_loop.py();
+    let path = end.head.uri.path().to_owned();
+    let event_loop_object = event_loop.clone().unbind();
+    let exchange =
+        Bound::new(py, Exchange { end, event_loop: event_loop_object, state: GilCell::default() })?;
+    let begun = py
+        .import(intern!(py, "aiobpy.web.serving"))
+        .and_then(|serving| serving.call_method1(intern!(py, "begin"), (exchange,)));
+    match begun {
+        Err(error) if !is_exit(py, &error) => {
+            report(event_loop, &format!("the request for {path:?} could not be begun"), error, &[])
+        }
+        result => result.map(drop),
+    }
+}
+
+/// Tells those who wait in an exchange.
+pub(crate) fn run_news(event_loop: &Bound<'_, LoopCore>, id: u64) -> PyResult<()> {
+    let py = event_loop.py();
+    let waiting = event_loop.get().exchanges.borrow_mut(py).remove(&id);
+    let Some(exchange) = waiting else { return Ok(()) };
+    match exchange.get().tell(py) {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            event_loop.get().exchanges.borrow_mut(py).insert(id, exchange);
+            Ok(())
+        }
+        Err(error) if is_exit(py, &error) => Err(error),
+        Err(error) => report(event_loop, "a request could not go on", error, &[]),
+    }
+}
+
+fn is_done(future: &Bound<'_, PyAny>) -> bool {
+    let done = future.call_method0(intern!(future.py(), "done"));
+    done.and_then(|done| done.is_truthy()).unwrap_or(true)
+}
+
+/// As ASGI wants it since 2.4: an `OSError`.
+fn gone() -> PyErr {
+    PyConnectionError::new_err("the client has gone, or the answer is complete")
+}
+
+fn status_of(status: u16) -> PyResult<StatusCode> {
+    StatusCode::from_u16(status).map_err(|_| {
+        PyValueError::new_err(format!("{status} is no status of HTTP; use 100 to 599"))
+    })
+}

@@ -1,0 +1,75 @@
+//! ASGI's scope of a request: <https://asgi.readthedocs.io/en/latest/specs/www.html>.
+
+use std::net::SocketAddr;
+
+use aiobpy_server::Head;
+use http::Version;
+use percent_encoding::percent_decode_str;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+
+/// The scope without `state`, which belongs to the application.
+pub(super) fn of<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyDict>> {
+    let scope = PyDict::new(py);
+    let path = head.uri.path();
+    let asgi = PyDict::new(py);
+    asgi.set_item(intern!(py, "version"), intern!(py, "3.0"))?;
+    asgi.set_item(intern!(py, "spec_version"), intern!(py, "2.5"))?;
+    let kind = if head.is_websocket { intern!(py, "websocket") } else { intern!(py, "http") };
+    scope.set_item(intern!(py, "type"), kind)?;
+    scope.set_item(intern!(py, "asgi"), asgi)?;
+    scope.set_item(intern!(py, "http_version"), version(head.version))?;
+    scope.set_item(intern!(py, "scheme"), scheme(head))?;
+    scope.set_item(intern!(py, "path"), percent_decode_str(path).decode_utf8_lossy())?;
+    scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, path.as_bytes()))?;
+    let query = head.uri.query().unwrap_or_default();
+    scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query.as_bytes()))?;
+    scope.set_item(intern!(py, "root_path"), &head.prefix)?;
+    scope.set_item(intern!(py, "headers"), headers(py, head)?)?;
+    scope.set_item(intern!(py, "client"), head.client.map(pair))?;
+    scope.set_item(intern!(py, "server"), pair(head.server))?;
+    if head.is_websocket {
+        scope.set_item(intern!(py, "subprotocols"), subprotocols(py, head)?)?;
+    } else {
+        scope.set_item(intern!(py, "method"), head.method.as_str())?;
+    }
+    Ok(scope)
+}
+
+fn headers<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyList>> {
+    let headers = PyList::empty(py);
+    for (name, value) in &head.headers {
+        let name = PyBytes::new(py, name.as_str().as_bytes());
+        let value = PyBytes::new(py, value.as_bytes());
+        headers.append(PyTuple::new(py, [name, value])?)?;
+    }
+    Ok(headers)
+}
+
+fn subprotocols<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyList>> {
+    let values = head.headers.get_all(http::header::SEC_WEBSOCKET_PROTOCOL);
+    let values = values.iter().filter_map(|value| value.to_str().ok());
+    PyList::new(py, values.flat_map(|value| value.split(',')).map(str::trim))
+}
+
+fn pair(address: SocketAddr) -> (String, u16) {
+    (address.ip().to_string(), address.port())
+}
+
+fn scheme(head: &Head) -> &'static str {
+    match (head.is_websocket, head.is_secure) {
+        (false, false) => "http",
+        (false, true) => "https",
+        (true, false) => "ws",
+        (true, true) => "wss",
+    }
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
+}

@@ -1,0 +1,245 @@
+//! What add-ons have hung on the server: which address of which site is answered by whom.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aiobpy_wire::{RouteAnswer, RouteDescription, Scope, SiteDescription};
+use arc_swap::ArcSwap;
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::error::Failure;
+
+/// The sites that there are, by prefix. Read without a lock, replaced whole.
+#[derive(Default)]
+pub struct Sites(ArcSwap<BTreeMap<String, Arc<Site>>>);
+
+/// All that is served under one prefix.
+pub(crate) struct Site {
+    pub(crate) prefix: String,
+    /// The routes of each pattern.
+    routes: matchit::Router<Vec<Route>>,
+}
+
+/// One address of a site.
+pub(crate) struct Route {
+    methods: Vec<Method>,
+    pub(crate) scope: Scope,
+    pub(crate) answer: RouteAnswer,
+}
+
+/// A site's route that answers a request.
+pub(crate) struct Found {
+    pub(crate) site: Arc<Site>,
+    pub(crate) scope: Scope,
+    pub(crate) answer: RouteAnswer,
+    /// What stood in the places of the pattern, percent-decoded.
+    pub(crate) parameters: Vec<(String, String)>,
+}
+
+impl Sites {
+    /// Puts up a site, in the place of the one that had its prefix.
+    ///
+    /// # Errors
+    /// A pattern or a method cannot be used, or two patterns take the same addresses; in words.
+    pub fn put(&self, description: SiteDescription) -> Result<(), String> {
+        let site = Arc::new(Site::new(description)?);
+        self.0.rcu(|sites| {
+            let mut sites = BTreeMap::clone(sites);
+            sites.insert(site.prefix.clone(), Arc::clone(&site));
+            sites
+        });
+        Ok(())
+    }
+
+    /// Takes a site down. Requests under way go on.
+    pub fn remove(&self, prefix: &str) {
+        self.0.rcu(|sites| {
+            let mut sites = BTreeMap::clone(sites);
+            sites.remove(prefix);
+            sites
+        });
+    }
+
+    /// Finds who answers. `None` if no site has the address.
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Option<Result<Found, Failure>> {
+        let sites = self.0.load();
+        let (site, rest) = longest_prefix(&sites, path)?;
+        let matched = site.routes.at(if rest.is_empty() { "/" } else { rest }).ok()?;
+        let wrong_method = || Failure::WrongMethod {
+            method: method.clone(),
+            path: path.to_owned(),
+            allowed: Some(allowed(matched.value)),
+        };
+        let Some(route) = matched.value.iter().find(|route| route.takes(method)) else {
+            return Some(Err(wrong_method()));
+        };
+        let mut parameters = Vec::with_capacity(matched.params.len());
+        for (name, value) in matched.params.iter() {
+            let Ok(value) = percent_decode_str(value).decode_utf8() else {
+                let detail = format!("the part {name:?} of the path is not UTF-8");
+                return Some(Err(Failure::BadPath { detail }));
+            };
+            parameters.push((name.to_owned(), value.into_owned()));
+        }
+        Some(Ok(Found {
+            site: Arc::clone(site),
+            scope: route.scope,
+            answer: route.answer.clone(),
+            parameters,
+        }))
+    }
+}
+
+impl Site {
+    fn new(description: SiteDescription) -> Result<Self, String> {
+        let SiteDescription { prefix, routes } = description;
+        let mut by_pattern: BTreeMap<String, Vec<Route>> = BTreeMap::new();
+        for RouteDescription { pattern, methods, scope, answer } in routes {
+            let methods = methods
+                .iter()
+                .map(|name| Method::from_bytes(name.as_bytes()))
+                .collect::<Result<_, _>>()
+                .map_err(|_| format!("{methods:?} are no methods of HTTP"))?;
+            by_pattern.entry(pattern).or_default().push(Route { methods, scope, answer });
+        }
+        let mut routes = matchit::Router::new();
+        for (pattern, of_pattern) in by_pattern {
+            routes
+                .insert(&pattern, of_pattern)
+                .map_err(|error| format!("the pattern {pattern:?} cannot be used: {error}"))?;
+        }
+        Ok(Self { prefix, routes })
+    }
+}
+
+impl Route {
+    fn takes(&self, method: &Method) -> bool {
+        let is_head_of_get = *method == Method::HEAD && self.methods.contains(&Method::GET);
+        self.methods.is_empty() || self.methods.contains(method) || is_head_of_get
+    }
+}
+
+/// A prefix ends where a part of the path does: `/a/cup` is no prefix of `/a/cups`.
+fn longest_prefix<'sites, 'path>(
+    sites: &'sites BTreeMap<String, Arc<Site>>,
+    path: &'path str,
+) -> Option<(&'sites Arc<Site>, &'path str)> {
+    let mut end = path.len();
+    loop {
+        let (prefix, rest) = path.split_at(end);
+        if let Some(site) = sites.get(prefix) {
+            return Some((site, rest));
+        }
+        end = prefix.rfind('/')?;
+    }
+}
+
+/// The value of the `Allow` header.
+fn allowed(routes: &[Route]) -> String {
+    let mut names: Vec<&str> =
+        routes.iter().flat_map(|route| &route.methods).map(Method::as_str).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use aiobpy_wire::Takes;
+
+    use super::*;
+
+    fn route(methods: &[&str], pattern: &str, handler: u64) -> RouteDescription {
+        RouteDescription {
+            pattern: pattern.to_owned(),
+            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            scope: Scope::Read,
+            answer: RouteAnswer::Handler {
+                handler,
+                body_bytes: None,
+                takes: Takes::Requests,
+                cache_seconds: None,
+            },
+        }
+    }
+
+    fn sites(prefix: &str, routes: Vec<RouteDescription>) -> Sites {
+        let sites = Sites::default();
+        sites.put(SiteDescription { prefix: prefix.to_owned(), routes }).unwrap();
+        sites
+    }
+
+    fn handler(found: Option<Result<Found, Failure>>) -> Option<u64> {
+        match found?.ok()?.answer {
+            RouteAnswer::Handler { handler, .. } => Some(handler),
+            RouteAnswer::Folder { .. } => None,
+        }
+    }
+
+    #[test]
+    fn a_route_is_found_by_prefix_pattern_and_method() {
+        let sites = sites(
+            "/a/cup",
+            vec![
+                route(&["GET"], "/", 1),
+                route(&["GET"], "/objects/{name}", 2),
+                route(&["POST"], "/objects/{name}", 3),
+                route(&[], "/files/{*rest}", 4),
+            ],
+        );
+        let find = |method: Method, path: &str| handler(sites.find(&method, path));
+        assert_eq!(find(Method::GET, "/a/cup"), Some(1));
+        assert_eq!(find(Method::GET, "/a/cup/"), Some(1));
+        assert_eq!(find(Method::GET, "/a/cup/objects/x"), Some(2));
+        assert_eq!(find(Method::HEAD, "/a/cup/objects/x"), Some(2));
+        assert_eq!(find(Method::POST, "/a/cup/objects/x"), Some(3));
+        assert_eq!(find(Method::DELETE, "/a/cup/files/x/y"), Some(4));
+        assert_eq!(find(Method::GET, "/a/cups"), None);
+        assert_eq!(find(Method::GET, "/a/cup/other"), None);
+        assert_eq!(find(Method::GET, "/a"), None);
+    }
+
+    #[test]
+    fn what_stands_in_the_path_is_decoded_once() {
+        let sites = sites("/a/cup", vec![route(&["GET"], "/{name}", 1)]);
+        let found = sites.find(&Method::GET, "/a/cup/a%20b%252F").unwrap().ok().unwrap();
+        assert_eq!(found.parameters, [("name".to_owned(), "a b%2F".to_owned())]);
+        assert!(matches!(
+            sites.find(&Method::GET, "/a/cup/%ff"),
+            Some(Err(Failure::BadPath { .. }))
+        ));
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_which_are_right() {
+        let sites = sites("/a/cup", vec![route(&["GET"], "/x", 1), route(&["POST"], "/x", 2)]);
+        let Some(Err(Failure::WrongMethod { allowed, .. })) =
+            sites.find(&Method::DELETE, "/a/cup/x")
+        else {
+            panic!("DELETE is not answered there")
+        };
+        assert_eq!(allowed.as_deref(), Some("GET, HEAD, POST"));
+    }
+
+    #[test]
+    fn a_site_that_is_taken_down_is_not_found() {
+        let sites = sites("/a/cup", vec![route(&["GET"], "/", 1)]);
+        sites.remove("/a/cup");
+        assert!(sites.find(&Method::GET, "/a/cup").is_none());
+    }
+
+    #[test]
+    fn patterns_that_cannot_be_used_are_refused() {
+        let put = |patterns: &[&str]| {
+            let routes = patterns.iter().map(|pattern| route(&["GET"], pattern, 1)).collect();
+            Sites::default().put(SiteDescription { prefix: "/a/cup".to_owned(), routes })
+        };
+        assert!(put(&["/{name}", "/{other}"]).is_err());
+        assert!(put(&["/{name"]).is_err());
+        assert!(put(&["/{name}", "/x"]).is_ok());
+    }
+}

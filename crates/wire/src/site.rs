@@ -1,0 +1,83 @@
+//! Sites: what add-ons hang on the web server, as Python describes it to the server.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What a request may do. Each scope includes those before it.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Look at what is there.
+    Read,
+    /// Change what is there, and call methods.
+    #[default]
+    Control,
+    /// Read and write files in the folders that the user allows.
+    Files,
+    /// Run any Python.
+    Exec,
+    /// Let others in.
+    Admin,
+}
+
+/// All that is served under one prefix. A site that is described anew takes the place of the one
+/// before it, whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteDescription {
+    /// Where it begins, as in `/a/my_addon`: without a slash at its end.
+    pub prefix: String,
+    pub routes: Vec<RouteDescription>,
+}
+
+/// One address of a site, and who answers it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteDescription {
+    /// Below the prefix, as in `/objects/{name}`; `{*rest}` takes all that follows.
+    pub pattern: String,
+    /// Upper case; empty for every method.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    #[serde(default)]
+    pub scope: Scope,
+    pub answer: RouteAnswer,
+}
+
+/// What a handler answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Takes {
+    #[default]
+    Requests,
+    Websockets,
+    Both,
+}
+
+/// Who answers a route.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum RouteAnswer {
+    /// A handler in Python, by its number.
+    Handler {
+        handler: u64,
+        /// Bytes of body that it takes; `None` for any number, which it reads as a stream.
+        #[serde(default)]
+        body_bytes: Option<u64>,
+        #[serde(default)]
+        takes: Takes,
+        /// How many seconds an answer may be given again without asking Python.
+        #[serde(default)]
+        cache_seconds: Option<f64>,
+    },
+    /// Files below a folder.
+    Folder {
+        folder: PathBuf,
+        /// Whether an address that is no file gets `index.html`, for pages that route by themselves.
+        #[serde(default)]
+        is_single_page: bool,
+    },
+}

@@ -1,0 +1,1 @@
+"""Sites on the web server."""

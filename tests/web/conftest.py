@@ -1,0 +1,53 @@
+"""A web server in this process, and a client on the loop that answers for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import aiohttp
+import pytest
+
+import aiobpy
+import aiobpy.server
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+_T = TypeVar("_T")
+
+
+class Run(Protocol):
+    """Runs a test's coroutine while the server is on."""
+
+    def __call__(self, main: Callable[[aiohttp.ClientSession], Awaitable[_T]], /) -> _T:
+        """Return what it returns."""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a coroutine function with a client of the server that sends its token."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("AIOBPY_TOKEN", raising=False)
+
+    def run(main: Callable[[aiohttp.ClientSession], Awaitable[_T]]) -> _T:
+        loop = aiobpy.EventLoop()
+
+        async def serve() -> _T:
+            server = aiobpy.server.start(loop=loop)
+            headers = {"Authorization": f"Bearer {server.token}"}
+            timeout = aiohttp.ClientTimeout(total=30)
+            async with aiohttp.ClientSession(
+                server.address, headers=headers, timeout=timeout
+            ) as client:
+                try:
+                    return await main(client)
+                finally:
+                    aiobpy.server.stop()
+
+        try:
+            return loop.run_until_complete(serve())
+        finally:
+            loop.close()
+
+    return run
