@@ -31,6 +31,7 @@ mod socket_connection;
 mod socket_operations;
 mod stats;
 mod tasks;
+mod ticker;
 mod tls;
 mod transfer;
 mod transfer_orders;
@@ -52,6 +53,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<loop_core::LoopCore>()?;
     module.add_class::<outcome::Outcome>()?;
     module.add_class::<socket_connection::SocketConnection>()?;
+    module.add_class::<ticker::Ticker>()?;
     module.add_class::<tls::TlsCore>()?;
     module.add_class::<transfer::PyTransfer>()?;
     cli::register(module)?;

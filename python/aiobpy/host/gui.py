@@ -7,38 +7,35 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from aiobpy._native import Ticker
 from aiobpy.host import overrides, pace
 from aiobpy.loop import DEFAULT_BUDGET, EventLoop
 
 if TYPE_CHECKING:
     from aiobpy.host.window_timer import WindowTimer
 
-_TICK_AGAIN: Final = 0.0
-"""Seconds until Blender is to call again: at its next pass, some 5 ms later when it idles."""
-
 _LOOK_AGAIN: Final = 0.05
 """Seconds after which what Blender is at is looked up anew."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Lateness:
     """How long Blender stayed away, in seconds."""
 
-    last: float = 0.0
-    worst: float = 0.0
+    last: float
+    worst: float
 
 
 class GuiHost:
     """Runs a loop as a guest of Blender's main loop, by one `bpy.app.timers` callback.
 
-    The callback is one plain function, kept for as long as the host runs: Blender finds a timer
-    again by the identity of its function. It is persistent, so it lives through a file load.
+    The callback is one object, kept for as long as the host runs: Blender finds a timer again by
+    the identity of what it calls. It is persistent, so it lives through a file load. It runs no
+    Python while there is nothing to do.
 
     Attributes:
         loop: The guest.
         budget: Seconds of one tick that a person prefers; `pace.budget` may give less.
-        visits: How often Blender has called, whether there was anything to do or not.
-        lateness: Seconds between two calls.
         is_visiting: Whether a tick is under way.
         keeps_frame_rate: Whether the budget shrinks while Blender draws for somebody.
     """
@@ -47,17 +44,14 @@ class GuiHost:
         """`budget`: seconds of one tick."""
         self.loop = loop
         self.budget = budget
-        self.visits = 0
-        self.lateness = Lateness()
         self.keeps_frame_rate = True
         self.is_visiting = False
         self._waiting: list[asyncio.Future[None]] = []
-        self._left = 0.0
         self._looked = 0.0
         self._blender = pace.Blender()
         self._traffic = pace.Traffic()
         self._window_timer: WindowTimer | None = None
-        self._tick = self._make_tick()
+        self._tick = Ticker(loop, self._visit)
 
     def start(self) -> None:
         """Begin to tick. Does nothing if it has begun."""
@@ -67,7 +61,7 @@ class GuiHost:
 
         if not self.is_running():
             self._window_timer = WindowTimer()
-            self._left = time.monotonic()
+            self._tick.begin()
             bpy.app.timers.register(self._tick, first_interval=0.0, persistent=True)
             bpy.app.handlers.load_pre.append(_before_a_load)
             _hosts.append(self)
@@ -93,21 +87,32 @@ class GuiHost:
         if self._window_timer is not None:
             self._window_timer.stop()
 
+    @property
+    def visits(self) -> int:
+        """How often Blender has called, whether there was anything to do or not."""
+        return self._tick.visits
+
+    @property
+    def lateness(self) -> Lateness:
+        """Seconds between two calls."""
+        return Lateness(*self._tick.lateness)
+
     def next_visit(self) -> asyncio.Future[None]:
         """Return a future that is done when Blender calls again, after it has gone round once."""
         future: asyncio.Future[None] = self.loop.create_future()
         self._waiting.append(future)
+        self._tick.is_wanted = True
         return future
 
     def present_budget(self) -> float:
         """Return the seconds that the next tick may last."""
         return pace.budget(self.budget, self._blender) if self.keeps_frame_rate else self.budget
 
-    def _visit(self) -> None:
-        now = time.monotonic()
-        away = now - self._left
-        self.lateness.last = away
-        self.lateness.worst = max(self.lateness.worst, away)
+    def _visit(self, now: float, away: float) -> None:
+        # A callback may make Blender run its timers, as an operator with a dialog does, or another
+        # add-on's loop may: the tick around this one goes on when that is done.
+        if asyncio._get_running_loop() is not None:
+            return
         if self._waiting:
             self._wake_the_waiting()
         has_work = self.loop.has_ready()
@@ -118,8 +123,8 @@ class GuiHost:
             now = time.monotonic()
         else:
             self.loop._note_idle_tick()
-        self._left = now
         self._ask_for_more(now, has_work)
+        self._tick.is_wanted = bool(self._waiting) or not self._traffic.has_ended()
 
     def _wake_the_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -157,19 +162,6 @@ class GuiHost:
         self._looked = now
         windows = bpy.context.window_manager.windows
         self._blender.is_animating = any(window.screen.is_animation_playing for window in windows)
-
-    def _make_tick(self) -> Any:
-        def tick() -> float | None:
-            self.visits += 1
-            if self.loop.is_closed():
-                return None
-            # A callback may make Blender run its timers, as an operator with a dialog does, or
-            # another add-on's loop may: the tick around this one goes on when that is done.
-            if asyncio._get_running_loop() is None:
-                self._visit()
-            return _TICK_AGAIN
-
-        return tick
 
 
 def _before_a_load(*_arguments: Any) -> None:

@@ -54,6 +54,10 @@ class Traffic:
     last_work: float = float("-inf")
     is_heavy: bool = False
 
+    def has_ended(self) -> bool:
+        """Return whether visits that find nothing need not be taken into account."""
+        return self.visits_with_work == 0 and not self.is_heavy
+
     def note(self, now: float, found_work: bool) -> bool:
         """Take one visit into account; return whether Blender should come more often.
 
