@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from aiobpy import lazily
 from aiobpy._native import __version__
 from aiobpy.host import run, spawn
+from aiobpy.image import Image
 from aiobpy.loop import EventLoop, Tick
 from aiobpy.online import OfflineError
 from aiobpy.owners import owner
@@ -55,6 +56,7 @@ __all__ = [
     "Download",
     "EventLoop",
     "HttpError",
+    "Image",
     "Line",
     "MaxLength",
     "OfflineError",

@@ -8,19 +8,17 @@ it is called. What is wrong is answered as a problem (RFC 9457), in words.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import difflib
-import enum
 import inspect
 import json
-import os
 import re
 import traceback
 import typing
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from aiobpy import owners, schema
+from aiobpy import owners, schema, values
 from aiobpy._native import ParamsCheck
+from aiobpy.json_text import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -55,7 +53,8 @@ class Problem(Exception):
         self.title = title
         self.hint = hint
         self.errors: list[tuple[str, str]] = []
-        """What is wrong with single parameters: JSON pointers, and why."""
+        """What is wrong with single values, and why: JSON pointers into the body, or the names of
+        parameters in a path or a query."""
         self.traceback: str | None = None
 
     def to_json(self) -> str:
@@ -70,7 +69,7 @@ class Problem(Exception):
             problem["hint"] = self.hint
         if self.errors:
             problem["errors"] = [
-                {"pointer": pointer, "detail": detail} for pointer, detail in self.errors
+                {_kind_of_place(place): place, "detail": detail} for place, detail in self.errors
             ]
         if self.traceback is not None:
             problem["crash_text"] = self.traceback
@@ -184,9 +183,10 @@ class _Method:
         wrong += self.check.wrong(params)
         if wrong:
             raise _unfit(wrong)
-        return {
-            name: schema.from_json(value, self.annotations[name]) for name, value in given.items()
-        }
+        try:
+            return values.members_from_json(given, self.annotations)
+        except values.UnfitError as error:
+            raise _unfit([(error.pointer, str(error))]) from error
 
 
 _methods: dict[str, _Method] = {}
@@ -256,29 +256,11 @@ async def _answer_with(name: str, result: Awaitable[Any], answer: Answer) -> Non
 
 def _send(name: str, value: Any, answer: Answer) -> None:
     try:
-        text = json.dumps(value, allow_nan=False, default=_plain)
+        text = dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
         answer.fail(_unspeakable(name, error).to_json())
     else:
         answer.send(text)
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON can say of a value: also of vectors, matrices and arrays."""
-    if isinstance(value, enum.Enum):
-        return value.value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, set | frozenset):
-        return list(value)
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if hasattr(value, "__len__") and hasattr(value, "__getitem__") and not hasattr(value, "keys"):
-        return list(value)
-    msg = f"{type(value).__name__} is nothing that JSON can say"
-    raise TypeError(msg)
 
 
 def _problem_of(name: str, error: Exception) -> Problem:
@@ -337,6 +319,10 @@ def _near(name: str, known: list[str]) -> str:
     if near:
         return "did you mean " + " or ".join(repr(match) for match in near) + "?"
     return "there are: " + ", ".join(repr(other) for other in sorted(known))
+
+
+def _kind_of_place(place: str) -> str:
+    return "pointer" if not place or place.startswith("/") else "parameter"
 
 
 def _escaped(name: str) -> str:

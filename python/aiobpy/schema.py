@@ -1,17 +1,22 @@
-"""JSON Schema from Python's annotations, and Python's values from JSON.
+"""JSON Schema from Python's annotations.
 
-One place for templates and RPC methods: what is documented is what is checked.
+One place for templates, methods and sites: what is documented is what is checked.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import enum
 import inspect
+import json
 import re
 import types
 import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
+
+from aiobpy.json_text import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +50,12 @@ Colour = Annotated[str, Pattern("^#[0-9a-fA-F]{6}$", format="color")]
 """A colour as screens have it: `#rrggbb`."""
 
 _PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
+_TEXTS: dict[Any, dict[str, Any]] = {
+    bytes: {"contentEncoding": "base64"},
+    dt.date: {"format": "date"},
+    dt.datetime: {"format": "date-time"},
+}
+"""Types that JSON says as texts, and how."""
 
 
 class UnknownAnnotationError(TypeError):
@@ -61,7 +72,7 @@ def of_function(function: Callable[..., Any]) -> dict[str, Any]:
         UnknownAnnotationError: A parameter has no annotation, or one of no known kind.
     """
     annotations = typing.get_type_hints(function, include_extras=True)
-    descriptions = _described_arguments(function)
+    descriptions = described_arguments(function)
     properties: dict[str, Any] = {}
     required: list[str] = []
     for parameter in inspect.signature(function).parameters.values():
@@ -80,7 +91,7 @@ def of_function(function: Callable[..., Any]) -> dict[str, Any]:
         if parameter.default is inspect.Parameter.empty:
             required.append(parameter.name)
         else:
-            schema["default"] = _to_json(parameter.default)
+            schema["default"] = json.loads(dumps(parameter.default))
         properties[parameter.name] = schema
     whole: dict[str, Any] = {
         "type": "object",
@@ -102,9 +113,16 @@ def of_annotation(annotation: Any, name: str) -> dict[str, Any]:
         return {}
     if annotation in _PLAIN:
         return {"type": _PLAIN[annotation]}
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return {"enum": [member.value for member in annotation]}
+    if annotation in _TEXTS:
+        return {"type": "string", **_TEXTS[annotation]}
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if isinstance(annotation, type) and origin is None:
+        if issubclass(annotation, enum.Enum):
+            return {"enum": [member.value for member in annotation]}
+        if hasattr(annotation, "json_schema"):
+            return dict(annotation.json_schema())
+        if (members := members_of(annotation)) is not None:
+            return _object_schema(annotation, members)
     if origin is Annotated:
         schema = of_annotation(arguments[0], name)
         for extra in arguments[1:]:
@@ -124,31 +142,54 @@ def of_annotation(annotation: Any, name: str) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": values}
     msg = (
         f"no JSON Schema can be made of the type {annotation!r} of {name!r}; use str, int, float, "
-        "bool, None, Literal, Enum, list, tuple, dict or a union of these"
+        "bool, bytes, date, datetime, None, Literal, Enum, list, tuple, dict, dataclass, TypedDict "
+        "or a union of these"
     )
     raise UnknownAnnotationError(msg)
 
 
-def from_json(value: Any, annotation: Any) -> Any:
-    """Return the Python value of a JSON value that fits the annotation's schema.
+@dataclass(frozen=True)
+class Member:
+    """One member of a JSON object that a class describes."""
 
-    Enums become members and arrays become tuples where the annotation says so, at any depth.
+    name: str
+    annotation: Any
+    is_required: bool
+    default: Any = None
+    """What JSON says of it; None if there is none, or if it is made anew each time."""
+
+
+def members_of(kind: Any) -> list[Member] | None:
+    """Return the members of a dataclass or a `TypedDict`; None for anything else."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind, include_extras=True)
+        missing = dataclasses.MISSING
+        return [
+            Member(
+                field.name,
+                hints[field.name],
+                field.default is missing and field.default_factory is missing,
+                None if field.default is missing else field.default,
+            )
+            for field in dataclasses.fields(kind)
+            if field.init
+        ]
+    if typing.is_typeddict(kind):
+        hints = typing.get_type_hints(kind, include_extras=True)
+        return [_member_of_typed_dict(kind, name, hint) for name, hint in hints.items()]
+    return None
+
+
+def list_item(of_value: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the schema of a list's items; None if it is the schema of no list.
+
+    A list or nothing, `list[int] | None`, is a list.
     """
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is Annotated:
-        return from_json(value, arguments[0])
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return annotation(value)
-    if annotation is float and isinstance(value, int):
-        return float(value)
-    if origin is list:
-        return [from_json(item, arguments[0]) for item in value]
-    if origin is tuple:
-        kinds = [arguments[0]] * len(value) if arguments[-1] is ... else arguments
-        return tuple(from_json(item, kind) for item, kind in zip(value, kinds, strict=False))
-    if origin is dict:
-        return {key: from_json(item, arguments[1]) for key, item in value.items()}
-    return value
+    kinds = [kind for kind in of_value.get("anyOf", [of_value]) if kind != {"type": "null"}]
+    if len(kinds) == 1 and kinds[0].get("type") == "array" and "items" in kinds[0]:
+        item: dict[str, Any] = kinds[0]["items"]
+        return item
+    return None
 
 
 def description_of(function: Callable[..., Any]) -> str:
@@ -183,15 +224,45 @@ def _constraint(extra: Any) -> dict[str, Any]:
             return {}
 
 
-def _to_json(value: Any) -> Any:
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, tuple):
-        return [_to_json(item) for item in value]
-    return value
+def _object_schema(kind: Any, members: list[Member]) -> dict[str, Any]:
+    if kind in _under_way:
+        msg = f"{kind.__name__} contains itself, and no JSON Schema can be made of that; use dict"
+        raise UnknownAnnotationError(msg)
+    _under_way.append(kind)
+    try:
+        properties = {}
+        for member in members:
+            schema = of_annotation(member.annotation, f"{kind.__name__}.{member.name}")
+            if member.default is not None:
+                schema["default"] = json.loads(dumps(member.default))
+            properties[member.name] = schema
+    finally:
+        _under_way.pop()
+    whole: dict[str, Any] = {
+        "title": kind.__name__,
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    if required := [member.name for member in members if member.is_required]:
+        whole["required"] = required
+    return whole
 
 
-def _described_arguments(function: Callable[..., Any]) -> dict[str, str]:
+_under_way: list[Any] = []
+"""Classes whose schema is being made."""
+
+
+def _member_of_typed_dict(kind: Any, name: str, hint: Any) -> Member:
+    # Where annotations are texts, `__required_keys__` does not know of these marks.
+    is_required = name in kind.__required_keys__
+    while (mark := typing.get_origin(hint)) in (typing.Required, typing.NotRequired):
+        is_required = mark is typing.Required
+        hint = typing.get_args(hint)[0]
+    return Member(name, hint, is_required)
+
+
+def described_arguments(function: Callable[..., Any]) -> dict[str, str]:
     """Read the `Args:` section of a docstring."""
     text = inspect.getdoc(function) or ""
     section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)*)", text, flags=re.MULTILINE)

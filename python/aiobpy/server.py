@@ -12,17 +12,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from aiobpy import host
-from aiobpy._native import Server
+from aiobpy._native import Server, Sites
 
 if TYPE_CHECKING:
     from aiobpy.loop import EventLoop
 
-__all__ = ["Server", "current", "publish", "put_site", "remove_site", "start", "stop"]
+__all__ = ["Server", "current", "publish", "sites", "start", "stop"]
 
 _LONGEST_TOPIC = 200
 _server: Server | None = None
-_sites: dict[str, str] = {}
-"""What is said of each site, by prefix."""
+sites = Sites()
+"""What add-ons have hung on the server, also while it is off."""
 
 
 def start(
@@ -50,9 +50,7 @@ def start(
         raise RuntimeError(msg)
     if loop is None:
         loop = host.ticked_loop()
-    _server = Server(loop, port=port, token=token, blender_version=_blender_version())
-    for description in _sites.values():
-        _server.put_site(description)
+    _server = Server(loop, port=port, token=token, blender_version=_blender_version(), sites=sites)
     atexit.register(stop)
     return _server
 
@@ -72,28 +70,6 @@ def stop() -> None:
 def current() -> Server | None:
     """Return the web server of this process, if it runs."""
     return _server
-
-
-def put_site(prefix: str, description: str) -> None:
-    """Serve a site, now or as soon as the server runs.
-
-    Args:
-        prefix: Where it begins, as in `/a/my_addon`.
-        description: The text of a JSON object that says what is served there.
-
-    Raises:
-        ValueError: A pattern of it cannot be used.
-    """
-    if _server is not None:
-        _server.put_site(description)
-    _sites[prefix] = description
-
-
-def remove_site(prefix: str) -> None:
-    """Serve a site no more."""
-    _sites.pop(prefix, None)
-    if _server is not None:
-        _server.remove_site(prefix)
 
 
 def publish(topic: str, data: Any = None) -> None:

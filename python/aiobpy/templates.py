@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aiobpy import schema
+from aiobpy import schema, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ class Template:
         """Call the function with JSON values that fit the schema; the scene is loaded."""
         annotations = typing.get_type_hints(self.function, include_extras=True)
         self.function(
-            **{name: schema.from_json(value, annotations[name]) for name, value in params.items()}
+            **{name: values.from_json(value, annotations[name]) for name, value in params.items()}
         )
 
 

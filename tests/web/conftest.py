@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import aiohttp
 import pytest
@@ -20,8 +20,14 @@ _T = TypeVar("_T")
 class Run(Protocol):
     """Runs a test's coroutine while the server is on."""
 
-    def __call__(self, main: Callable[[aiohttp.ClientSession], Awaitable[_T]], /) -> _T:
-        """Return what it returns."""
+    def __call__(
+        self,
+        main: Callable[[aiohttp.ClientSession], Awaitable[_T]],
+        /,
+        *,
+        reports: bool = False,
+    ) -> _T:
+        """Return what it returns. `reports` says whether the loop is told of failures."""
 
 
 @pytest.fixture
@@ -30,8 +36,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("AIOBPY_TOKEN", raising=False)
 
-    def run(main: Callable[[aiohttp.ClientSession], Awaitable[_T]]) -> _T:
+    def run(main: Callable[[aiohttp.ClientSession], Awaitable[_T]], *, reports: bool = False) -> _T:
         loop = aiobpy.EventLoop()
+        reported: list[dict[str, Any]] = []
+        loop.set_exception_handler(lambda _, context: reported.append(context))
 
         async def serve() -> _T:
             server = aiobpy.server.start(loop=loop)
@@ -46,8 +54,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
                     aiobpy.server.stop()
 
         try:
-            return loop.run_until_complete(serve())
+            result = loop.run_until_complete(serve())
         finally:
             loop.close()
+        assert bool(reported) == reports, reported
+        return result
 
     return run

@@ -1,19 +1,22 @@
 //! Requests that sites answer in Python: `_native.Exchange`, which is ASGI's scope, receive and send.
 
+mod length;
 mod messages;
 mod scope;
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
-use aiobpy_server::{Sent, Start};
+use aiobpy_server::{ReceivedBody, Sent, Start};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyDict};
+use pyo3::types::{PyAny, PyBytes, PyDict};
 
+use self::length::{Length, final_status};
 use crate::gil_cell::GilCell;
 use crate::loop_core::LoopCore;
 use crate::main_thread::{is_exit, report};
@@ -27,17 +30,33 @@ pub(crate) struct Exchange {
     state: GilCell<State>,
 }
 
+/// How far the answer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    #[default]
+    Awaited,
+    Begun,
+    /// Trailers may follow.
+    BodyComplete,
+    Complete,
+}
+
 #[derive(Default)]
 struct State {
     /// Futures of those who wait to receive, and to send on.
     receiving: Option<Py<PyAny>>,
     sending: Option<Py<PyAny>>,
+    /// Called when the client goes.
+    gone: Option<Py<PyAny>>,
     /// Whether a WebSocket's `connect` was received.
     is_connected: bool,
     /// Kept until there is a body, so that a handler that fails can still answer with a 500.
     start: Option<Start>,
-    has_started: bool,
-    is_complete: bool,
+    phase: Phase,
+    length: Length,
+    /// Whether trailers follow the body, and those that have been sent.
+    has_trailers: bool,
+    trailers: HeaderMap,
 }
 
 #[pymethods]
@@ -93,6 +112,21 @@ impl Exchange {
         (!values.is_empty()).then(|| values.join(", "))
     }
 
+    /// The body, where the route has it read before its handler is asked; `None` if there is none.
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        match &self.end.head.body {
+            ReceivedBody::Whole(bytes) => Some(PyBytes::new(py, bytes)),
+            ReceivedBody::Streamed | ReceivedBody::Absent => None,
+        }
+    }
+
+    /// Whether there is no body to be received.
+    #[getter]
+    fn has_no_stream(&self) -> bool {
+        !matches!(self.end.head.body, ReceivedBody::Streamed)
+    }
+
     /// Who asks, as the user knows it.
     #[getter]
     fn principal(&self) -> &str {
@@ -107,12 +141,33 @@ impl Exchange {
 
     #[getter]
     fn has_started(&self, py: Python<'_>) -> bool {
-        self.state.borrow(py).has_started
+        self.state.borrow(py).phase >= Phase::Begun
     }
 
     #[getter]
     fn is_complete(&self, py: Python<'_>) -> bool {
-        self.state.borrow(py).is_complete
+        self.state.borrow(py).phase == Phase::Complete
+    }
+
+    /// Calls `function()` when the client goes before the answer is complete; only the last one
+    /// given.
+    fn on_gone(slf: &Bound<'_, Self>, function: Py<PyAny>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        this.end.watch_client();
+        if this.end.is_gone() {
+            return function.call0(py).map(drop);
+        }
+        let before = this.state.borrow_mut(py).gone.replace(function);
+        drop(before);
+        let mut waiting = this.event_loop.get().exchanges.borrow_mut(py);
+        waiting.insert(this.end.id(), slf.clone().unbind());
+        Ok(())
+    }
+
+    /// Ends it: an answer that is not complete is cut short.
+    fn end(&self, py: Python<'_>) {
+        self.event_loop.get().exchanges.borrow_mut(py).remove(&self.end.id());
+        self.end.end();
     }
 
     /// ASGI's scope, without `state`.
@@ -159,16 +214,38 @@ impl Exchange {
         headers: Vec<(String, String)>,
         body: &[u8],
     ) -> PyResult<()> {
-        let mut start = Start { status: status_of(status)?, headers: HeaderMap::new() };
+        let mut start = Start { status: final_status(status)?, headers: HeaderMap::new() };
         for (name, value) in headers {
             messages::add_header(&mut start.headers, name.as_bytes(), value.as_bytes())?;
         }
         let mut state = self.state.borrow_mut(py);
-        if state.has_started {
+        if state.phase >= Phase::Begun {
             return Err(PyRuntimeError::new_err("the answer has begun already"));
         }
-        (state.has_started, state.is_complete) = (true, true);
+        state.note_answer();
         self.end.answer(start, Bytes::copy_from_slice(body));
+        Ok(())
+    }
+
+    /// Answers with a file, which the server reads, with its length, a tag and ranges.
+    ///
+    /// Raises as `respond` does.
+    fn respond_file(
+        &self,
+        py: Python<'_>,
+        headers: Vec<(String, String)>,
+        path: PathBuf,
+    ) -> PyResult<()> {
+        let mut start = Start { status: StatusCode::OK, headers: HeaderMap::new() };
+        for (name, value) in headers {
+            messages::add_header(&mut start.headers, name.as_bytes(), value.as_bytes())?;
+        }
+        let mut state = self.state.borrow_mut(py);
+        if state.phase >= Phase::Begun {
+            return Err(PyRuntimeError::new_err("the answer has begun already"));
+        }
+        state.note_answer();
+        self.end.answer_file(start, path, true);
         Ok(())
     }
 
@@ -177,13 +254,22 @@ impl Exchange {
         if let Some(state) = self.state.visited(&visit) {
             visit.call(&state.receiving)?;
             visit.call(&state.sending)?;
+            visit.call(&state.gone)?;
         }
         Ok(())
     }
 
     fn __clear__(&self, py: Python<'_>) {
         let mut state = self.state.borrow_mut(py);
-        (state.receiving, state.sending) = (None, None);
+        (state.receiving, state.sending, state.gone) = (None, None, None);
+    }
+}
+
+impl State {
+    /// Notes an answer that is given in one go.
+    fn note_answer(&mut self) {
+        self.phase = Phase::Complete;
+        self.start = None;
     }
 }
 
@@ -213,6 +299,14 @@ impl Exchange {
     /// Goes on with those who wait, as far as they can.
     fn tell(&self, py: Python<'_>) -> PyResult<bool> {
         let mut still_waits = false;
+        if self.state.borrow(py).gone.is_some() {
+            if self.end.is_gone() {
+                let gone = self.state.borrow_mut(py).gone.take();
+                gone.map(|function| function.call0(py)).transpose()?;
+            } else {
+                still_waits = true;
+            }
+        }
         let receiving = self.state.borrow_mut(py).receiving.take();
         if let Some(future) = receiving.filter(|future| !is_done(future.bind(py))) {
             if let Some(message) = self.next_message(py)? {
@@ -291,10 +385,4 @@ fn is_done(future: &Bound<'_, PyAny>) -> bool {
 /// As ASGI wants it since 2.4: an `OSError`.
 fn gone() -> PyErr {
     PyConnectionError::new_err("the client has gone, or the answer is complete")
-}
-
-fn status_of(status: u16) -> PyResult<StatusCode> {
-    StatusCode::from_u16(status).map_err(|_| {
-        PyValueError::new_err(format!("{status} is no status of HTTP; use 100 to 599"))
-    })
 }

@@ -27,6 +27,7 @@ mod params_check;
 mod python_api;
 mod server;
 mod serving;
+mod sites;
 mod socket_connection;
 mod socket_operations;
 mod stats;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aiobpy_server::{MainThread, Parts, ServerConfig, Sites, Token, discovery};
+use aiobpy_server::{MainThread, Parts, ServerConfig, Token, discovery};
 use aiobpy_wire::Problem;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::handle::lock;
 use crate::loop_core::LoopCore;
+use crate::sites::Sites;
 
 /// How long the main thread waits, when it stops the server, for answers under way to end.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -19,6 +20,7 @@ const FAREWELL: Duration = Duration::from_millis(200);
 const LARGEST_EVENT: usize = 64 << 10;
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Sites>()?;
     module.add_class::<Server>()
 }
 
@@ -38,7 +40,6 @@ pub(crate) struct Server {
     /// Where programs of this user find the address and the token.
     #[pyo3(get)]
     discovery_file: Option<PathBuf>,
-    sites: Arc<Sites>,
     running: Mutex<Option<Running>>,
 }
 
@@ -50,18 +51,20 @@ struct Running {
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (event_loop, *, port = None, token = None, blender_version = None))]
+    #[pyo3(signature = (
+        event_loop, *, port = None, token = None, blender_version = None, sites = None
+    ))]
     fn new(
         event_loop: &Bound<'_, LoopCore>,
         port: Option<u16>,
         token: Option<String>,
         blender_version: Option<String>,
+        sites: Option<&Sites>,
     ) -> PyResult<Self> {
         let main_thread: Arc<dyn MainThread> =
             Arc::new(event_loop.get().main_thread(blender_version));
-        let sites = Arc::<Sites>::default();
-        let parts =
-            Parts { main_thread: Some(main_thread), sites: Arc::clone(&sites), ..Parts::default() };
+        let sites = sites.map(|sites| Arc::clone(&sites.sites)).unwrap_or_default();
+        let parts = Parts { main_thread: Some(main_thread), sites, ..Parts::default() };
         let started = event_loop.py().detach(|| start(parts, port, token));
         let (running, discovery_file) = started.map_err(|problem| raised(&problem))?;
         let address = running.server.address();
@@ -70,7 +73,6 @@ impl Server {
             port: address.port(),
             token: running.server.token().as_str().to_owned(),
             discovery_file,
-            sites,
             running: Mutex::new(Some(running)),
         })
     }
@@ -98,21 +100,6 @@ impl Server {
             running.server.publish(topic, data);
         }
         Ok(())
-    }
-
-    /// Puts up a site, in the place of the one that had its prefix. `description` is the text of a
-    /// JSON object: `SiteDescription` of the server.
-    ///
-    /// Raises `ValueError` if a pattern or a method cannot be used.
-    fn put_site(&self, description: &str) -> PyResult<()> {
-        let description = serde_json::from_str(description)
-            .map_err(|error| PyValueError::new_err(format!("not a site: {error}")))?;
-        self.sites.put(description).map_err(PyValueError::new_err)
-    }
-
-    /// Takes a site down. Requests under way go on.
-    fn remove_site(&self, prefix: &str) {
-        self.sites.remove(prefix);
     }
 
     /// Ends all connections, listens no more and removes the discovery file; its thread has ended

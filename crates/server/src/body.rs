@@ -2,7 +2,7 @@
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use http::header;
+use http::header::{self, HeaderMap};
 use http_body_util::{BodyExt, Limited};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
@@ -20,7 +20,8 @@ pub(crate) async fn read_json<T: DeserializeOwned>(
     request: Request,
     limits: &Limits,
 ) -> Result<T, Failure> {
-    let bytes = read_json_bytes(request, limits).await?;
+    let (parts, body) = request.into_parts();
+    let bytes = read_json_bytes(&parts.headers, body, limits, limits.body_bytes).await?;
     let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer_to(error.path());
@@ -37,22 +38,15 @@ pub(crate) async fn read_json<T: DeserializeOwned>(
 
 /// Reads a body that must be a JSON object, and returns its text; an empty body is an empty object.
 pub(crate) async fn read_json_object(request: Request, limits: &Limits) -> Result<String, Failure> {
-    if request.headers().get(header::CONTENT_TYPE).is_none() && is_empty(request.body()) {
+    let (parts, body) = request.into_parts();
+    if is_absent(&parts.headers, &body) {
         return Ok("{}".to_owned());
     }
-    let bytes = read_json_bytes(request, limits).await?;
+    let bytes = read_json_bytes(&parts.headers, body, limits, limits.body_bytes).await?;
     if bytes.is_empty() {
         return Ok("{}".to_owned());
     }
-    let text = String::from_utf8(bytes.into())
-        .map_err(|error| Failure::NotJson { detail: error.utf8_error().to_string() })?;
-    // Checked here, so that the main thread never sees what is no JSON or is nested too deep.
-    serde_json::from_str::<serde::de::IgnoredAny>(&text)
-        .map_err(|error| Failure::NotJson { detail: error.to_string() })?;
-    if depth_of(&text) > DEEPEST {
-        let detail = format!("it is nested deeper than {DEEPEST} levels");
-        return Err(Failure::NotJson { detail });
-    }
+    let text = checked_json(&bytes)?.to_owned();
     if !text.trim_ascii_start().starts_with('{') {
         return Err(Failure::WrongShape {
             pointer: String::new(),
@@ -62,37 +56,83 @@ pub(crate) async fn read_json_object(request: Request, limits: &Limits) -> Resul
     Ok(text)
 }
 
-/// Reads and drops a body, as far as that is worth it.
-pub(crate) async fn discard(request: Request, limits: &Limits) {
-    // Such a client waits for leave to send its body; reading would give it.
-    if !request.headers().contains_key(header::EXPECT) {
-        discard_body(request.into_body(), limits).await;
+/// Reads a body that must be JSON, of any shape, and returns its text: `None` if there is no body.
+/// It has `most` bytes at most.
+pub(crate) async fn read_json_text(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    most: usize,
+) -> Result<Option<Bytes>, Failure> {
+    // Some clients declare a body that they do not send.
+    if body.size_hint().exact() == Some(0) {
+        return Ok(None);
     }
+    let bytes = read_json_bytes(headers, body, limits, most).await?;
+    checked_json(&bytes)?;
+    Ok(Some(bytes))
 }
 
-async fn discard_body(body: Body, limits: &Limits) {
+/// Checked here, so that the main thread never sees what is no JSON or is nested too deep.
+fn checked_json(bytes: &[u8]) -> Result<&str, Failure> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Failure::NotJson { detail: error.to_string() })?;
+    serde_json::from_str::<serde::de::IgnoredAny>(text)
+        .map_err(|error| Failure::NotJson { detail: error.to_string() })?;
+    if depth_of(text) > DEEPEST {
+        let detail = format!("it is nested deeper than {DEEPEST} levels");
+        return Err(Failure::NotJson { detail });
+    }
+    Ok(text)
+}
+
+/// Reads and drops a body, as far as that is worth it.
+pub(crate) async fn discard(request: Request, limits: &Limits) {
+    let (parts, body) = request.into_parts();
+    discard_body(&parts.headers, body, limits).await;
+}
+
+async fn discard_body(headers: &HeaderMap, body: Body, limits: &Limits) {
+    // Such a client waits for leave to send its body; reading would give it.
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
     let mut body = Limited::new(body, limits.body_bytes.saturating_mul(DISCARDED));
     let drain = async { while let Some(Ok(_)) = body.frame().await {} };
     let _ended = tokio::time::timeout(limits.body_time, drain).await;
 }
 
-async fn read_json_bytes(request: Request, limits: &Limits) -> Result<Bytes, Failure> {
-    if let Err(failure) = check_content_type(&request) {
-        discard(request, limits).await;
+async fn read_json_bytes(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    most: usize,
+) -> Result<Bytes, Failure> {
+    if let Err(failure) = check_content_type(headers) {
+        discard_body(headers, body, limits).await;
         return Err(failure);
     }
-    if content_length(&request).is_some_and(|length| length > limits.body_bytes) {
-        discard(request, limits).await;
-        return Err(Failure::TooLarge { limit: limits.body_bytes });
+    read_bytes(headers, body, limits, most).await
+}
+
+/// Reads a whole body of `most` bytes at most.
+pub(crate) async fn read_bytes(
+    headers: &HeaderMap,
+    mut body: Body,
+    limits: &Limits,
+    most: usize,
+) -> Result<Bytes, Failure> {
+    if content_length(headers).is_some_and(|length| length > most) {
+        discard_body(headers, body, limits).await;
+        return Err(Failure::TooLarge { limit: most });
     }
-    let mut body = request.into_body();
     let reading = async {
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| cut_short(&error))?;
             let Ok(data) = frame.into_data() else { continue };
-            if bytes.len() + data.len() > limits.body_bytes {
-                return Err(Failure::TooLarge { limit: limits.body_bytes });
+            if bytes.len() + data.len() > most {
+                return Err(Failure::TooLarge { limit: most });
             }
             bytes.extend_from_slice(&data);
         }
@@ -101,7 +141,7 @@ async fn read_json_bytes(request: Request, limits: &Limits) -> Result<Bytes, Fai
     let read = tokio::time::timeout(limits.body_time, reading).await;
     match read {
         Ok(Err(failure @ Failure::TooLarge { .. })) => {
-            discard_body(body, limits).await;
+            discard_body(headers, body, limits).await;
             Err(failure)
         }
         Ok(read) => read,
@@ -109,11 +149,15 @@ async fn read_json_bytes(request: Request, limits: &Limits) -> Result<Bytes, Fai
     }
 }
 
-fn check_content_type(request: &Request) -> Result<(), Failure> {
-    let given = request.headers().get(header::CONTENT_TYPE);
+fn check_content_type(headers: &HeaderMap) -> Result<(), Failure> {
+    let given = headers.get(header::CONTENT_TYPE);
     let text = given.map(|given| String::from_utf8_lossy(given.as_bytes()).into_owned());
     let essence = text.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    let essence = essence.to_ascii_lowercase();
+    // `application/merge-patch+json` is JSON as well (RFC 6839).
+    if essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+    {
         return Ok(());
     }
     Err(Failure::WrongContentType { given: text })
@@ -139,12 +183,12 @@ pub(crate) fn depth_of(json: &str) -> usize {
     deepest
 }
 
-fn content_length(request: &Request) -> Option<usize> {
-    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn is_empty(body: &Body) -> bool {
-    body.size_hint().exact() == Some(0)
+fn is_absent(headers: &HeaderMap, body: &Body) -> bool {
+    !headers.contains_key(header::CONTENT_TYPE) && body.size_hint().exact() == Some(0)
 }
 
 fn cut_short(error: &axum::Error) -> Failure {

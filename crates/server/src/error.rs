@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aiobpy_wire::{JobId, JobState, Problem, Scope};
@@ -98,6 +98,11 @@ pub(crate) enum Failure {
     },
     RangeOutside {
         bytes: u64,
+    },
+    /// A file that a handler has named.
+    UnreadableFile {
+        path: PathBuf,
+        detail: String,
     },
 }
 
@@ -310,6 +315,16 @@ impl Failure {
                 format!("the result of the job {id} cannot be read: {detail}"),
             )
             .with_hint("submit the job again"),
+            Self::UnreadableFile { path, detail } => {
+                tracing::warn!(path = %path.display(), detail, "a handler's file cannot be read");
+                Problem::new(
+                    500,
+                    "unreadable-file",
+                    "The file cannot be read",
+                    "the handler answered with a file that cannot be read",
+                )
+                .with_hint("the handler's author has to look where the file is")
+            }
             Self::RangeOutside { bytes } => Problem::new(
                 416,
                 "range-outside",

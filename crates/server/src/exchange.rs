@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,17 @@ pub struct Head {
     pub server: SocketAddr,
     pub is_secure: bool,
     pub principal: Principal,
+    pub body: ReceivedBody,
+}
+
+/// The request's body, as far as it was read before the handler was asked.
+#[derive(Debug)]
+pub enum ReceivedBody {
+    /// It comes piece by piece: see [`Exchange::receive`].
+    Streamed,
+    /// There is none, or nobody wants it.
+    Absent,
+    Whole(Bytes),
 }
 
 /// What comes from the client.
@@ -137,6 +149,18 @@ impl Exchange {
         None
     }
 
+    /// Has news come when the client goes before the answer is complete.
+    pub fn watch_client(&self) {
+        self.channel.lock().is_watched = true;
+    }
+
+    /// Ends it: an answer that is not complete by now is cut short, and one that has not begun
+    /// never will.
+    pub fn end(&self) {
+        self.channel.lock().going.is_dropped = true;
+        self.channel.server.wake();
+    }
+
     /// Begins the answer. Only the first call counts.
     pub fn start(&self, start: Start) {
         self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -178,6 +202,21 @@ impl Exchange {
         if is_full { Sent::Full } else { Sent::Room }
     }
 
+    /// Answers with a file, which the server reads. If the answer `is_negotiated`, it gets a tag,
+    /// and the request's conditions and range are honoured; else all of it is sent, whatever they say.
+    pub fn answer_file(&self, start: Start, path: PathBuf, is_negotiated: bool) {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let headers = if is_negotiated { Some(self.head.headers.clone()) } else { None };
+        let mut state = self.channel.lock();
+        if matches!(state.going.beginning, Beginning::Awaited) {
+            state.going.beginning =
+                Beginning::File(Box::new(AnsweredFile { start, path, asked: headers }));
+            state.going.is_complete = true;
+            drop(state);
+            self.channel.server.wake();
+        }
+    }
+
     /// As [`Exchange::start`] with the whole answer behind it.
     pub fn answer(&self, start: Start, body: Bytes) {
         self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -199,8 +238,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.channel.lock().going.is_dropped = true;
-        self.channel.server.wake();
+        self.end();
     }
 }
 
@@ -215,8 +253,17 @@ pub(crate) enum Begun {
     Whole(Start, Bytes),
     /// More comes: poll [`Answering`].
     Streamed(Start),
+    File(Box<AnsweredFile>),
     /// The handler went away without one.
     Dropped,
+}
+
+/// A file that is the answer.
+pub(crate) struct AnsweredFile {
+    pub(crate) start: Start,
+    pub(crate) path: PathBuf,
+    /// The headers of the request, if they choose what is sent of it.
+    pub(crate) asked: Option<HeaderMap>,
 }
 
 /// Makes the two ends.
@@ -243,8 +290,13 @@ impl Client {
         std::future::poll_fn(|context| {
             self.channel.server.going.register(context.waker());
             let going = &mut self.channel.lock().going;
-            let Some(start) = going.beginning.take() else {
-                return if going.is_dropped { Poll::Ready(Begun::Dropped) } else { Poll::Pending };
+            let start = match going.beginning.take() {
+                Beginning::There(start) => start,
+                Beginning::File(file) => return Poll::Ready(Begun::File(file)),
+                Beginning::Awaited | Beginning::Taken if going.is_dropped => {
+                    return Poll::Ready(Begun::Dropped);
+                }
+                Beginning::Awaited | Beginning::Taken => return Poll::Pending,
             };
             // Complete, and short enough to have come in one go: a length can be told.
             let is_plain = matches!(going.queue.front(), None | Some(Outgoing::Body(_)));
@@ -433,6 +485,8 @@ impl Wakers {
 struct State {
     arriving: Arriving,
     going: Going,
+    /// Whether the main thread wants to hear when the client goes.
+    is_watched: bool,
     /// Nothing reaches the client any more; the code and the reason of a WebSocket's end.
     gone: Option<(u16, String)>,
 }
@@ -465,20 +519,16 @@ enum Beginning {
     #[default]
     Awaited,
     There(Start),
+    File(Box<AnsweredFile>),
     Taken,
 }
 
 impl Beginning {
-    fn take(&mut self) -> Option<Start> {
-        match std::mem::take(self) {
-            Self::There(start) => {
-                *self = Self::Taken;
-                Some(start)
-            }
-            other => {
-                *self = other;
-                None
-            }
+    /// What there is; it is there once.
+    fn take(&mut self) -> Self {
+        match self {
+            Self::Awaited => Self::Awaited,
+            Self::There(_) | Self::File(_) | Self::Taken => std::mem::replace(self, Self::Taken),
         }
     }
 }
@@ -537,8 +587,10 @@ impl Channel {
         state.gone = Some((code, reason.to_owned()));
         state.going.queue.clear();
         state.going.bytes = 0;
-        let is_news = std::mem::take(&mut state.arriving.is_waited_for)
+        let is_cut_short = !state.going.is_complete && !state.going.is_dropped;
+        let is_waited_for = std::mem::take(&mut state.arriving.is_waited_for)
             | std::mem::take(&mut state.going.is_room_waited_for);
+        let is_news = is_waited_for || (state.is_watched && is_cut_short);
         drop(state);
         self.server.wake();
         if is_news {

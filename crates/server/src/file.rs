@@ -1,9 +1,10 @@
 //! Sending a file that never changes: conditional requests, one range, and no read on the server's
 //! own thread.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
@@ -71,6 +72,56 @@ pub(crate) async fn send(
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(Ok(response))
+}
+
+/// Sends a file that a handler has named, with the handler's headers. Without `asked`, the headers
+/// of the request, all of it is sent.
+///
+/// # Errors
+/// It cannot be read, or the client asks for bytes that it does not have.
+pub(crate) async fn send_named(
+    path: &Path,
+    headers: HeaderMap,
+    asked: Option<&HeaderMap>,
+) -> Result<Response, Failure> {
+    let failed = |error: io::Error| Failure::UnreadableFile {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    };
+    let to_stat = path.to_owned();
+    let metadata = off_thread(move || {
+        let metadata = std::fs::metadata(to_stat)?;
+        if metadata.is_file() { Ok(metadata) } else { Err(io::ErrorKind::IsADirectory.into()) }
+    })
+    .await
+    .map_err(failed)?;
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let file = SentFile {
+        path: path.to_owned(),
+        content_type: content_type.unwrap_or("application/octet-stream").to_owned(),
+        tag: tag_of(&metadata),
+    };
+    let nothing = HeaderMap::new();
+    let mut response = send(file, asked.unwrap_or(&nothing)).await.map_err(failed)??;
+    for (name, value) in &headers {
+        // Of a part, or of a file that has just grown, it would not be true.
+        if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    if asked.is_none() {
+        for name in [header::ETAG, header::ACCEPT_RANGES] {
+            response.headers_mut().remove(name);
+        }
+    }
+    Ok(response)
+}
+
+/// Changes with the file's content, as far as its length and its time tell.
+fn tag_of(metadata: &Metadata) -> String {
+    let modified = metadata.modified().ok();
+    let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    format!("{:x}-{:x}", metadata.len(), since.as_nanos())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,7 +33,7 @@ mod sys;
 mod websocket;
 
 pub use auth::{Principal, Token};
-pub use exchange::{Exchange, Head, Incoming, Outgoing, Sent, Start};
+pub use exchange::{Exchange, Head, Incoming, Outgoing, ReceivedBody, Sent, Start};
 pub use limits::Limits;
 pub use main_thread::{Answer, Call, MainThread, Refused, Work};
 pub use router::router;

@@ -149,7 +149,7 @@ fn allowed(routes: &[Route]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aiobpy_wire::Takes;
+    use aiobpy_wire::{HandlerAnswer, TakenBody, Takes};
 
     use super::*;
 
@@ -158,12 +158,12 @@ mod tests {
             pattern: pattern.to_owned(),
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             scope: Scope::Read,
-            answer: RouteAnswer::Handler {
+            answer: RouteAnswer::Handler(HandlerAnswer {
                 handler,
-                body_bytes: None,
                 takes: Takes::Requests,
+                body: TakenBody::Stream,
                 cache_seconds: None,
-            },
+            }),
         }
     }
 
@@ -175,7 +175,7 @@ mod tests {
 
     fn handler(found: Option<Result<Found, Failure>>) -> Option<u64> {
         match found?.ok()?.answer {
-            RouteAnswer::Handler { handler, .. } => Some(handler),
+            RouteAnswer::Handler(answer) => Some(answer.handler),
             RouteAnswer::Folder { .. } => None,
         }
     }

@@ -17,7 +17,9 @@ pub use job::{
     Artefact, ImageFormat, Job, JobId, JobRequest, JobRequestFields, JobState, OutputRequest,
 };
 pub use problem::{FieldProblem, Problem};
-pub use site::{RouteAnswer, RouteDescription, Scope, SiteDescription, Takes};
+pub use site::{
+    HandlerAnswer, RouteAnswer, RouteDescription, Scope, SiteDescription, TakenBody, Takes,
+};
 pub use status::{LoopStatus, MainThreadStatus, SlowCallback, Status};
 pub use template::TemplateDescription;
 pub use worker::{FromWorker, ToWorker, WorkerDescription, WorkerId, WorkerState};

@@ -57,22 +57,49 @@ pub enum Takes {
     Both,
 }
 
+/// How a handler gets a request's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TakenBody {
+    /// As a stream, as far as it asks for it.
+    #[default]
+    Stream,
+    /// Not at all.
+    Ignored,
+    /// Whole, and only if it is JSON.
+    Json {
+        /// So many at most; `None` for what the server allows.
+        #[serde(default)]
+        bytes: Option<usize>,
+    },
+    /// Whole, whatever it is.
+    Bytes {
+        #[serde(default)]
+        bytes: Option<usize>,
+    },
+}
+
+/// A handler in Python that answers a route.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandlerAnswer {
+    /// Its number.
+    pub handler: u64,
+    #[serde(default)]
+    pub takes: Takes,
+    #[serde(default)]
+    pub body: TakenBody,
+    /// How many seconds an answer may be given again without asking Python.
+    #[serde(default)]
+    pub cache_seconds: Option<f64>,
+}
+
 /// Who answers a route.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RouteAnswer {
-    /// A handler in Python, by its number.
-    Handler {
-        handler: u64,
-        /// Bytes of body that it takes; `None` for any number, which it reads as a stream.
-        #[serde(default)]
-        body_bytes: Option<u64>,
-        #[serde(default)]
-        takes: Takes,
-        /// How many seconds an answer may be given again without asking Python.
-        #[serde(default)]
-        cache_seconds: Option<f64>,
-    },
+    /// A handler in Python.
+    Handler(HandlerAnswer),
     /// Files below a folder.
     Folder {
         folder: PathBuf,

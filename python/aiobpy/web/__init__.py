@@ -1,5 +1,22 @@
 """The web server as add-ons see it: each hangs its addresses on it, as a site of its own."""
 
-from aiobpy.web.site import Site, site
+from aiobpy.web.binding import Body, BodyParameter, Parameter
+from aiobpy.web.request import Request
+from aiobpy.web.responses import File, Response, Stream
+from aiobpy.web.routes import Result, Route
+from aiobpy.web.site import Site, site, sites
 
-__all__ = ["Site", "site"]
+__all__ = [
+    "Body",
+    "BodyParameter",
+    "File",
+    "Parameter",
+    "Request",
+    "Response",
+    "Result",
+    "Route",
+    "Site",
+    "Stream",
+    "site",
+    "sites",
+]

@@ -1,31 +1,34 @@
-"""From a request to the task that answers it. Called by the loop, in the loop."""
+"""From a request to the function or the task that answers it. Called by the loop, in the loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import inspect
 import itertools
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from aiobpy import owners
 from aiobpy.rpc import Problem
+from aiobpy.web import problems
+from aiobpy.web.responses import Stream, pour, send
 
 if TYPE_CHECKING:
-    import contextvars
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
     from aiobpy._native import Exchange
+    from aiobpy.web.binding import Binding
 
-    Answering = Callable[[Exchange], Coroutine[Any, Any, None]]
+    Begin = Callable[[Exchange], object]
 
-JSON: Final = ("content-type", "application/json")
-PROBLEM: Final = ("content-type", "application/problem+json")
+_PROBLEM: Final = ("content-type", "application/problem+json")
+_UNAVAILABLE: Final = 503
 
 
-def add(answer: Answering, owner: owners.Owner) -> int:
-    """Keep what answers a route, for an add-on, and return its number."""
+def add(begin: Begin) -> int:
+    """Keep what begins to answer the requests of a route, and return its number."""
     number = next(_numbers)
-    _handlers[number] = (answer, owner)
+    _handlers[number] = begin
     return number
 
 
@@ -35,69 +38,118 @@ def remove(number: int) -> None:
 
 
 def begin(exchange: Exchange) -> None:
-    """Have a request answered by a task that belongs to the handler's add-on."""
-    found = _handlers.get(exchange.handler)
-    if found is None:
-        refuse(exchange, _taken_down())
-        return
-    answer, owner = found
-    context: contextvars.Context = owners.context_for(owner)
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(_answered(exchange, answer(exchange)), context=context)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+    """Have a request answered."""
+    handler = _handlers.get(exchange.handler)
+    if handler is None:
+        refuse(exchange, problems.taken_down())
+        exchange.end()
+    else:
+        handler(exchange)
+
+
+class Room:
+    """The requests under way of one site, and the context that their handlers run in."""
+
+    def __init__(self, owner: owners.Owner) -> None:
+        self.context = contextvars.Context().run(owners.context_for, owner)
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Held here, because a loop holds its tasks weakly."""
+
+    def start(
+        self, coroutine: Coroutine[Any, Any, None], context: contextvars.Context
+    ) -> asyncio.Task[None]:
+        """Run a coroutine as a task of the site."""
+        task = asyncio.get_running_loop().create_task(coroutine, context=context)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+
+class FunctionHandler:
+    """Answers requests by what a function returns."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        binding: Binding,
+        room: Room,
+        *,
+        cancel_on_disconnect: bool,
+    ) -> None:
+        self.function = function
+        self.binding = binding
+        self.room = room
+        self.cancel_on_disconnect = cancel_on_disconnect
+
+    def __call__(self, exchange: Exchange) -> None:
+        context = self.room.context.copy()
+        try:
+            result = context.run(self._call, exchange)
+            if inspect.isawaitable(result):
+                going_on = self._answer_with(exchange, result)
+            elif (stream := send(exchange, result)) is not None:
+                going_on = self._pour(exchange, stream)
+            else:
+                exchange.end()
+                return
+        except Exception as error:
+            fail(exchange, error)
+            exchange.end()
+            return
+        task = self.room.start(going_on, context)
+        if self.cancel_on_disconnect:
+            exchange.on_gone(task.cancel)
+
+    def _call(self, exchange: Exchange) -> Any:
+        return self.function(**self.binding.arguments(exchange))
+
+    async def _answer_with(self, exchange: Exchange, awaitable: Any) -> None:
+        try:
+            result = await awaitable
+            if (stream := send(exchange, result)) is not None:
+                await pour(exchange, stream)
+        except BaseException as error:
+            fail(exchange, error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            exchange.end()
+
+    async def _pour(self, exchange: Exchange, stream: Stream) -> None:
+        try:
+            await pour(exchange, stream)
+        except BaseException as error:
+            fail(exchange, error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            exchange.end()
 
 
 def refuse(exchange: Exchange, problem: Problem) -> None:
     """Answer with a problem, if no answer has begun."""
     if not exchange.has_started:
-        exchange.respond(problem.status, [PROBLEM], problem.to_json().encode())
+        headers = [_PROBLEM]
+        if problem.status == _UNAVAILABLE:
+            headers.append(("retry-after", "1"))
+        exchange.respond(problem.status, headers, problem.to_json().encode())
 
 
-async def _answered(exchange: Exchange, answer: Awaitable[None]) -> None:
-    try:
-        await answer
-    except asyncio.CancelledError:
-        refuse(exchange, _cancelled())
-        raise
-    except Problem as problem:
-        refuse(exchange, problem)
-    except Exception as error:
-        loop = asyncio.get_running_loop()
+def fail(exchange: Exchange, error: BaseException) -> None:
+    """Tell the client what a handler raised, and the console if it is nothing for the client."""
+    if isinstance(error, Problem):
+        refuse(exchange, error)
+    elif isinstance(error, asyncio.CancelledError):
+        refuse(exchange, problems.cancelled())
+    elif isinstance(error, OSError) and exchange.is_gone:
+        # Nobody is there to be told: clients go when they like.
+        return
+    else:
         what = f"the handler of {exchange.method} {exchange.path} failed"
-        loop.call_exception_handler({"message": what, "exception": error})
-        refuse(exchange, _failed(exchange, error))
+        context = {"message": what, "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
+        refuse(exchange, problems.failed(exchange, error))
 
 
-def _failed(exchange: Exchange, error: Exception) -> Problem:
-    return Problem(
-        f"the handler of {json.dumps(exchange.path)} raised {type(error).__name__}",
-        status=500,
-        kind="handler-failed",
-        title="The handler failed",
-        hint="Blender's console shows where",
-    )
-
-
-def _cancelled() -> Problem:
-    return Problem(
-        "the handler was cancelled before it answered, as when its add-on is disabled",
-        status=503,
-        kind="handler-cancelled",
-        title="The handler was cancelled",
-    )
-
-
-def _taken_down() -> Problem:
-    return Problem(
-        "the site was taken down before the request was answered",
-        status=404,
-        kind="unknown-address",
-        title="No such address",
-    )
-
-
-_handlers: dict[int, tuple[Answering, owners.Owner]] = {}
+_handlers: dict[int, Begin] = {}
 _numbers = itertools.count(1)
-_tasks: set[asyncio.Task[None]] = set()
-"""Held here, because a loop holds its tasks weakly."""

@@ -4,68 +4,298 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiobpy import owners, server
 from aiobpy.web import serving
+from aiobpy.web.binding import Binding
+from aiobpy.web.mounting import Mounted
+from aiobpy.web.request import Request
+from aiobpy.web.routes import Route, Scope, described, result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Callable, Iterable
 
-    from aiobpy._native import Exchange
+    from aiobpy.web.mounting import Application
 
-    Message = MutableMapping[str, Any]
-    Application = Callable[
-        [
-            MutableMapping[str, Any],
-            Callable[[], Awaitable[Message]],
-            Callable[[Message], Awaitable[None]],
-        ],
-        Awaitable[None],
-    ]
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 _NAME: Final = re.compile(r"[a-z0-9_][a-z0-9_.-]*", re.IGNORECASE)
+_API: Final = "/api/v1"
+
+
+def site(name: str) -> Site:
+    """Return the site of the calling add-on that is served below `/a/{name}/`; make it if need be.
+
+    It is served for as long as the add-on is enabled, whenever the web server is on.
+
+    Raises:
+        ValueError: The name cannot stand in an address, or is that of another add-on's site.
+    """
+    if not _NAME.fullmatch(name):
+        msg = f"{name!r} cannot stand in an address; use letters, digits, `_` and `-`"
+        raise ValueError(msg)
+    return _site_of(owners.current(), name, f"/a/{name}")
+
+
+def sites() -> list[Site]:
+    """Return the sites that are up."""
+    return [site for site in _sites.values() if site.is_up]
+
+
+def api_site() -> Site:
+    """Return the site of aiobpy's own: what Blender offers below `/api/v1`. Not for add-ons."""
+    return _site_of(owners.of("aiobpy"), "api", _API)
 
 
 class Site:
-    """What one add-on serves. Made by `aiobpy.web.site`."""
+    """What one add-on serves. Made by `aiobpy.web.site`.
 
-    def __init__(self, prefix: str, owner: owners.Owner) -> None:
+    Attributes:
+        name: As it was given.
+        prefix: Where it begins, as in `/a/my_addon`.
+        owner: Whose it is.
+        is_up: Whether it is served, whenever the web server is on.
+    """
+
+    def __init__(self, name: str, prefix: str, owner: owners.Owner) -> None:
+        self.name = name
         self.prefix = prefix
         self.owner = owner
-        self._routes: list[dict[str, Any]] = []
+        self.is_up = False
+        self._routes: dict[tuple[str, str], Route] = {}
+        self._room = serving.Room(owner)
+        self._forget: Callable[[], object] = lambda: None
 
-    def mount(self, prefix: str, application: Application) -> None:
+    def __repr__(self) -> str:
+        return f"<Site {self.prefix} of {self.owner.name}>"
+
+    @property
+    def routes(self) -> list[Route]:
+        """What it answers, in the order in which it was hung up."""
+        return list(self._routes.values())
+
+    def get(
+        self,
+        pattern: str,
+        *,
+        scope: Scope = "read",
+        cache: float | None = None,
+        cancel_on_disconnect: bool = True,
+    ) -> Callable[[_Function], _Function]:
+        """Answer `GET` and `HEAD` by what the decorated function returns, sync or async.
+
+        Names in the pattern are the function's parameters of that name; its other parameters come
+        from the query. It returns what JSON can say, a `str`, `bytes`, an `aiobpy.Image`, None, a
+        `Response`, a `Stream` or a `File`, or raises an `aiobpy.Problem`.
+
+        Args:
+            pattern: As in `/objects/{name}`; `{*rest}` takes all that follows.
+            scope: What a client needs: read, control, files, exec or admin.
+            cache: For so many seconds, an answer is given again without asking Python.
+            cancel_on_disconnect: Whether a coroutine is cancelled when its client goes.
+
+        Raises:
+            TypeError: A parameter has no type, or one that no request can give.
+            ValueError: The pattern cannot be used, or another function answers it.
+        """
+        return self._function("GET", pattern, scope, None, cache, cancel_on_disconnect)
+
+    def post(
+        self,
+        pattern: str,
+        *,
+        scope: Scope = "control",
+        body_bytes: int | None = None,
+        cancel_on_disconnect: bool = True,
+    ) -> Callable[[_Function], _Function]:
+        """Answer `POST` as `get` does, and with a body.
+
+        A parameter that is a dataclass, a `TypedDict` or a `dict`, or marked as in
+        `Annotated[list[int], web.Body]`, is the body.
+
+        Args:
+            body_bytes: So many bytes of body at most; 1 MiB if left out.
+        """
+        return self._function("POST", pattern, scope, body_bytes, None, cancel_on_disconnect)
+
+    def put(
+        self,
+        pattern: str,
+        *,
+        scope: Scope = "control",
+        body_bytes: int | None = None,
+        cancel_on_disconnect: bool = True,
+    ) -> Callable[[_Function], _Function]:
+        """Answer `PUT` as `post` does."""
+        return self._function("PUT", pattern, scope, body_bytes, None, cancel_on_disconnect)
+
+    def patch(
+        self,
+        pattern: str,
+        *,
+        scope: Scope = "control",
+        body_bytes: int | None = None,
+        cancel_on_disconnect: bool = True,
+    ) -> Callable[[_Function], _Function]:
+        """Answer `PATCH` as `post` does."""
+        return self._function("PATCH", pattern, scope, body_bytes, None, cancel_on_disconnect)
+
+    def delete(
+        self,
+        pattern: str,
+        *,
+        scope: Scope = "control",
+        body_bytes: int | None = None,
+        cancel_on_disconnect: bool = True,
+    ) -> Callable[[_Function], _Function]:
+        """Answer `DELETE` as `post` does."""
+        return self._function("DELETE", pattern, scope, body_bytes, None, cancel_on_disconnect)
+
+    def mount(self, prefix: str, application: Application, *, scope: Scope = "control") -> None:
         """Hang an ASGI application below a prefix of the site.
 
         Args:
             prefix: As in `/api`; empty or `/` for the whole of the site.
             application: Any ASGI 3 application, as of Starlette, FastAPI or Django.
+            scope: What a client needs, whatever the method.
         """
-
-        async def answer(exchange: Exchange) -> None:
-            scope = exchange.scope()
-            scope["root_path"] = exchange.prefix + prefix.rstrip("/")
-            await application(scope, exchange.receive, exchange.send)
-
-        number = serving.add(answer, self.owner)
         below = prefix.rstrip("/")
-        for pattern in (below or "/", f"{below}/{{*rest}}"):
-            handler = {"kind": "handler", "handler": number, "takes": "both"}
-            self._routes.append({"pattern": pattern, "answer": handler})
-        self._put()
+        number = serving.add(Mounted(application, self.prefix + below, self._room))
+        answer = {"kind": "handler", "handler": number, "takes": "both"}
+        self._hang_up(
+            Route("application", "", pattern, None, scope, answer=answer)
+            for pattern in (below or "/", f"{below}/{{*rest}}")
+        )
 
-    def _put(self) -> None:
-        server.put_site(self.prefix, json.dumps({"prefix": self.prefix, "routes": self._routes}))
+    def close(self) -> None:
+        """Serve it no more. Requests under way are cancelled, and answered with a 503."""
+        self._take_down()
+        for route in self.routes:
+            _forget_handler(route)
+        self._routes.clear()
+        if _sites.get(self.prefix) is self:
+            del _sites[self.prefix]
+
+    def _function(
+        self,
+        method: str,
+        pattern: str,
+        scope: Scope,
+        body_bytes: int | None,
+        cache: float | None,
+        cancel_on_disconnect: bool,
+    ) -> Callable[[_Function], _Function]:
+        def register(function: _Function) -> _Function:
+            self._check_is_free(method, pattern, function)
+            binding = Binding(function, method, pattern)
+            handler = serving.FunctionHandler(
+                function, binding, self._room, cancel_on_disconnect=cancel_on_disconnect
+            )
+            answer = {
+                "kind": "handler",
+                "handler": serving.add(handler),
+                "body": _taken_body(binding, method, body_bytes),
+                "cache_seconds": cache,
+            }
+            summary, description = described(function)
+            route = Route(
+                "function",
+                method,
+                pattern,
+                function,
+                scope,
+                tuple(binding.parameters),
+                binding.body,
+                result_of(function),
+                summary,
+                description,
+                cache,
+                answer,
+            )
+            self._hang_up([route])
+            return function
+
+        return register
+
+    def _check_is_free(self, method: str, pattern: str, function: Callable[..., Any]) -> None:
+        before = self._routes.get((method, pattern))
+        if before is not None and _origin_of(before.function) != _origin_of(function):
+            msg = (
+                f"{method} {self.prefix}{pattern} is answered by {_origin_of(before.function)} "
+                "already; choose another pattern"
+            )
+            raise ValueError(msg)
+
+    def _hang_up(self, routes: Iterable[Route]) -> None:
+        new = {(route.method, route.pattern): route for route in routes}
+        together = {**self._routes, **new}
+        try:
+            self._put(together)
+        except ValueError:
+            for route in new.values():
+                _forget_handler(route)
+            raise
+        for key in new.keys() & self._routes.keys():
+            _forget_handler(self._routes[key])
+        self._routes = together
+
+    def _put(self, routes: dict[tuple[str, str], Route]) -> None:
+        wire = [route.to_wire() for route in routes.values()]
+        server.sites.put(json.dumps({"prefix": self.prefix, "routes": wire}))
+
+    def _put_up(self) -> None:
+        """Serve it until its owner goes."""
+        if not self.is_up and _sites.get(self.prefix) is self:
+            self.is_up = True
+            self._forget = self.owner.on_release(self._take_down)
+            self._put(self._routes)
+
+    def _take_down(self) -> None:
+        if self.is_up:
+            self.is_up = False
+            self._forget()
+            server.sites.remove(self.prefix)
+            for task in list(self._room.tasks):
+                task.cancel()
 
 
-def site(name: str) -> Site:
-    """Return a new site of the calling add-on, served below `/a/{name}/`.
+_sites: dict[str, Site] = {}
 
-    Raises:
-        ValueError: The name cannot stand in an address.
-    """
-    if not _NAME.fullmatch(name):
-        msg = f"{name!r} cannot stand in an address; use letters, digits, `_` and `-`"
+
+def _site_of(owner: owners.Owner, name: str, prefix: str) -> Site:
+    before = _sites.get(prefix)
+    if before is not None and before.is_up:
+        if before.owner is owner:
+            return before
+        msg = (
+            f"the site {name!r} is that of {before.owner.name} already; name yours after your "
+            "add-on, as in 'my_addon'"
+        )
         raise ValueError(msg)
-    return Site(f"/a/{name}", owners.current())
+    if before is not None:
+        before.close()
+    _sites[prefix] = made = Site(name, prefix, owner)
+    made._put_up()
+    owner.on_enable(f"site {prefix}", made._put_up)
+    return made
+
+
+def _taken_body(binding: Binding, method: str, most: int | None) -> dict[str, Any]:
+    if binding.body is not None:
+        kind = "json" if binding.body.content_type == "application/json" else "bytes"
+        return {"kind": kind, "bytes": most}
+    if method != "GET" and Request in binding.others.values():
+        return {"kind": "stream"}
+    return {"kind": "ignored"}
+
+
+def _forget_handler(route: Route) -> None:
+    if route.handler is not None:
+        serving.remove(route.handler)
+
+
+def _origin_of(function: Callable[..., Any] | None) -> str:
+    return (
+        "an application" if function is None else f"{function.__module__}.{function.__qualname__}"
+    )

@@ -1,5 +1,7 @@
 //! ASGI's messages, to and from what the server understands.
 
+use std::path::PathBuf;
+
 use aiobpy_server::{Incoming, Outgoing, Sent, Start};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -8,7 +10,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyBytes, PyDict, PyString};
 
-use super::{Exchange, status_of};
+use super::length::{Length, final_status};
+use super::{Exchange, Phase};
 
 /// What a WebSocket's handler receives first.
 pub(super) fn connect(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
@@ -50,15 +53,18 @@ pub(super) fn received(
 
 /// Sends a message of the handler's.
 pub(super) fn send(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
-    let kind: String = required(message, "type")?.extract()?;
+    let kind = required(message, intern!(message.py(), "type"))?;
+    let kind = kind.cast::<PyString>()?.to_str()?;
     let is_websocket = exchange.end.head.is_websocket;
-    match (kind.as_str(), is_websocket) {
+    match (kind, is_websocket) {
         ("http.response.start", false) | ("websocket.http.response.start", true) => {
             start_response(exchange, message)
         }
         ("http.response.body", false) | ("websocket.http.response.body", true) => {
             send_body(exchange, message)
         }
+        ("http.response.pathsend", false) => send_path(exchange, message),
+        ("http.response.trailers", false) => send_trailers(exchange, message),
         ("websocket.accept", true) => accept(exchange, message),
         ("websocket.send", true) => send_message(exchange, message),
         ("websocket.close", true) => close(exchange, message),
@@ -69,16 +75,20 @@ pub(super) fn send(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult
     }
 }
 
+/// Kept until there is a body: a handler that fails before can still be answered for.
 fn start_response(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
     let py = message.py();
-    let status = status_of(required(message, "status")?.extract()?)?;
+    let status = final_status(required(message, intern!(py, "status"))?.extract()?)?;
     let mut headers = HeaderMap::new();
     add_headers(&mut headers, message)?;
+    let length = Length::of(status, &exchange.end.head.method, &headers)?;
     let mut state = exchange.state.borrow_mut(py);
-    if state.has_started || state.start.is_some() {
+    if state.phase >= Phase::Begun || state.start.is_some() {
         return Err(PyRuntimeError::new_err("the answer has begun already"));
     }
     state.start = Some(Start { status, headers });
+    state.length = length;
+    state.has_trailers = is_true(message, intern!(py, "trailers"))?;
     Ok(if exchange.end.is_gone() { Sent::Gone } else { Sent::Room })
 }
 
@@ -88,30 +98,70 @@ fn send_body(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent>
         Some(body) => bytes_of(&body)?,
         None => Bytes::new(),
     };
-    let more = match message.get_item(intern!(py, "more_body"))? {
-        Some(more) => more.is_truthy()?,
-        None => false,
-    };
+    let more = is_true(message, intern!(py, "more_body"))?;
     let mut state = exchange.state.borrow_mut(py);
-    if state.is_complete {
+    if state.phase >= Phase::BodyComplete {
         return Err(PyRuntimeError::new_err("the answer is complete already"));
     }
-    if let Some(start) = state.start.take() {
-        state.has_started = true;
-        state.is_complete = !more;
-        if !more {
+    let start = state.start.take();
+    if start.is_none() && state.phase == Phase::Awaited {
+        let text = "the body was sent before `http.response.start`";
+        return Err(PyRuntimeError::new_err(text));
+    }
+    let body = state.length.count(body, !more)?;
+    state.phase = match (more, state.has_trailers) {
+        (true, _) => Phase::Begun,
+        (false, true) => Phase::BodyComplete,
+        (false, false) => Phase::Complete,
+    };
+    let is_complete = state.phase == Phase::Complete;
+    drop(state);
+    if let Some(start) = start {
+        if is_complete {
             let is_gone = exchange.end.is_gone();
             exchange.end.answer(start, body);
             return Ok(if is_gone { Sent::Gone } else { Sent::Room });
         }
         exchange.end.start(start);
-    } else if !state.has_started {
-        let text = "the body was sent before `http.response.start`";
+    }
+    let outgoing = (!body.is_empty()).then_some(Outgoing::Body(body));
+    Ok(exchange.end.send(outgoing, is_complete))
+}
+
+/// The server sends the file of this path, and the answer is complete.
+fn send_path(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
+    let py = message.py();
+    let path: PathBuf = required(message, intern!(py, "path"))?.extract()?;
+    let mut state = exchange.state.borrow_mut(py);
+    let Some(start) = state.start.take() else {
+        let text = "`http.response.pathsend` follows `http.response.start`, in the place of a body";
+        return Err(PyRuntimeError::new_err(text));
+    };
+    state.note_answer();
+    drop(state);
+    let is_gone = exchange.end.is_gone();
+    exchange.end.answer_file(start, path, false);
+    Ok(if is_gone { Sent::Gone } else { Sent::Room })
+}
+
+fn send_trailers(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
+    let py = message.py();
+    let mut headers = HeaderMap::new();
+    add_headers(&mut headers, message)?;
+    let more = is_true(message, intern!(py, "more_trailers"))?;
+    let mut state = exchange.state.borrow_mut(py);
+    if state.phase != Phase::BodyComplete {
+        let text = "trailers follow the body of an answer that `http.response.start` said has them";
         return Err(PyRuntimeError::new_err(text));
     }
-    state.is_complete = !more;
-    let outgoing = (!body.is_empty()).then_some(Outgoing::Body(body));
-    Ok(exchange.end.send(outgoing, !more))
+    state.trailers.extend(headers);
+    if more {
+        return Ok(Sent::Room);
+    }
+    state.phase = Phase::Complete;
+    let trailers = std::mem::take(&mut state.trailers);
+    drop(state);
+    Ok(exchange.end.send(Some(Outgoing::Trailers(trailers)), true))
 }
 
 fn accept(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
@@ -126,10 +176,10 @@ fn accept(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
         add_header(&mut headers, name.as_str().as_bytes(), subprotocol.as_bytes())?;
     }
     let mut state = exchange.state.borrow_mut(py);
-    if state.has_started || state.start.is_some() {
+    if state.phase >= Phase::Begun || state.start.is_some() {
         return Err(PyRuntimeError::new_err("the WebSocket was accepted or refused already"));
     }
-    state.has_started = true;
+    state.phase = Phase::Begun;
     if exchange.end.is_gone() {
         return Ok(Sent::Gone);
     }
@@ -140,16 +190,16 @@ fn accept(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
 fn send_message(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
     let py = message.py();
     let state = exchange.state.borrow(py);
-    if !state.has_started {
+    if state.phase == Phase::Awaited {
         return Err(PyRuntimeError::new_err("send `websocket.accept` before any message"));
     }
-    if state.is_complete {
+    if state.phase == Phase::Complete {
         return Err(PyRuntimeError::new_err("the WebSocket was closed already"));
     }
     let text = message.get_item(intern!(py, "text"))?.filter(|text| !text.is_none());
     let outgoing = match text {
         Some(text) => Outgoing::Text(text.extract()?),
-        None => Outgoing::Binary(bytes_of(&required(message, "bytes")?)?),
+        None => Outgoing::Binary(bytes_of(&required(message, intern!(py, "bytes"))?)?),
     };
     Ok(exchange.end.send(Some(outgoing), false))
 }
@@ -166,10 +216,11 @@ fn close(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
         None => None,
     };
     let mut state = exchange.state.borrow_mut(py);
-    if std::mem::replace(&mut state.is_complete, true) {
+    let phase = std::mem::replace(&mut state.phase, Phase::Complete);
+    if phase == Phase::Complete {
         return Err(PyRuntimeError::new_err("the WebSocket was closed already"));
     }
-    if std::mem::replace(&mut state.has_started, true) {
+    if phase != Phase::Awaited {
         let reason = reason.unwrap_or_default();
         return Ok(exchange.end.send(Some(Outgoing::Close { code, reason }), true));
     }
@@ -181,8 +232,13 @@ fn close(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
 fn add_headers(headers: &mut HeaderMap, message: &Bound<'_, PyDict>) -> PyResult<()> {
     let Some(given) = message.get_item(intern!(message.py(), "headers"))? else { return Ok(()) };
     for pair in given.try_iter()? {
-        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair?.extract()?;
-        add_header(headers, &bytes_of(&name)?, &bytes_of(&value)?)?;
+        // A tuple mostly; the specification allows a list.
+        let pair = pair?;
+        let (name, value) = (pair.get_item(0)?, pair.get_item(1)?);
+        match (name.cast::<PyBytes>(), value.cast::<PyBytes>()) {
+            (Ok(name), Ok(value)) => add_header(headers, name.as_bytes(), value.as_bytes())?,
+            _ => add_header(headers, &bytes_of(&name)?, &bytes_of(&value)?)?,
+        }
     }
     Ok(())
 }
@@ -219,8 +275,15 @@ fn message<'py>(py: Python<'py>, kind: &Bound<'py, PyString>) -> PyResult<Bound<
     Ok(message)
 }
 
-fn required<'py>(message: &Bound<'py, PyDict>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+fn is_true(message: &Bound<'_, PyDict>, key: &Bound<'_, PyString>) -> PyResult<bool> {
+    message.get_item(key)?.map_or(Ok(false), |value| value.is_truthy())
+}
+
+fn required<'py>(
+    message: &Bound<'py, PyDict>,
+    key: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
     message
         .get_item(key)?
-        .ok_or_else(|| PyKeyError::new_err(format!("the message has no {key:?}: {message:?}")))
+        .ok_or_else(|| PyKeyError::new_err(format!("the message has no {key}: {message:?}")))
 }

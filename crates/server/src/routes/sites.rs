@@ -1,15 +1,18 @@
 //! Requests for what add-ons have hung on the server.
 
-use aiobpy_wire::{RouteAnswer, Takes};
+use aiobpy_wire::{HandlerAnswer, RouteAnswer, TakenBody, Takes};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 
 use crate::auth::Principal;
+use crate::body;
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::exchange::{Begun, Head, Start};
+use crate::exchange::{AnsweredFile, Begun, Head, ReceivedBody, Start};
+use crate::file;
+use crate::limits::Limits;
 use crate::shared::Shared;
 use crate::sites::Found;
 use crate::websocket;
@@ -33,9 +36,8 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
         return shared.refuse(request, failure).await;
     }
     let answered = match found.answer {
-        RouteAnswer::Handler { handler, takes, .. } => {
-            let asked = (handler, takes);
-            answer_by_handler(&shared, asked, found, principal, request).await
+        RouteAnswer::Handler(handler) => {
+            answer_by_handler(&shared, handler, found, principal, request).await
         }
         RouteAnswer::Folder { .. } => {
             Err(Failure::UnknownRoute { path: request.uri().path().to_owned() })
@@ -47,21 +49,25 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
 #[tracing::instrument(name = "routes/sites", skip_all)]
 async fn answer_by_handler(
     shared: &Shared,
-    (handler, takes): (u64, Takes),
+    answer: HandlerAnswer,
     found: Found,
     principal: Principal,
     mut request: Request,
 ) -> Result<Response, Failure> {
     let main_thread = shared.main_thread.as_ref().ok_or(Failure::NoMainThread)?;
-    let upgrade = match takes {
+    let upgrade = match answer.takes {
         Takes::Requests => None,
         Takes::Both if !websocket::is_asked_for(&request) => None,
         Takes::Both | Takes::Websockets => Some(websocket::Upgrade::of(&mut request)?),
     };
     let connection = request.extensions().get::<Connection>().copied();
     let (parts, body) = request.into_parts();
+    let (received, streamed) = match answer.body {
+        TakenBody::Stream => (ReceivedBody::Streamed, upgrade.is_none().then_some(body)),
+        _ => (received(answer.body, &parts.headers, body, &shared.limits).await?, None),
+    };
     let head = Head {
-        handler,
+        handler: answer.handler,
         is_websocket: upgrade.is_some(),
         method: parts.method,
         uri: parts.uri,
@@ -73,12 +79,12 @@ async fn answer_by_handler(
         server: shared.address,
         is_secure: connection.is_some_and(|connection| connection.is_secure),
         principal,
+        body: received,
     };
     let (client, begun) = main_thread
         .begin(head, |client| {
-            if upgrade.is_none() {
-                let reading = client.read_body(body);
-                shared.tasks.spawn(reading);
+            if let Some(body) = streamed {
+                shared.tasks.spawn(client.read_body(body));
             }
         })
         .await?;
@@ -90,8 +96,39 @@ async fn answer_by_handler(
         }
         Begun::Whole(start, bytes) => Ok(respond(start, Body::from(bytes))),
         Begun::Streamed(start) => Ok(respond(start, Body::new(client.answering()))),
+        Begun::File(answered) => {
+            let AnsweredFile { start, path, asked } = *answered;
+            let Start { status, headers } = start;
+            let mut response = file::send_named(&path, headers, asked.as_ref()).await?;
+            if response.status() == StatusCode::OK {
+                *response.status_mut() = status;
+            }
+            Ok(response)
+        }
         Begun::Dropped => Err(Failure::Closing),
     }
+}
+
+/// What is read before the handler is asked, so that it need not wait.
+async fn received(
+    taken: TakenBody,
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+) -> Result<ReceivedBody, Failure> {
+    let whole = match taken {
+        TakenBody::Stream => return Ok(ReceivedBody::Streamed),
+        TakenBody::Ignored => None,
+        TakenBody::Json { bytes } => {
+            let most = bytes.unwrap_or(limits.body_bytes);
+            body::read_json_text(headers, body, limits, most).await?
+        }
+        TakenBody::Bytes { bytes } => {
+            let most = bytes.unwrap_or(limits.body_bytes);
+            Some(body::read_bytes(headers, body, limits, most).await?)
+        }
+    };
+    Ok(whole.map_or(ReceivedBody::Absent, ReceivedBody::Whole))
 }
 
 fn respond(start: Start, body: Body) -> Response {
