@@ -51,6 +51,7 @@ pub(crate) fn prepare_to_test() -> Outcome<TestBed> {
     system::install("the tests with windows", system::DISPLAY_TOOLS)?;
     system::install("the tests of libraries", system::SERVERS)?;
     system::install("the tests of transfers", system::TRANSFER_PEERS)?;
+    system::install("the tests of pages", system::BROWSER)?;
     nextest()?;
     python::prepare(python::TO_TEST)?;
     python::prepare_older_blenders()?;

@@ -36,6 +36,9 @@ pub(crate) const TRANSFER_PEERS: &[&str] = &["ffmpeg", "nginx-light", "openssl",
 /// What the comparison of event loops needs: a rival for downloads, and a certificate for TLS.
 pub(crate) const LOOP_BENCH_TOOLS: &[&str] = &["curl", "openssl"];
 
+/// The browser that pages are tried in.
+pub(crate) const BROWSER: &[&str] = &["chromium"];
+
 /// Install those of the packages that are missing.
 pub(crate) fn install(purpose: &str, packages: &[&str]) -> Outcome {
     let name = format!("system packages for {purpose}");

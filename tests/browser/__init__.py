@@ -1,0 +1,1 @@
+"""What a real browser lets pages do, and what not: Debian's Chromium."""
