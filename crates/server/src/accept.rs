@@ -1,53 +1,61 @@
 //! The accept loop: hyper on our own terms, so that no client can hold what it does not use.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::IntoResponse;
-use axum::{Extension, Router};
-use http::header;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use axum::Router;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
 use crate::error::Failure;
+use crate::http::{Ending, Service, router_that_refuses, serve_http_1, serve_http_2};
+use crate::places::{Place, Places};
+use crate::preface::{Spoken, listen_to};
 use crate::shared::Shared;
-use crate::stalling::Stalling;
+use crate::sys::{LocalListener, LocalStream};
+use crate::tls::Tls;
 
 /// After a failed `accept`, as when the process is out of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
-/// So many connections beyond the limit are told that they are too many; the rest are just closed.
-const TOLD: usize = 32;
 
-/// Accepts connections and serves them until the server stops.
-pub(crate) async fn accept_until_stopped(
-    listener: TcpListener,
-    router: Router,
-    shared: Shared,
-    cut: CancellationToken,
-) {
-    let counts = Arc::new(Mutex::new(Counts::default()));
+/// A socket that clients connect to.
+pub(crate) enum Listening {
+    Plain(TcpListener),
+    Secure(TcpListener, Tls),
+    /// Whoever gets so far is the user, or root.
+    Local(LocalListener),
+}
+
+/// What all listeners of a server have in common.
+#[derive(Clone)]
+pub(crate) struct Serving {
+    pub(crate) router: Router,
+    pub(crate) shared: Shared,
+    pub(crate) places: Places,
+}
+
+/// Accepts connections and serves them until the listener is closed.
+pub(crate) async fn accept_until_closed(listening: Listening, serving: Serving, ending: Ending) {
+    let listening = Arc::new(listening);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shared.stopping.cancelled() => return,
+            accepted = listening.accept() => accepted,
+            () = ending.closing.cancelled() => return,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let Some(place) = Place::take(&counts, peer, &shared) else { continue };
-                shared.tasks.spawn(serve(
-                    stream,
-                    place,
-                    router.clone(),
-                    shared.clone(),
-                    cut.clone(),
-                ));
+            Ok(accepted) => {
+                let address = accepted.peer().map(|peer| peer.ip());
+                let place = serving.places.take(address, &serving.shared);
+                let Some(place) = place else { continue };
+                let tls = listening.tls().cloned();
+                let connecting =
+                    Connecting { place, tls, serving: serving.clone(), ending: ending.clone() };
+                serving.shared.tasks.spawn(connecting.serve(accepted));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -58,124 +66,160 @@ pub(crate) async fn accept_until_stopped(
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    place: Place,
-    router: Router,
-    shared: Shared,
-    cut: CancellationToken,
-) {
-    // Answers are whole when they are written; waiting to fill a packet only delays them.
-    let _unsupported = stream.set_nodelay(true);
-    let router = if place.is_extra { router_that_refuses() } else { router };
-    let router = router.layer(Extension(place.connection));
-    let io = TokioIo::new(Stalling::new(stream, shared.limits.stall_time));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(shared.limits.header_time)
-        .max_buf_size(shared.limits.header_bytes)
-        .keep_alive(!place.is_extra)
-        .serve_connection(io, TowerToHyperService::new(router))
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let serving = async {
-        tokio::select! {
-            served = connection.as_mut() => served,
-            () = shared.stopping.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+impl Listening {
+    async fn accept(&self) -> io::Result<Accepted> {
+        Ok(match self {
+            Self::Plain(listener) | Self::Secure(listener, _) => {
+                let (stream, peer) = listener.accept().await?;
+                // Answers are whole when they are written; waiting to fill a packet only delays them.
+                let _unsupported = stream.set_nodelay(true);
+                Accepted::Tcp(stream, peer)
             }
-        }
-    };
-    tokio::select! {
-        served = serving => {
-            if let Err(error) = served {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        }
-        () = cut.cancelled() => {}
-    }
-}
-
-fn router_that_refuses() -> Router {
-    Router::new().fallback(|| async {
-        ([(header::CONNECTION, "close")], Failure::TooManyConnections).into_response()
-    })
-}
-
-/// How many connections there are.
-#[derive(Debug, Default)]
-struct Counts {
-    served: usize,
-    refused: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// The right to a connection, until it is dropped.
-struct Place {
-    counts: Arc<Mutex<Counts>>,
-    address: IpAddr,
-    connection: Connection,
-    shared: Shared,
-    /// One too many: to be told so.
-    is_extra: bool,
-}
-
-impl Place {
-    fn take(counts: &Arc<Mutex<Counts>>, peer: SocketAddr, shared: &Shared) -> Option<Self> {
-        let address = peer.ip();
-        let is_extra = {
-            let mut counts = lock(counts);
-            let from_address = counts.by_address.get(&address).copied().unwrap_or_default();
-            let has_room = counts.served < shared.limits.connections
-                && from_address < shared.limits.connections_per_address;
-            if has_room {
-                counts.served += 1;
-                counts.by_address.insert(address, from_address + 1);
-                shared.connections.fetch_add(1, Ordering::Relaxed);
-            } else if counts.refused < TOLD {
-                counts.refused += 1;
-            } else {
-                return None;
-            }
-            !has_room
-        };
-        let connection = Connection { peer: Some(peer), is_secure: false };
-        Some(Self {
-            counts: Arc::clone(counts),
-            address,
-            connection,
-            shared: shared.clone(),
-            is_extra,
+            Self::Local(listener) => Accepted::Local(listener.accept().await?),
         })
     }
-}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = lock(&self.counts);
-        if self.is_extra {
-            counts.refused -= 1;
-            return;
-        }
-        counts.served -= 1;
-        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        if let Some(count) = counts.by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.by_address.remove(&self.address);
-            }
+    fn tls(&self) -> Option<&Tls> {
+        match self {
+            Self::Secure(_, tls) => Some(tls),
+            Self::Plain(_) | Self::Local(_) => None,
         }
     }
 }
 
-fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
-    // Nothing that can panic runs under the lock.
-    counts.lock().unwrap_or_else(PoisonError::into_inner)
+enum Accepted {
+    Tcp(TcpStream, SocketAddr),
+    Local(LocalStream),
+}
+
+impl Accepted {
+    fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(_, peer) => Some(*peer),
+            Self::Local(_) => None,
+        }
+    }
+}
+
+/// A connection of which nothing is known yet but where it comes from.
+struct Connecting {
+    place: Place,
+    tls: Option<Tls>,
+    serving: Serving,
+    ending: Ending,
+}
+
+impl Connecting {
+    async fn serve(self, accepted: Accepted) {
+        let cut = self.ending.cut.clone();
+        let peer = accepted.peer();
+        let served = async {
+            match accepted {
+                Accepted::Tcp(stream, _) => {
+                    let local = stream.local_addr().ok();
+                    match self.tls.clone() {
+                        Some(tls) => self.serve_secure(stream, tls, peer, local).await,
+                        None => self.serve_plain(stream, peer, local).await,
+                    }
+                }
+                Accepted::Local(stream) => self.serve_plain(stream, None, None).await,
+            }
+        };
+        tokio::select! {
+            served = served => {
+                if let Err(error) = served {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+            }
+            () = cut.cancelled() => {}
+        }
+    }
+
+    /// HTTP/1.1, or HTTP/2 if the client begins with its preface.
+    async fn serve_plain<S>(
+        self,
+        stream: S,
+        peer: Option<SocketAddr>,
+        local: Option<SocketAddr>,
+    ) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let limit = self.serving.shared.limits.header_time;
+        let (spoken, stream) = self.in_time(limit, listen_to(stream)).await?;
+        let (service, ending) = self.service(peer, local, None);
+        match spoken {
+            Spoken::Http2 => serve_http_2(stream, service, ending).await,
+            // What is neither gets hyper's 400.
+            Spoken::Http1 | Spoken::Tls => serve_http_1(stream, service, ending).await,
+        }
+    }
+
+    async fn serve_secure(
+        self,
+        stream: TcpStream,
+        tls: Tls,
+        peer: Option<SocketAddr>,
+        local: Option<SocketAddr>,
+    ) -> io::Result<()> {
+        let limit = self.serving.shared.limits.handshake_time;
+        let (spoken, stream) = self.in_time(limit, listen_to(stream)).await?;
+        if spoken != Spoken::Tls {
+            let (mut service, ending) = self.service(peer, local, None);
+            service.router = router_that_refuses(|| Failure::NotTls);
+            return serve_http_1(stream, service, ending).await;
+        }
+        let (stream, facts) = self.in_time(limit, tls.accept(stream)).await?;
+        let is_http_2 = facts.is_http_2;
+        let (service, ending) = self.service(peer, local, Some(facts));
+        if is_http_2 {
+            serve_http_2(stream, service, ending).await
+        } else {
+            serve_http_1(stream, service, ending).await
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
+        tokio::select! {
+            done = timeout(limit, work) => done.map_err(io::Error::from)?,
+            () = self.ending.closing.cancelled() => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+
+    fn service(
+        self,
+        peer: Option<SocketAddr>,
+        local: Option<SocketAddr>,
+        tls: Option<Arc<crate::tls::TlsFacts>>,
+    ) -> (Service, Ending) {
+        let Self { place, serving, ending, .. } = self;
+        let router = if place.is_extra {
+            router_that_refuses(|| Failure::TooManyConnections)
+        } else {
+            serving.router
+        };
+        let is_extra = place.is_extra;
+        let closing: CancellationToken = ending.closing.clone();
+        let connection = Connection { peer, local, tls, closing, place: Arc::new(place) };
+        (
+            Service {
+                router,
+                connection,
+                limits: serving.shared.limits.clone(),
+                is_extra,
+                tasks: serving.shared.tasks.clone(),
+            },
+            ending,
+        )
+    }
 }
 
 /// Errors of `accept` that belong to a connection that is gone already, not to the listener.
-fn is_of_one_connection(error: &std::io::Error) -> bool {
+fn is_of_one_connection(error: &io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

@@ -9,6 +9,7 @@ use serde_path_to_error::Segment;
 
 use crate::error::Failure;
 use crate::limits::Limits;
+use crate::patience::TooSlow;
 
 /// So many times the allowed size is read and dropped, to be able to answer.
 const DISCARDED: usize = 16;
@@ -129,7 +130,7 @@ pub(crate) async fn read_bytes(
     let reading = async {
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| cut_short(&error))?;
+            let frame = frame.map_err(|error| cut_short(error, limits))?;
             let Ok(data) = frame.into_data() else { continue };
             if bytes.len() + data.len() > most {
                 return Err(Failure::TooLarge { limit: most });
@@ -191,7 +192,11 @@ fn is_absent(headers: &HeaderMap, body: &Body) -> bool {
     !headers.contains_key(header::CONTENT_TYPE) && body.size_hint().exact() == Some(0)
 }
 
-fn cut_short(error: &axum::Error) -> Failure {
+fn cut_short(error: axum::Error, limits: &Limits) -> Failure {
+    let error = error.into_inner();
+    if error.is::<TooSlow>() {
+        return Failure::BodyTooSlow { limit: limits.body_time };
+    }
     Failure::BodyCutShort { detail: format!("the body ended before its time: {error}") }
 }
 

@@ -1,6 +1,11 @@
 //! The one place that reads the time.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+/// What the calendar says, as files and HTTP's dates have it.
+pub(crate) fn today() -> SystemTime {
+    SystemTime::now()
+}
 
 /// Measures from the moment it is made.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,36 @@
 //! What a request knows of the connection that it came by: one of its extensions.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::places::Place;
+use crate::tls::TlsFacts;
 
 /// How a client is connected.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) struct Connection {
     /// `None` over a Unix socket.
     pub(crate) peer: Option<SocketAddr>,
-    /// Whether it is TLS.
-    pub(crate) is_secure: bool,
+    /// Where the client has reached us; `None` over a Unix socket.
+    pub(crate) local: Option<SocketAddr>,
+    /// What was agreed on, where it is TLS.
+    pub(crate) tls: Option<Arc<TlsFacts>>,
+    /// Cancelled when what the connection came by is closed: what has no end of its own has to end.
+    pub(crate) closing: CancellationToken,
+    /// Held by what outlives the connection's HTTP, as a WebSocket does.
+    #[expect(dead_code, reason = "it counts by being there")]
+    pub(crate) place: Arc<Place>,
+}
+
+impl Connection {
+    pub(crate) fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether it comes over a Unix socket, which only this user can open.
+    pub(crate) fn is_local(&self) -> bool {
+        self.local.is_none()
+    }
 }

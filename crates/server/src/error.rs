@@ -99,7 +99,10 @@ pub(crate) enum Failure {
     RangeOutside {
         bytes: u64,
     },
-    /// A file that a handler has named.
+    PreconditionFailed,
+    /// Plain HTTP where TLS is spoken.
+    NotTls,
+    /// A file that a handler has named, or one of a folder.
     UnreadableFile {
         path: PathBuf,
         detail: String,
@@ -316,21 +319,35 @@ impl Failure {
             )
             .with_hint("submit the job again"),
             Self::UnreadableFile { path, detail } => {
-                tracing::warn!(path = %path.display(), detail, "a handler's file cannot be read");
+                tracing::warn!(path = %path.display(), detail, "a file cannot be read");
                 Problem::new(
                     500,
                     "unreadable-file",
                     "The file cannot be read",
-                    "the handler answered with a file that cannot be read",
+                    "what is to be sent is a file that cannot be read",
                 )
-                .with_hint("the handler's author has to look where the file is")
+                .with_hint("the add-on's author has to look where the file is")
             }
             Self::RangeOutside { bytes } => Problem::new(
                 416,
                 "range-outside",
                 "No such bytes",
-                format!("the result has {bytes} bytes, and the range asks for none of them"),
+                format!("the file has {bytes} bytes, and the range asks for none of them"),
             ),
+            Self::PreconditionFailed => Problem::new(
+                412,
+                "precondition-failed",
+                "Not in that state",
+                "what is there now is not what If-Match or If-Unmodified-Since names",
+            )
+            .with_hint("get it anew, and send what its ETag is now"),
+            Self::NotTls => Problem::new(
+                400,
+                "tls-expected",
+                "TLS is spoken here",
+                "the request came unencrypted to a port that takes TLS alone",
+            )
+            .with_hint("begin the address with https://"),
         }
     }
 
@@ -435,6 +452,38 @@ impl Failure {
         .with_hint("choose a port from 1024 on, or leave the port out to get a free one")
     }
 
+    pub(crate) fn cannot_listen_at(path: &Path, error: &std::io::Error) -> Problem {
+        use std::io::ErrorKind::{AddrInUse, AlreadyExists, Unsupported};
+        let detail = format!("cannot listen at {}: {error}", path.display());
+        let (status, hint) = match error.kind() {
+            AddrInUse => (409, "another program listens there: choose another path"),
+            AlreadyExists => (409, "something else is there: choose another path"),
+            Unsupported => (500, "leave the path out: this system has no such sockets here"),
+            _ => (500, "choose a short path in a folder that you may write to"),
+        };
+        Problem::new(status, "cannot-listen", "The server cannot listen", detail).with_hint(hint)
+    }
+
+    pub(crate) fn unusable_certificate(path: &Path, error: &dyn fmt::Display) -> Problem {
+        Problem::new(
+            400,
+            "unusable-certificate",
+            "The certificate cannot be used",
+            format!("{} cannot be read: {error}", path.display()),
+        )
+        .with_hint("name PEM files: one with the certificates, and one with the key, unencrypted")
+    }
+
+    pub(crate) fn unusable_identity(error: &dyn fmt::Display) -> Problem {
+        Problem::new(
+            400,
+            "unusable-certificate",
+            "The certificate cannot be used",
+            format!("the certificate and its key cannot be used: {error}"),
+        )
+        .with_hint("the key has to be that of the first certificate")
+    }
+
     pub(crate) fn cannot_write(path: &Path, error: &dyn fmt::Display) -> Problem {
         Problem::new(
             500,
@@ -534,6 +583,9 @@ mod tests {
             Failure::Cancelled { id },
             Failure::LostResult { id, detail: "No such file or directory".into() },
             Failure::RangeOutside { bytes: 10 },
+            Failure::PreconditionFailed,
+            Failure::NotTls,
+            Failure::UnreadableFile { path: "/a/x".into(), detail: "it is gone".into() },
         ];
         let problems: Vec<String> =
             failures.iter().map(|failure| told(&failure.problem())).collect();
@@ -647,7 +699,19 @@ mod tests {
         hint: submit the job again
 
         416 range-outside
-        No such bytes: the result has 10 bytes, and the range asks for none of them
+        No such bytes: the file has 10 bytes, and the range asks for none of them
+
+        412 precondition-failed
+        Not in that state: what is there now is not what If-Match or If-Unmodified-Since names
+        hint: get it anew, and send what its ETag is now
+
+        400 tls-expected
+        TLS is spoken here: the request came unencrypted to a port that takes TLS alone
+        hint: begin the address with https://
+
+        500 unreadable-file
+        The file cannot be read: what is to be sent is a file that cannot be read
+        hint: the add-on's author has to look where the file is
         ");
     }
 
@@ -662,6 +726,10 @@ mod tests {
             Failure::not_loopback("192.168.1.2".parse().unwrap()),
             Failure::cannot_listen(address, &in_use),
             Failure::cannot_listen(address, &denied),
+            Failure::cannot_listen_at(Path::new("/run/x.sock"), &in_use),
+            Failure::cannot_listen_at(Path::new("/run/x.sock"), &denied),
+            Failure::unusable_certificate(Path::new("/x.pem"), &"no items found"),
+            Failure::unusable_identity(&"keys do not match"),
             Failure::cannot_write(Path::new("/root/x.json"), &denied),
         ];
         let problems: Vec<String> = problems.iter().map(told).collect();
@@ -685,6 +753,22 @@ mod tests {
         500 cannot-listen
         The server cannot listen: cannot listen on 127.0.0.1:80: permission denied
         hint: choose a port from 1024 on, or leave the port out to get a free one
+
+        409 cannot-listen
+        The server cannot listen: cannot listen at /run/x.sock: address in use
+        hint: another program listens there: choose another path
+
+        500 cannot-listen
+        The server cannot listen: cannot listen at /run/x.sock: permission denied
+        hint: choose a short path in a folder that you may write to
+
+        400 unusable-certificate
+        The certificate cannot be used: /x.pem cannot be read: no items found
+        hint: name PEM files: one with the certificates, and one with the key, unencrypted
+
+        400 unusable-certificate
+        The certificate cannot be used: the certificate and its key cannot be used: keys do not match
+        hint: the key has to be that of the first certificate
 
         500 unwritable-discovery-file
         The discovery file cannot be written: cannot write /root/x.json: permission denied

@@ -21,6 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::auth::Principal;
 use crate::main_thread::{MainThread, Work};
+use crate::tls::TlsFacts;
 
 /// Bytes that may wait in one direction; then the giving end waits.
 const HIGH_WATER: usize = 64 << 10;
@@ -44,6 +45,8 @@ pub struct Head {
     pub client: Option<SocketAddr>,
     pub server: SocketAddr,
     pub is_secure: bool,
+    /// What was agreed on, where it is TLS.
+    pub tls: Option<Arc<TlsFacts>>,
     pub principal: Principal,
     pub body: ReceivedBody,
 }

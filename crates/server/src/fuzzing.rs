@@ -1,7 +1,7 @@
 //! What has to hold for any bytes. A fuzz target calls it; a test does with the target's corpus.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use aiobpy_wire::{JobRequest, LoopStatus, MainThreadStatus, Problem};
 use axum::Router;
@@ -15,7 +15,8 @@ use tower::ServiceExt;
 
 use crate::auth::{self, Token};
 use crate::body::{depth_of as counted_depth_of, read_json};
-use crate::file::{self, Asked};
+use crate::files::ranges::{self, Asked};
+use crate::files::{self, Validators, Verdict};
 use crate::gate::Gate;
 use crate::limits::Limits;
 use crate::main_thread::{MainThread, Refused, Work};
@@ -37,6 +38,7 @@ pub fn headers(data: &[u8]) {
     let longest = Duration::from_mins(5);
     assert!(prefer::wait(headers, longest).is_none_or(|wait| wait <= longest));
     ranges(headers, first_line.parse().unwrap_or(1000));
+    files(headers, first_line);
     if Gate::new(([127, 0, 0, 1], PORT).into()).check(&Uri::from_static("/"), headers).is_ok() {
         is_from_here(headers);
     }
@@ -49,17 +51,43 @@ pub fn headers(data: &[u8]) {
     }
 }
 
-/// A part lies within the file, and only what is written as the RFC has it asks for one.
+/// Parts lie within the file and apart, and only what is written as the RFC has it asks for one.
 fn ranges(headers: &HeaderMap, bytes: u64) {
-    let asked = file::asked_range(headers, "\"tag\"", bytes);
-    if let Asked::Part(range) = asked {
-        assert!(range.length > 0);
-        assert!(range.first.checked_add(range.length).is_some_and(|end| end <= bytes));
+    let Some(text) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
+        return;
+    };
+    let asked = ranges::asked(text, bytes);
+    if let Asked::Parts(parts) = &asked {
+        assert!((1..=8).contains(&parts.len()));
+        assert!(parts.iter().all(|part| part.length > 0));
+        assert!(parts.iter().map(|part| part.length).sum::<u64>() <= bytes);
+        assert!(
+            parts.iter().all(|it| it.first.checked_add(it.length).is_some_and(|end| end <= bytes))
+        );
     }
     if asked != Asked::Whole {
-        let text = headers[header::RANGE].to_str().unwrap();
-        let of_numbers = |byte: u8| byte.is_ascii_digit() || b" \t-".contains(&byte);
-        assert!(text.strip_prefix("bytes=").unwrap().bytes().all(of_numbers), "{text}");
+        let of_numbers = |byte: u8| byte.is_ascii_digit() || b" \t-,".contains(&byte);
+        let (unit, list) = text.split_once('=').unwrap();
+        assert!(unit.eq_ignore_ascii_case("bytes") && list.bytes().all(of_numbers), "{text}");
+    }
+}
+
+/// A path leads to nothing above, whatever it is made of; weights and tags are read without an end
+/// of ours.
+fn files(headers: &HeaderMap, path: &str) {
+    if let Ok(below) = percent_encoding::percent_decode_str(path).decode_utf8()
+        && let Some(address) = files::address(path, &below)
+    {
+        let is_plain = |name: &str| !name.is_empty() && !name.starts_with('.');
+        assert!(address.path.is_empty() || address.path.split('/').all(is_plain));
+        assert!(!address.path.contains(['\\', ':', '\0']));
+    }
+    assert!(files::accepted(headers).len() <= 2);
+    let validators = Validators { tag: "\"tag\"".to_owned(), modified: Some(UNIX_EPOCH) };
+    let _either = files::if_range_holds(headers, &validators, UNIX_EPOCH);
+    if files::verdict(headers, &validators) == Verdict::NotModified {
+        let named = headers.contains_key(header::IF_NONE_MATCH);
+        assert!(named || headers.contains_key(header::IF_MODIFIED_SINCE));
     }
 }
 

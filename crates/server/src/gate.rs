@@ -12,6 +12,7 @@ use axum::response::Response;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, Uri};
 
+use crate::connection::Connection;
 use crate::error::Failure;
 use crate::shared::Shared;
 
@@ -35,6 +36,11 @@ impl Gate {
             authorities.extend(["127.0.0.1", "localhost", "[::1]"].map(str::to_owned));
         }
         Self { authorities }
+    }
+
+    /// Over a Unix socket, which no browser opens, the host is called `localhost`.
+    pub(crate) fn of_local_socket() -> Self {
+        Self { authorities: vec!["localhost".to_owned()] }
     }
 
     pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Failure> {
@@ -75,7 +81,9 @@ impl Gate {
 }
 
 pub(crate) async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    match shared.gate.check(request.uri(), request.headers()) {
+    let is_local = request.extensions().get::<Connection>().is_some_and(Connection::is_local);
+    let gate = if is_local { &Gate::of_local_socket() } else { &shared.gate };
+    match gate.check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(failure) => shared.refuse(request, failure).await,
     }

@@ -3,7 +3,7 @@
 //! **Invariant:** this crate knows nothing of Python or Blender. What only the main thread can answer
 //! is handed over in `main_thread.rs`; everything else answers while the main thread is blocked.
 //!
-//! Reading order: `server.rs`, `accept.rs`, `router.rs`, `gate.rs`, `auth.rs`, then a route. All texts
+//! Reading order: `server.rs`, `accept.rs`, `http.rs`, `router.rs`, `gate.rs`, `auth.rs`, then a route. All texts
 //! that a client reads when something is wrong are in `error.rs`.
 
 mod accept;
@@ -15,13 +15,17 @@ pub mod discovery;
 mod error;
 mod events;
 mod exchange;
-mod file;
+mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gate;
+mod http;
 mod limits;
 mod main_thread;
 mod number;
+mod patience;
+mod places;
+mod preface;
 mod prefer;
 mod router;
 mod routes;
@@ -30,6 +34,7 @@ mod shared;
 mod sites;
 mod stalling;
 mod sys;
+pub mod tls;
 mod websocket;
 
 pub use auth::{Principal, Token};
@@ -37,6 +42,6 @@ pub use exchange::{Exchange, Head, Incoming, Outgoing, ReceivedBody, Sent, Start
 pub use limits::Limits;
 pub use main_thread::{Answer, Call, MainThread, Refused, Work};
 pub use router::router;
-pub use server::{Server, ServerConfig};
+pub use server::{Listen, Opened, Server, ServerConfig};
 pub use shared::{Parts, Shared};
 pub use sites::Sites;

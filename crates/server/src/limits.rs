@@ -9,12 +9,22 @@ pub struct Limits {
     pub connections: usize,
     /// Connections that are open at once from one address.
     pub connections_per_address: usize,
+    /// From the opening of a connection to the end of its TLS handshake.
+    pub handshake_time: Duration,
     /// From the first byte of a request, or from the answer before it, to the end of its headers.
     pub header_time: Duration,
-    /// From the end of the headers to the end of the body.
+    /// From the end of the headers to the end of the body. A body that a handler reads as it comes
+    /// may be waited for that long in all, and a second more for each KiB that has come.
     pub body_time: Duration,
     /// How long a client may take no byte of an answer that is ready for it.
     pub stall_time: Duration,
+    /// How long a connection of HTTP/2 may be open without a request.
+    pub idle_time: Duration,
+    /// How long a WebSocket, or a connection of HTTP/2, may be silent before it is asked whether it is
+    /// there; and how long it has to answer.
+    pub silence: Duration,
+    /// Requests that are under way at once on one connection of HTTP/2.
+    pub streams: u32,
     /// Bytes of all headers of one request. hyper wants 8192 at least.
     pub header_bytes: usize,
     /// Bytes of a request's body.
@@ -38,9 +48,13 @@ impl Default for Limits {
         Self {
             connections: 512,
             connections_per_address: 384,
+            handshake_time: Duration::from_secs(10),
             header_time: Duration::from_secs(10),
             body_time: Duration::from_secs(15),
             stall_time: Duration::from_secs(30),
+            idle_time: Duration::from_mins(1),
+            silence: Duration::from_secs(30),
+            streams: 128,
             header_bytes: 32 << 10,
             body_bytes: 1 << 20,
             message_bytes: 16 << 20,

@@ -17,6 +17,7 @@ pub fn router(shared: Shared) -> Router {
     let gated = from_fn_with_state(shared.clone(), gate::pass);
     let api = Router::new()
         .route("/api/v1/status", get(routes::status::show))
+        .route("/api/v1/echo", get(routes::echo::open))
         .route("/api/v1/events", get(routes::events::follow))
         .route("/api/v1/rpc/{method}", post(routes::rpc::call))
         .merge(of_fleet(&shared))
@@ -53,16 +54,19 @@ async fn wrong_method(State(shared): State<Shared>, request: Request) -> Respons
 
 /// What keeps a browser from making more of an answer than it is.
 async fn harden(mut response: Response) -> Response {
-    const ALWAYS: [(HeaderName, &str); 4] = [
+    const ALWAYS: [(HeaderName, &str); 3] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     ];
+    const POLICY: HeaderValue =
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    // A page says itself what it may load.
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(POLICY);
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -8,13 +8,17 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::accept_until_stopped;
+use crate::accept::{Listening, Serving, accept_until_closed};
 use crate::auth::Token;
 use crate::discovery::{Discovery, DiscoveryFile};
 use crate::error::Failure;
+use crate::http::Ending;
 use crate::limits::Limits;
+use crate::places::Places;
 use crate::router::router;
 use crate::shared::{Parts, Shared};
+use crate::sys::LocalListener;
+use crate::tls::Tls;
 
 /// Where a server listens and who may ask.
 #[derive(Debug)]
@@ -31,6 +35,17 @@ pub struct ServerConfig {
     /// removed at the stop.
     pub discovery_file: Option<PathBuf>,
     pub limits: Limits,
+    /// Where it listens besides.
+    pub also: Vec<Listen>,
+}
+
+/// Where a server may listen besides loopback.
+#[derive(Clone, Debug)]
+pub enum Listen {
+    /// On any address, which others may reach, with TLS.
+    Secure { address: SocketAddr, tls: Tls },
+    /// At a path, for this user alone (mode 0600). There is none on Windows.
+    Local(PathBuf),
 }
 
 impl ServerConfig {
@@ -43,13 +58,16 @@ impl ServerConfig {
             token,
             discovery_file: None,
             limits: Limits::default(),
+            also: Vec::new(),
         }
     }
 }
 
 /// A server that runs. Stop it with [`Server::stop`]: dropping it alone lets connections live on.
 pub struct Server {
-    shared: Shared,
+    serving: Serving,
+    /// What it listens on besides, in the order in which it was told to.
+    also: Vec<Opened>,
     /// Cancelled to cut the connections that have not ended by themselves.
     cut: CancellationToken,
     discovery_file: Option<DiscoveryFile>,
@@ -74,33 +92,76 @@ impl Server {
             }
             None => None,
         };
+        let also = config.also;
         let shared = Shared::new(address, config.token, config.limits, parts);
+        let serving = Serving { router: router(shared.clone()), shared, places: Places::default() };
         let cut = CancellationToken::new();
-        shared.tasks.spawn(accept_until_stopped(
-            listener,
-            router(shared.clone()),
-            shared.clone(),
-            cut.clone(),
-        ));
-        Ok(Self { shared, cut, discovery_file })
+        let mut server = Self { serving, also: Vec::new(), cut, discovery_file };
+        server.accept(Listening::Plain(listener));
+        for listen in also {
+            match server.open(listen).await {
+                Ok(opened) => server.also.push(opened),
+                Err(problem) => {
+                    server.stop().await;
+                    return Err(problem);
+                }
+            }
+        }
+        Ok(server)
+    }
+
+    /// Listens somewhere else as well, until that is closed or the server stops.
+    ///
+    /// # Errors
+    /// The address or the path is in use, or cannot be had.
+    pub async fn open(&self, listen: Listen) -> Result<Opened, Problem> {
+        let (listening, address) = match listen {
+            Listen::Secure { address, tls } => {
+                let cannot = |error: std::io::Error| Failure::cannot_listen(address, &error);
+                let listener = TcpListener::bind(address).await.map_err(cannot)?;
+                let address = listener.local_addr().map_err(cannot)?;
+                (Listening::Secure(listener, tls), Some(address))
+            }
+            Listen::Local(path) => {
+                let listener = LocalListener::bind(&path)
+                    .map_err(|error| Failure::cannot_listen_at(&path, &error))?;
+                (Listening::Local(listener), None)
+            }
+        };
+        Ok(Opened { address, ending: self.accept(listening) })
+    }
+
+    /// What the configuration had it listen on besides.
+    pub fn also(&self) -> &[Opened] {
+        &self.also
+    }
+
+    fn accept(&self, listening: Listening) -> Ending {
+        let ending = Ending {
+            closing: self.serving.shared.stopping.child_token(),
+            cut: self.cut.child_token(),
+        };
+        let accepting = accept_until_closed(listening, self.serving.clone(), ending.clone());
+        self.serving.shared.tasks.spawn(accepting);
+        ending
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.shared.address
+        self.serving.shared.address
     }
 
     pub fn token(&self) -> &Token {
-        &self.shared.token
+        &self.serving.shared.token
     }
 
     /// How many connections are open.
     pub fn connections(&self) -> u64 {
-        self.shared.connections()
+        self.serving.shared.connections()
     }
 
     /// Tells those who follow `GET /api/v1/events`. From any thread; never waits.
     pub fn publish(&self, topic: String, data: Value) {
-        self.shared.events.publish(topic, data);
+        self.serving.shared.events.publish(topic, data);
     }
 
     /// Listens no more, lets answers under way end, and cuts those that take too long.
@@ -108,13 +169,32 @@ impl Server {
         if let Some(file) = self.discovery_file {
             file.remove();
         }
-        self.shared.stopping.cancel();
-        self.shared.tasks.close();
-        let farewell = self.shared.limits.farewell;
-        if tokio::time::timeout(farewell, self.shared.tasks.wait()).await.is_err() {
+        let shared = self.serving.shared;
+        shared.stopping.cancel();
+        shared.tasks.close();
+        if tokio::time::timeout(shared.limits.farewell, shared.tasks.wait()).await.is_err() {
             self.cut.cancel();
-            self.shared.tasks.wait().await;
+            shared.tasks.wait().await;
         }
+    }
+}
+
+/// Something that a server listens on besides loopback. Dropped, it goes on.
+pub struct Opened {
+    address: Option<SocketAddr>,
+    ending: Ending,
+}
+
+impl Opened {
+    /// `None` for a path.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Listens there no more, and cuts the connections that came by it.
+    pub fn close(&self) {
+        self.ending.closing.cancel();
+        self.ending.cut.cancel();
     }
 }
 

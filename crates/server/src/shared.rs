@@ -16,6 +16,7 @@ use crate::body;
 use crate::clock::Stopwatch;
 use crate::error::Failure;
 use crate::events::EventLog;
+use crate::files::FileCache;
 use crate::gate::Gate;
 use crate::limits::Limits;
 use crate::main_thread::{Door, MainThread};
@@ -47,6 +48,7 @@ pub struct Inner {
     pub(crate) main_thread: Option<Door>,
     pub(crate) fleet: Option<Fleet>,
     pub(crate) sites: Arc<Sites>,
+    pub(crate) files: Arc<FileCache>,
     /// What goes on beside the connections; the stop waits for it.
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the server begins to stop.
@@ -72,6 +74,7 @@ impl Shared {
             main_thread,
             fleet: parts.fleet,
             sites: parts.sites,
+            files: Arc::default(),
             tasks: TaskTracker::new(),
             stopping,
             limits,

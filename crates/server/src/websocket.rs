@@ -1,41 +1,52 @@
-//! WebSockets (RFC 6455) that a handler on the main thread answers.
+//! WebSockets (RFC 6455; over HTTP/2 RFC 8441) that a handler on the main thread answers, or we do.
 
-use std::time::Duration;
+mod ending;
+mod liveness;
 
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Version};
+use http::{Method, StatusCode, Version};
+use hyper::ext::Protocol;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_util::sync::CancellationToken;
 
+use crate::connection::Connection;
 use crate::error::Failure;
 use crate::exchange::{Client, Incoming, Outgoing};
+use crate::http::Busy;
+use crate::limits::Limits;
 use crate::shared::Shared;
+use crate::websocket::ending::{End, closing_frame};
+use crate::websocket::liveness::Liveness;
 
-/// The code for an end without a closing frame; it is never sent (RFC 6455, 7.4.1).
-const ABNORMAL: u16 = 1006;
-/// The code for a closing frame without a code.
-const NO_STATUS: u16 = 1005;
+/// Bytes that are read in one go, and bytes that wait to be written together. Of each socket that is
+/// idle they are all there is.
+const BUFFER: usize = 16 << 10;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type Sink = SplitSink<Socket, Message>;
+type Stream = SplitStream<Socket>;
 
 /// A request that would become a WebSocket.
 pub(crate) struct Upgrade {
-    on_upgrade: OnUpgrade,
-    accept: HeaderValue,
+    becoming: OnUpgrade,
+    /// The answer to the client's key; HTTP/2 needs none.
+    accept: Option<HeaderValue>,
+    connection: Option<Connection>,
+    busy: Option<Busy>,
 }
 
 pub(crate) fn is_asked_for(request: &Request) -> bool {
-    has_token(request.headers(), header::UPGRADE, "websocket")
+    is_on_stream(request) || has_token(request.headers(), header::UPGRADE, "websocket")
 }
 
 impl Upgrade {
@@ -43,131 +54,241 @@ impl Upgrade {
     /// It is no opening handshake.
     pub(crate) fn of(request: &mut Request) -> Result<Self, Failure> {
         let wrong = |detail: &str| Failure::NotWebSocket { detail: detail.to_owned() };
-        if request.method() != Method::GET || request.version() != Version::HTTP_11 {
-            return Err(wrong("a WebSocket begins with a GET request of HTTP/1.1"));
-        }
         let headers = request.headers();
-        if !is_asked_for(request) || !has_token(headers, header::CONNECTION, "upgrade") {
-            return Err(wrong("the request does not ask to be upgraded to a WebSocket"));
-        }
+        let accept = if is_on_stream(request) {
+            None
+        } else {
+            if request.method() != Method::GET || request.version() != Version::HTTP_11 {
+                return Err(wrong(
+                    "a WebSocket begins with a GET request of HTTP/1.1, or with an extended CONNECT \
+                     of HTTP/2",
+                ));
+            }
+            if !is_asked_for(request) || !has_token(headers, header::CONNECTION, "upgrade") {
+                return Err(wrong("the request does not ask to be upgraded to a WebSocket"));
+            }
+            let key = headers.get(header::SEC_WEBSOCKET_KEY);
+            let accept = key.and_then(|key| derive_accept_key(key.as_bytes()).parse().ok());
+            Some(accept.ok_or_else(|| wrong("the request has no Sec-WebSocket-Key"))?)
+        };
         if headers.get(header::SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes) != Some(b"13") {
             return Err(wrong("the version of the WebSocket protocol is not 13"));
         }
-        let key = headers.get(header::SEC_WEBSOCKET_KEY);
-        let accept = key.and_then(|key| derive_accept_key(key.as_bytes()).parse().ok());
-        let accept = accept.ok_or_else(|| wrong("the request has no Sec-WebSocket-Key"))?;
-        let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
-        let on_upgrade = on_upgrade.ok_or_else(|| wrong("the connection cannot be upgraded"))?;
-        Ok(Self { on_upgrade, accept })
+        let extensions = request.extensions_mut();
+        let becoming = extensions.remove::<OnUpgrade>();
+        let becoming = becoming.ok_or_else(|| wrong("the connection cannot be upgraded"))?;
+        let connection = extensions.get::<Connection>().cloned();
+        let busy = extensions.get::<Busy>().cloned();
+        Ok(Self { becoming, accept, connection, busy })
     }
 
     /// The answer that accepts it. From then on messages go to and fro between `client` and the
     /// socket, until one of them ends.
-    pub(crate) fn accept(
-        self,
-        mut response: Response,
-        client: Client,
-        shared: &Shared,
-    ) -> Response {
-        let Self { on_upgrade, accept } = self;
-        let headers = response.headers_mut();
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    pub(crate) fn accept(self, response: Response, client: Client, shared: &Shared) -> Response {
         client.read_ahead();
-        let in_all = shared.clone();
+        self.open(response, shared, async move |socket, context| {
+            serve(socket, client, context).await;
+        })
+    }
+
+    /// As [`Upgrade::accept`], and each message goes back to where it came from.
+    pub(crate) fn echo(self, shared: &Shared) -> Response {
+        self.open(Response::default(), shared, echo)
+    }
+
+    fn open<S, F>(self, mut response: Response, shared: &Shared, serve: S) -> Response
+    where
+        S: FnOnce(Socket, Opened) -> F + Send + 'static,
+        F: Future<Output = ()> + Send,
+    {
+        let Self { becoming, accept, connection, busy } = self;
+        let headers = response.headers_mut();
+        match accept {
+            Some(accept) => {
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+                headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            }
+            None => *response.status_mut() = StatusCode::OK,
+        }
+        let closing = connection.as_ref().map_or(&shared.stopping, |it| &it.closing).clone();
+        let opened = Opened { limits: shared.limits.clone(), closing };
         shared.tasks.spawn(async move {
-            match on_upgrade.await {
-                Ok(upgraded) => serve(upgraded, client, &in_all).await,
+            match becoming.await {
+                Ok(upgraded) => serve(socket(upgraded, &opened.limits).await, opened).await,
                 Err(error) => tracing::debug!(%error, "a WebSocket was not opened"),
             }
+            // Until here they count.
+            drop((connection, busy));
         });
         response
     }
 }
 
-async fn serve(upgraded: Upgraded, client: Client, shared: &Shared) {
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(shared.limits.message_bytes))
-        .max_frame_size(Some(shared.limits.message_bytes));
-    let io = TokioIo::new(upgraded);
-    let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-    let (mut sink, mut stream) = socket.split();
-    tokio::select! {
-        () = read(&mut stream, &client) => {
-            // Whatever the client has sent, a closing frame or nonsense, gets its answer.
-            let _gone = tokio::time::timeout(Duration::from_secs(1), sink.close()).await;
-        }
-        () = write(&mut sink, &client) => {
-            // The client's closing frame ends it; who sends none is not waited for.
-            let rest = async { while let Some(Ok(_)) = stream.next().await {} };
-            let _stalled = tokio::time::timeout(Duration::from_secs(1), rest).await;
-        }
-        () = shared.stopping.cancelled() => {
-            let frame = closing(CloseCode::Away.into(), "the server is closing");
-            let _gone = sink.send(Message::Close(Some(frame))).await;
-        }
-    }
+/// What a WebSocket goes by.
+struct Opened {
+    limits: Limits,
+    closing: CancellationToken,
 }
 
-/// Takes what comes, until the end.
-async fn read(stream: &mut SplitStream<Socket>, client: &Client) {
-    while client.wanted().await {
-        match stream.next().await {
-            Some(Ok(Message::Text(text))) => {
-                client.arrived(Incoming::Text(text.as_str().to_owned()));
+async fn socket(upgraded: Upgraded, limits: &Limits) -> Socket {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_message_size(Some(limits.message_bytes))
+        .max_frame_size(Some(limits.message_bytes));
+    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await
+}
+
+async fn serve(socket: Socket, client: Client, opened: Opened) {
+    let (mut sink, mut stream) = socket.split();
+    let liveness = Liveness::default();
+    let end = tokio::select! {
+        end = read(&mut stream, &client, &liveness) => end,
+        end = write(&mut sink, &client, &liveness) => end,
+        end = liveness.lost(opened.limits.silence) => end,
+        () = opened.closing.cancelled() => End::going_away(),
+    };
+    let (code, reason) = end.told_to_the_handler();
+    client.gone(code, reason);
+    // The handler may forget the exchange while the client is still told.
+    drop(client);
+    end.finish(sink, stream, &opened.limits).await;
+}
+
+/// Takes what comes, until the end. One message is read ahead of what the handler has room for, so
+/// that pings before it are answered and a closing frame is seen.
+async fn read(stream: &mut Stream, client: &Client, liveness: &Liveness) -> End {
+    loop {
+        let incoming = match heard(stream.next().await) {
+            Heard::Text(text) => Incoming::Text(text),
+            Heard::Binary(bytes) => Incoming::Binary(bytes),
+            Heard::Sign => {
+                liveness.is_there();
+                continue;
             }
-            Some(Ok(Message::Binary(bytes))) => client.arrived(Incoming::Binary(bytes)),
-            Some(Ok(Message::Close(frame))) => {
-                match frame {
-                    Some(frame) => client.gone(frame.code.into(), frame.reason.as_str()),
-                    None => client.gone(NO_STATUS, ""),
-                }
-                return;
-            }
-            // Pings are answered by the library.
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Err(error)) => {
-                client.gone(ABNORMAL, &error.to_string());
-                return;
-            }
-            None => {
-                client.gone(ABNORMAL, "");
-                return;
-            }
+            Heard::End(end) => return end,
+        };
+        liveness.is_there();
+        let has_room = liveness.held_up(client.wanted()).await;
+        if !has_room {
+            // The handler has ended; how, the writing side knows.
+            return std::future::pending().await;
         }
+        client.arrived(incoming);
     }
 }
 
 /// Sends what the handler gives, as much as there is in one go, until its end.
-async fn write(sink: &mut SplitSink<Socket, Message>, client: &Client) {
-    while let Some(first) = client.next().await {
-        let mut next = Some(first);
+async fn write(sink: &mut Sink, client: &Client, liveness: &Liveness) -> End {
+    loop {
+        let mut next = tokio::select! {
+            biased;
+            next = client.next() => next,
+            () = liveness.asks() => {
+                if sink.send(Message::Ping(Bytes::new())).await.is_err() {
+                    return End::Gone;
+                }
+                continue;
+            }
+        };
+        if next.is_none() {
+            return End::failed_handler();
+        }
         while let Some(outgoing) = next {
             let is_close = matches!(outgoing, Outgoing::Close { .. });
             if sink.feed(message_of(outgoing)).await.is_err() {
-                return;
+                return End::Gone;
             }
-            next = if is_close { None } else { client.next_now() };
+            if is_close {
+                return End::ClosedByHandler;
+            }
+            next = client.next_now();
         }
         if sink.flush().await.is_err() {
-            return;
+            return End::Gone;
         }
     }
-    let _gone = sink.close().await;
+}
+
+async fn echo(socket: Socket, opened: Opened) {
+    let (mut sink, mut stream) = socket.split();
+    let liveness = Liveness::default();
+    let end = tokio::select! {
+        end = send_back(&mut sink, &mut stream, &liveness) => end,
+        end = liveness.lost(opened.limits.silence) => end,
+        () = opened.closing.cancelled() => End::going_away(),
+    };
+    end.finish(sink, stream, &opened.limits).await;
+}
+
+/// Sends back what comes, as much as has come in one go.
+async fn send_back(sink: &mut Sink, stream: &mut Stream, liveness: &Liveness) -> End {
+    loop {
+        let mut next = tokio::select! {
+            biased;
+            next = stream.next() => Some(next),
+            () = liveness.asks() => {
+                if sink.send(Message::Ping(Bytes::new())).await.is_err() {
+                    return End::Gone;
+                }
+                continue;
+            }
+        };
+        liveness.is_there();
+        while let Some(came) = next {
+            let message = match heard(came) {
+                Heard::Text(text) => Some(Message::Text(text.into())),
+                Heard::Binary(bytes) => Some(Message::Binary(bytes)),
+                Heard::Sign => None,
+                Heard::End(end) => return end,
+            };
+            if let Some(message) = message
+                && sink.feed(message).await.is_err()
+            {
+                return End::Gone;
+            }
+            next = stream.next().now_or_never();
+        }
+        if sink.flush().await.is_err() {
+            return End::Gone;
+        }
+    }
+}
+
+enum Heard {
+    Text(String),
+    Binary(Bytes),
+    /// Nothing for the handler: pings are answered by the library.
+    Sign,
+    End(End),
+}
+
+fn heard(came: Option<Result<Message, Error>>) -> Heard {
+    match came {
+        Some(Ok(Message::Text(text))) => Heard::Text(text.as_str().to_owned()),
+        Some(Ok(Message::Binary(bytes))) => Heard::Binary(bytes),
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Heard::Sign,
+        Some(Ok(Message::Close(frame))) => Heard::End(End::ClosedByClient(frame)),
+        Some(Err(error)) => Heard::End(End::of_error(&error)),
+        None => Heard::End(End::Gone),
+    }
 }
 
 fn message_of(outgoing: Outgoing) -> Message {
     match outgoing {
         Outgoing::Text(text) => Message::Text(text.into()),
         Outgoing::Binary(bytes) | Outgoing::Body(bytes) => Message::Binary(bytes),
-        Outgoing::Close { code, reason } => Message::Close(Some(closing(code, &reason))),
+        Outgoing::Close { code, reason } => Message::Close(Some(closing_frame(code, &reason))),
         Outgoing::Trailers(_) => Message::Binary(Bytes::new()),
     }
 }
 
-fn closing(code: u16, reason: &str) -> CloseFrame {
-    CloseFrame { code: code.into(), reason: Utf8Bytes::from(reason) }
+/// Whether it is a stream of HTTP/2 that asks to become a WebSocket.
+fn is_on_stream(request: &Request) -> bool {
+    let protocol = request.extensions().get::<Protocol>();
+    request.version() == Version::HTTP_2 && protocol.is_some_and(|it| it.as_str() == "websocket")
 }
 
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {

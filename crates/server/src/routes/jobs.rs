@@ -6,14 +6,14 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
-use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::Failure;
 use crate::events::{EventLog, Interest, Start};
-use crate::file::{self, SentFile};
+use crate::files;
 use crate::routes::events::{last_event_id, streamed};
 use crate::shared::WithFleet;
 use crate::{body, prefer};
@@ -155,12 +155,11 @@ async fn result_of(
             let Some(artefact) = &job.artefact else {
                 return Err(lost("the job has none".to_owned()));
             };
-            let file = SentFile {
-                path: fleet.artefact_path(artefact),
-                content_type: artefact.content_type.clone(),
-                tag: artefact.hash.clone(),
-            };
-            file::send(file, request_headers).await.map_err(|error| lost(error.to_string()))?
+            let path = fleet.artefact_path(artefact);
+            let file = files::open_whole(path, artefact.content_type.clone(), &artefact.hash);
+            let file = file.await.map_err(|error| lost(error.to_string()))?;
+            // axum takes the body from the answer to a HEAD.
+            files::respond(file, &Method::GET, request_headers)
         }
     }
 }

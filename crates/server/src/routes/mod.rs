@@ -1,5 +1,6 @@
 //! One room per kind of thing that a client asks for. Each extracts, calls and wraps, no more.
 
+pub(crate) mod echo;
 pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod jobs;

@@ -1,17 +1,20 @@
 //! Requests for what add-ons have hung on the server.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use aiobpy_wire::{HandlerAnswer, RouteAnswer, TakenBody, Takes};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::auth::Principal;
 use crate::body;
 use crate::connection::Connection;
 use crate::error::Failure;
 use crate::exchange::{AnsweredFile, Begun, Head, ReceivedBody, Start};
-use crate::file;
+use crate::files::{self, FolderRequest};
 use crate::limits::Limits;
 use crate::shared::Shared;
 use crate::sites::Found;
@@ -39,11 +42,36 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
         RouteAnswer::Handler(handler) => {
             answer_by_handler(&shared, handler, found, principal, request).await
         }
-        RouteAnswer::Folder { .. } => {
-            Err(Failure::UnknownRoute { path: request.uri().path().to_owned() })
+        RouteAnswer::Folder { folder, is_single_page } => {
+            return answer_from_folder(&shared, folder, is_single_page, found.parameters, request)
+                .await;
         }
     };
     answered.unwrap_or_else(Failure::into_response)
+}
+
+/// The last part of the pattern says where below the folder, as in `/static/{*rest}`.
+#[tracing::instrument(name = "routes/sites", skip_all)]
+async fn answer_from_folder(
+    shared: &Shared,
+    folder: PathBuf,
+    is_single_page: bool,
+    parameters: Vec<(String, String)>,
+    request: Request,
+) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    if method != Method::GET && method != Method::HEAD {
+        let allowed = Some("GET, HEAD".to_owned());
+        return shared.refuse(request, Failure::WrongMethod { method, path, allowed }).await;
+    }
+    let below = parameters.last().map_or("", |(_, value)| value);
+    let (uri, headers) = (request.uri(), request.headers());
+    let of_folder = FolderRequest { method: &method, uri, headers, below };
+    let cache = Arc::clone(&shared.files);
+    match files::answer(folder, is_single_page, cache, of_folder).await {
+        Ok(response) => response,
+        Err(failure) => shared.refuse(request, failure).await,
+    }
 }
 
 #[tracing::instrument(name = "routes/sites", skip_all)]
@@ -60,7 +88,7 @@ async fn answer_by_handler(
         Takes::Both if !websocket::is_asked_for(&request) => None,
         Takes::Both | Takes::Websockets => Some(websocket::Upgrade::of(&mut request)?),
     };
-    let connection = request.extensions().get::<Connection>().copied();
+    let connection = request.extensions().get::<Connection>().cloned();
     let (parts, body) = request.into_parts();
     let (received, streamed) = match answer.body {
         TakenBody::Stream => (ReceivedBody::Streamed, upgrade.is_none().then_some(body)),
@@ -75,9 +103,10 @@ async fn answer_by_handler(
         headers: parts.headers,
         prefix: found.site.prefix.clone(),
         parameters: found.parameters,
-        client: connection.and_then(|connection| connection.peer),
-        server: shared.address,
-        is_secure: connection.is_some_and(|connection| connection.is_secure),
+        client: connection.as_ref().and_then(|connection| connection.peer),
+        server: connection.as_ref().and_then(|it| it.local).unwrap_or(shared.address),
+        is_secure: connection.as_ref().is_some_and(Connection::is_secure),
+        tls: connection.and_then(|connection| connection.tls),
         principal,
         body: received,
     };
@@ -99,7 +128,8 @@ async fn answer_by_handler(
         Begun::File(answered) => {
             let AnsweredFile { start, path, asked } = *answered;
             let Start { status, headers } = start;
-            let mut response = file::send_named(&path, headers, asked.as_ref()).await?;
+            let mut response =
+                files::send_named(path, headers, asked.as_ref(), &shared.files).await?;
             if response.status() == StatusCode::OK {
                 *response.status_mut() = status;
             }

@@ -2,6 +2,7 @@
 //! sockets (`sockets`).
 
 mod common;
+mod files;
 mod jobs;
 mod requests;
 mod sockets;

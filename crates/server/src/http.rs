@@ -1,0 +1,259 @@
+//! One connection that speaks HTTP/1.1 or HTTP/2, to its end.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::Method;
+use http::header::{self, HeaderMap, HeaderValue};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::ext::Protocol;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_service::Service as _;
+
+use crate::connection::Connection;
+use crate::error::Failure;
+use crate::limits::Limits;
+use crate::patience::Patient;
+use crate::stalling::Stalling;
+
+/// Streams that a client may open and reset before we have looked at them: rapid reset.
+const RESETS: usize = 32;
+/// Bytes of an answer that wait for a client on one stream.
+const SEND_BUFFER: usize = 256 << 10;
+/// Bytes that a client may send on a stream, and on all of them, before somebody reads them.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// When a connection has to end.
+#[derive(Clone)]
+pub(crate) struct Ending {
+    /// Cancelled to let it end what is under way.
+    pub(crate) closing: CancellationToken,
+    /// Cancelled to end it at once.
+    pub(crate) cut: CancellationToken,
+}
+
+/// Who answers on a connection.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) router: Router,
+    pub(crate) connection: Connection,
+    pub(crate) limits: Limits,
+    pub(crate) tasks: TaskTracker,
+    /// Whether it is one connection too many.
+    pub(crate) is_extra: bool,
+}
+
+/// Answers every request with the same failure, and closes the connection.
+pub(crate) fn router_that_refuses(failure: fn() -> Failure) -> Router {
+    Router::new().fallback(move || async move {
+        ([(header::CONNECTION, "close")], failure()).into_response()
+    })
+}
+
+pub(crate) async fn serve_http_1<S>(stream: S, service: Service, ending: Ending) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Service { router, connection, limits, is_extra, .. } = service;
+    let io = TokioIo::new(Stalling::new(stream, limits.stall_time));
+    let body_time = limits.body_time;
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(|body| Patient::new(body, body_time));
+        request.extensions_mut().insert(connection.clone());
+        router.clone().call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time)
+        .max_buf_size(limits.header_bytes)
+        .keep_alive(!is_extra)
+        .serve_connection(io, answer)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = ending.closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    served.map_err(io::Error::other)
+}
+
+pub(crate) async fn serve_http_2<S>(stream: S, service: Service, ending: Ending) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = service.limits.clone();
+    let io = TokioIo::new(Stalling::new(stream, limits.stall_time));
+    let activity = Activity::default();
+    let idle = activity.clone();
+    let mut builder = http2::Builder::new(Executor(service.tasks.clone()));
+    builder
+        .timer(TokioTimer::new())
+        .enable_connect_protocol()
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(limits.streams)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .max_send_buf_size(SEND_BUFFER)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(limits.silence)
+        .keep_alive_timeout(limits.silence);
+    let connection = builder.serve_connection(
+        io,
+        service_fn(move |request| answer_on_stream(service.clone(), activity.begin(), request)),
+    );
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = ending.closing.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = idle.ends(limits.idle_time) => {
+            connection.as_mut().graceful_shutdown();
+            // A stream that begins now has been refused; one that has begun may end.
+            connection.await
+        }
+    };
+    served.map_err(io::Error::other)
+}
+
+async fn answer_on_stream(
+    service: Service,
+    busy: Busy,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let Service { mut router, connection, limits, .. } = service;
+    let mut request = request.map(|body| Patient::new(body, limits.body_time));
+    as_http_1_says_it(&mut request);
+    request.extensions_mut().insert(connection);
+    request.extensions_mut().insert(busy.clone());
+    let Ok(response) = router.call(request).await;
+    Ok(response.map(|body| Body::new(WhileSent { body, _busy: busy })))
+}
+
+/// Puts what HTTP/2 says with names of its own where the rest of us looks for it: the host, and
+/// that a WebSocket is to be opened (RFC 8441).
+fn as_http_1_says_it<B>(request: &mut Request<B>) {
+    let is_websocket =
+        request.extensions().get::<Protocol>().is_some_and(|name| name.as_str() == "websocket");
+    if is_websocket && request.method() == Method::CONNECT {
+        *request.method_mut() = Method::GET;
+    }
+    let Some(authority) = request.uri().authority() else { return };
+    let Ok(authority) = HeaderValue::from_str(authority.as_str()) else { return };
+    let sent = std::mem::take(request.headers_mut());
+    let mut headers = HeaderMap::with_capacity(sent.len() + 1);
+    let agrees = |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(authority.as_bytes());
+    let said_once = sent.get_all(header::HOST).iter().all(agrees);
+    headers.insert(header::HOST, authority.clone());
+    let mut name = None;
+    for (next, value) in sent {
+        name = next.or(name);
+        match &name {
+            // The gate refuses a request that names two.
+            Some(host) if *host == header::HOST && said_once => {}
+            Some(name) => {
+                headers.append(name, value);
+            }
+            None => {}
+        }
+    }
+    *request.headers_mut() = headers;
+}
+
+/// How many requests of a connection are being answered.
+#[derive(Clone, Debug, Default)]
+struct Activity(watch::Sender<usize>);
+
+/// Counts as one of them until the last of its kind is dropped.
+#[derive(Clone)]
+pub(crate) struct Busy(#[expect(dead_code, reason = "it counts by being there")] Arc<Counted>);
+
+struct Counted(watch::Sender<usize>);
+
+impl Activity {
+    fn begin(&self) -> Busy {
+        self.0.send_modify(|count| *count += 1);
+        Busy(Arc::new(Counted(self.0.clone())))
+    }
+
+    /// Waits until there has been none for a while.
+    async fn ends(&self, limit: Duration) {
+        let mut counts = self.0.subscribe();
+        loop {
+            // The sender is here, so that it is not closed.
+            drop(counts.wait_for(|count| *count == 0).await);
+            if timeout(limit, counts.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// An answer's body, which keeps its connection from being idle.
+struct WhileSent {
+    body: Body,
+    _busy: Busy,
+}
+
+impl http_body::Body for WhileSent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Runs the streams of HTTP/2 where the stop waits for them.
+#[derive(Clone)]
+struct Executor(TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for Executor
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        self.0.spawn(stream);
+    }
+}
