@@ -16,6 +16,7 @@ from aiobpy import explain, owners
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
     from typing import Any
 
 _FAILURES_KEPT: Final = 20
@@ -32,6 +33,7 @@ class Work:
         began: Seconds of the monotonic clock.
         fraction: From 0 to 1; None if nobody knows.
         text: What it does just now.
+        follow: Is told of the fraction and the text whenever they change, if somebody follows.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Work:
     began: float = field(default_factory=time.monotonic)
     fraction: float | None = None
     text: str = ""
+    follow: Callable[[float | None, str], object] | None = None
 
     def seconds(self) -> float:
         """For how long it has run."""
@@ -80,6 +83,8 @@ def set_progress(fraction: float | None, text: str = "") -> None:
     if (work := _work.get()) is not None:
         work.fraction = fraction
         work.text = text
+        if work.follow is not None:
+            work.follow(fraction, text)
 
 
 def begin(name: str, owned: owners.Owner) -> tuple[Work, contextvars.Context]:

@@ -1,83 +1,42 @@
-"""Methods that programs call over HTTP: `POST /api/v1/rpc/{method}`.
+"""Methods that programs call: over REST, JSON-RPC and as tools of the Model Context Protocol.
 
 A method is a typed function, sync or async. It runs on Blender's main thread, where it may use
-`bpy`; a coroutine runs as a task of the loop. Parameters are checked against the annotations before
-it is called. What is wrong is answered as a problem (RFC 9457), in words.
+`bpy`; a coroutine runs as a task of the loop that belongs to the method's add-on. Parameters are
+checked against the annotations before it is called. What is wrong is answered as a problem (RFC
+9457), in words.
 """
 
 from __future__ import annotations
 
 import asyncio
-import difflib
+import contextvars
+import importlib
 import inspect
+import itertools
 import json
 import re
 import traceback
-import typing
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from aiobpy import owners, schema, values
-from aiobpy._native import ParamsCheck
+from aiobpy import owners, progress, server
 from aiobpy.json_text import dumps
+from aiobpy.methods import SCOPES, Manner, Method, Scope
+from aiobpy.problem import Problem, cancelled, not_allowed, unknown_method, unspeakable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+__all__ = ["Answer", "Problem", "cancel", "dispatch", "registered", "remove", "replied", "rpc"]
+
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
-
-
-class Problem(Exception):
-    """Raised by a method to tell its client what is wrong: `raise Problem("there is no such cup")`.
-
-    Args:
-        detail: What was wrong, with what.
-        status: The HTTP status, 400 to 599.
-        kind: A short word for the kind of problem, for programs.
-        title: The kind in words; the same for all problems of one kind.
-        hint: What to do next.
-    """
-
-    def __init__(
-        self,
-        detail: str,
-        *,
-        status: int = 400,
-        kind: str = "refused",
-        title: str = "The method refused",
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.status = status
-        self.kind = kind
-        self.title = title
-        self.hint = hint
-        self.errors: list[tuple[str, str]] = []
-        """What is wrong with single values, and why: JSON pointers into the body, or the names of
-        parameters in a path or a query."""
-        self.traceback: str | None = None
-
-    def to_json(self) -> str:
-        """Return the problem as RFC 9457 has it."""
-        problem: dict[str, Any] = {
-            "type": self.kind,
-            "title": self.title,
-            "status": self.status,
-            "detail": self.detail,
-        }
-        if self.hint is not None:
-            problem["hint"] = self.hint
-        if self.errors:
-            problem["errors"] = [
-                {_kind_of_place(place): place, "detail": detail} for place, detail in self.errors
-            ]
-        if self.traceback is not None:
-            problem["crash_text"] = self.traceback
-        return json.dumps(problem)
 
 
 class Answer(Protocol):
     """Where the answer to one call goes."""
+
+    @property
+    def number(self) -> int:
+        """Names the call in `cancel`."""
 
     def send(self, json: str, /) -> None:
         """Answer with the text of a JSON value."""
@@ -85,16 +44,54 @@ class Answer(Protocol):
     def fail(self, problem: str, /) -> None:
         """Answer with the text of a problem object."""
 
+    def may(self, scope: str, /) -> bool:
+        """Return whether whoever asks has a scope."""
+
+    def progress(self, fraction: float | None, text: str, /) -> None:
+        """Say how far the method has come."""
+
+    def log(self, level: str, data: str, /) -> None:
+        """Send a client that logs a message: a level of syslog's, and the text of a JSON value."""
+
+    def ask(self, number: int, method: str, params: str, /) -> bool:
+        """Ask the client something; return whether there is one to ask."""
+
 
 @overload
 def rpc(function: _Function, /) -> _Function: ...
 
 
 @overload
-def rpc(*, name: str) -> Callable[[_Function], _Function]: ...
+def rpc(
+    *,
+    name: str | None = None,
+    scope: Scope = "control",
+    long: bool = False,
+    tool: bool = True,
+    title: str | None = None,
+    description: str | None = None,
+    read_only: bool | None = None,
+    destructive: bool | None = None,
+    idempotent: bool | None = None,
+    open_world: bool | None = None,
+) -> Callable[[_Function], _Function]: ...
 
 
-def rpc(function: _Function | None = None, /, *, name: str | None = None) -> Any:
+def rpc(
+    function: _Function | None = None,
+    /,
+    *,
+    name: str | None = None,
+    scope: Scope = "control",
+    long: bool = False,
+    tool: bool = True,
+    title: str | None = None,
+    description: str | None = None,
+    read_only: bool | None = None,
+    destructive: bool | None = None,
+    idempotent: bool | None = None,
+    open_world: bool | None = None,
+) -> Any:
     """Offer a function to programs: `@aiobpy.rpc` or `@aiobpy.rpc(name="my_addon.render")`.
 
     A function that is defined again, as when its add-on is reloaded, takes the place of the one
@@ -103,25 +100,63 @@ def rpc(function: _Function | None = None, /, *, name: str | None = None) -> Any
     Args:
         function: A typed function, sync or async, whose parameters can be given by name.
         name: Names with dots between them; the function's own name if left out.
+        scope: What a client needs to be allowed.
+        long: Whether it takes long: REST and JSON-RPC answer at once, with an operation whose
+            progress (`aiobpy.set_progress`) clients follow, and which they may cancel.
+        tool: Whether language models may call it, by the Model Context Protocol.
+        title: What a person calls it.
+        description: What it does; the docstring without its sections if left out.
+        read_only: Whether it changes nothing.
+        destructive: Whether it may destroy what was there.
+        idempotent: Whether calling it twice does no more than calling it once.
+        open_world: Whether it reaches out, as to the internet.
 
     Raises:
-        ValueError: The name is taken by another function, or is no name.
+        ValueError: The name is taken by another function, or is no name; or there is no such scope.
         TypeError: A parameter has no annotation, or one that JSON cannot give a value for.
     """
+    manner = Manner(
+        scope=scope,
+        is_long=long,
+        is_tool=tool,
+        title=title,
+        description=description,
+        read_only=read_only,
+        destructive=destructive,
+        idempotent=idempotent,
+        open_world=open_world,
+    )
     if function is None:
-        return lambda function: _register(function, function.__name__ if name is None else name)
-    return _register(function, function.__name__)
+        return lambda function: _register(
+            function, function.__name__ if name is None else name, manner
+        )
+    return _register(function, function.__name__, manner)
 
 
 def remove(function: Callable[..., Any]) -> None:
     """Offer a function no more, under none of its names. Calls under way go on."""
-    for name in [name for name, method in _methods.items() if method.function is function]:
-        del _methods[name]
+    for method in [method for method in _methods.values() if method.function is function]:
+        _withdraw(method)
+        del _methods[method.name]
 
 
 def registered() -> Mapping[str, Callable[..., Any]]:
     """Return the functions that are offered, by name."""
     return {name: method.function for name, method in _methods.items() if method.is_offered}
+
+
+def find(name: str, answer: Answer) -> Method:
+    """Return a method that whoever asks may call.
+
+    Raises:
+        Problem: There is none.
+    """
+    method = _methods.get(name)
+    if method is None or not method.is_offered:
+        raise unknown_method(name, list(registered()))
+    if not answer.may(method.manner.scope):
+        raise not_allowed(name, method.manner.scope)
+    return method
 
 
 def dispatch(name: str, params: str, answer: Answer) -> None:
@@ -130,75 +165,104 @@ def dispatch(name: str, params: str, answer: Answer) -> None:
     Called by the loop, in the loop.
 
     Args:
-        name: The method's.
-        params: The text of a JSON object.
+        name: The method's. With a slash in it, it is one of the Model Context Protocol's own.
+        params: The text of a JSON object or array.
         answer: Is answered once.
     """
-    try:
-        method = _find(name)
-        result = method.call(params)
-    except Exception as error:
-        answer.fail(_problem_of(name, error).to_json())
+    if "/" in name:
+        importlib.import_module("aiobpy.mcp.serving").dispatch(name, params, answer)
         return
-    if inspect.isawaitable(result):
-        task = asyncio.ensure_future(_answer_with(name, result, answer))
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
+    try:
+        method = find(name, answer)
+        call(method, method.arguments(params), answer, dumps)
+    except Exception as error:
+        answer.fail(problem_of(name, error).to_json())
+
+
+def call(
+    method: Method, arguments: Mapping[str, Any], answer: Answer, say: Callable[[Any], str]
+) -> None:
+    """Call a method for its add-on; what it returns goes to `answer`, as `say` says it in JSON.
+
+    Raises:
+        Exception: As the method, if it is none of coroutines.
+    """
+    work, context = progress.begin(method.name, method.owner)
+    work.follow = answer.progress
+    context.run(_answer.set, answer)
+    result = context.run(method.function, **arguments)
+    if not inspect.isawaitable(result):
+        _send(method.name, result, answer, say)
+        return
+    coroutine = _answer_with(method.name, result, answer, say)
+    task = asyncio.get_running_loop().create_task(coroutine, context=context)
+    if method.manner.is_long:
+        progress.note_task(task, work)
+    number = answer.number
+    _running[number] = task
+    task.add_done_callback(lambda _task: _running.pop(number, None))
+
+
+def cancel(number: int) -> None:
+    """Cancel the call of that number, if it still runs. Called by the loop, in the loop."""
+    task = _running.get(number)
+    if task is not None:
+        task.cancel()
+
+
+def replied(question: int, answer: str | None, problem: str | None) -> None:
+    """Hand on what a client has answered to a question. Called by the loop, in the loop."""
+    future = _questions.pop(question, None)
+    if future is None or future.done():
+        return
+    if answer is not None:
+        future.set_result(json.loads(answer))
     else:
-        _send(name, result, answer)
+        told = json.loads(problem or "{}")
+        future.set_exception(
+            Problem(told.get("detail", "the client refused"), kind="client-refused", status=502)
+        )
 
 
-class _Method:
-    """A function and what its parameters may be."""
+async def ask(method: str, params: Any) -> Any:
+    """Ask the client that calls the method that runs; return what it answers.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        params_schema = schema.of_function(function)
-        self.function = function
-        self.annotations = typing.get_type_hints(function, include_extras=True)
-        self.parameters: list[str] = list(params_schema["properties"])
-        self.check = ParamsCheck(json.dumps(params_schema))
-        self.is_offered = False
-        """Not before it is registered, nor while its add-on is disabled."""
-
-    def call(self, params: str) -> Any:
-        """Call the function with a JSON object.
-
-        Raises:
-            Problem: The parameters do not fit.
-        """
-        return self.function(**self.arguments(params))
-
-    def arguments(self, params: str) -> dict[str, Any]:
-        """Return the function's arguments.
-
-        Raises:
-            Problem: They do not fit.
-        """
-        given: dict[str, Any] = json.loads(params)
-        wrong = [
-            (f"/{_escaped(name)}", f"there is no such parameter; {_near(name, self.parameters)}")
-            for name in given
-            if name not in self.parameters
-        ]
-        wrong += self.check.wrong(params)
-        if wrong:
-            raise _unfit(wrong)
-        try:
-            return values.members_from_json(given, self.annotations)
-        except values.UnfitError as error:
-            raise _unfit([(error.pointer, str(error))]) from error
+    Raises:
+        Problem: It refuses, or nobody is there to ask.
+    """
+    answer = current()
+    number = next(_question_numbers)
+    _questions[number] = future = asyncio.get_running_loop().create_future()
+    try:
+        if answer is None or not answer.ask(number, method, json.dumps(params)):
+            msg = "there is nobody to ask: the client does not speak the Model Context Protocol"
+            raise Problem(msg, kind="nobody-to-ask", title="Nobody to ask")
+        return await future
+    finally:
+        _questions.pop(number, None)
 
 
-_methods: dict[str, _Method] = {}
-_tasks: set[asyncio.Future[None]] = set()
-"""Held here, because a loop holds its tasks weakly."""
+def current() -> Answer | None:
+    """Return where the answer of the method that runs goes."""
+    return _answer.get()
+
+
+_methods: dict[str, Method] = {}
+_running: dict[int, asyncio.Task[None]] = {}
+"""The calls that are under way. Held here, because a loop holds its tasks weakly."""
+_questions: dict[int, asyncio.Future[Any]] = {}
+_question_numbers = itertools.count(1)
+_answer: contextvars.ContextVar[Answer | None] = contextvars.ContextVar("answer", default=None)
 
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
-def _register(function: _Function, name: str) -> _Function:
+def _register(function: _Function, name: str, manner: Manner) -> _Function:
     if not _NAME.fullmatch(name):
         msg = f"{name!r} is no name of a method; use words with dots between them, as in 'cup.fill'"
+        raise ValueError(msg)
+    if manner.scope not in SCOPES:
+        msg = f"{manner.scope!r} is no scope; use one of {', '.join(SCOPES)}"
         raise ValueError(msg)
     known = _methods.get(name)
     if (
@@ -211,59 +275,56 @@ def _register(function: _Function, name: str) -> _Function:
             f"yours with your add-on's name, as in 'my_addon.{name}'"
         )
         raise ValueError(msg)
-    _methods[name] = method = _Method(function)
-    owner = owners.current()
-    owner.on_enable(f"rpc {name}", lambda: _offer(method, owner))
-    _offer(method, owner)
+    _methods[name] = method = Method(name, function, owners.current(), manner)
+    method.owner.on_enable(f"rpc {name}", lambda: _offer(method))
+    _offer(method)
     return function
 
 
-def _offer(method: _Method, owner: owners.Owner) -> None:
+def _offer(method: Method) -> None:
     """Offer a method until its owner goes."""
     if not method.is_offered:
         method.is_offered = True
-        owner.on_release(lambda: setattr(method, "is_offered", False))
+        server.offers.put(method.describe())
+        method.owner.on_release(lambda: _withdraw(method))
+
+
+def _withdraw(method: Method) -> None:
+    method.is_offered = False
+    # Another may have taken its place.
+    if _methods.get(method.name) is method:
+        server.offers.remove("method", method.name)
 
 
 def _origin_of(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
-def _find(name: str) -> _Method:
-    method = _methods.get(name)
-    if method is None or not method.is_offered:
-        raise Problem(
-            f"there is no method {name!r}",
-            status=404,
-            kind="unknown-method",
-            title="No such method",
-            hint=_near(name, list(registered())),
-        )
-    return method
-
-
-async def _answer_with(name: str, result: Awaitable[Any], answer: Answer) -> None:
+async def _answer_with(
+    name: str, result: Awaitable[Any], answer: Answer, say: Callable[[Any], str]
+) -> None:
     try:
         value = await result
     except asyncio.CancelledError:
-        answer.fail(_cancelled(name).to_json())
+        answer.fail(cancelled(name).to_json())
         raise
     except Exception as error:
-        answer.fail(_problem_of(name, error).to_json())
+        answer.fail(problem_of(name, error).to_json())
     else:
-        _send(name, value, answer)
+        _send(name, value, answer, say)
 
 
-def _send(name: str, value: Any, answer: Answer) -> None:
+def _send(name: str, value: Any, answer: Answer, say: Callable[[Any], str]) -> None:
     try:
-        text = dumps(value)
+        text = say(value)
     except (TypeError, ValueError, RecursionError) as error:
-        answer.fail(_unspeakable(name, error).to_json())
+        answer.fail(unspeakable(name, error).to_json())
     else:
         answer.send(text)
 
 
-def _problem_of(name: str, error: Exception) -> Problem:
+def problem_of(name: str, error: Exception) -> Problem:
+    """Return what a client is told of an exception of a method; the console is told more."""
     if isinstance(error, Problem):
         return error
     loop = asyncio.get_running_loop()
@@ -279,51 +340,3 @@ def _problem_of(name: str, error: Exception) -> Problem:
     if loop.get_debug():
         problem.traceback = "".join(traceback.format_exception(error))
     return problem
-
-
-def _cancelled(name: str) -> Problem:
-    return Problem(
-        f"the method {name!r} was cancelled before it ended",
-        status=503,
-        kind="method-cancelled",
-        title="The method was cancelled",
-    )
-
-
-def _unfit(wrong: list[tuple[str, str]]) -> Problem:
-    count = "a parameter" if len(wrong) == 1 else f"{len(wrong)} parameters"
-    problem = Problem(
-        f"{count} cannot be used as given",
-        status=422,
-        kind="invalid-params",
-        title="The parameters do not fit the method",
-    )
-    problem.errors = wrong
-    return problem
-
-
-def _unspeakable(name: str, error: Exception) -> Problem:
-    return Problem(
-        f"the method {name!r} returned what JSON cannot say: {error}",
-        status=500,
-        kind="unspeakable-result",
-        title="The result cannot be sent",
-        hint="have it return numbers, text, lists, dicts with text as keys, or dataclasses",
-    )
-
-
-def _near(name: str, known: list[str]) -> str:
-    if not known:
-        return "there are none"
-    near = difflib.get_close_matches(name, known, n=3)
-    if near:
-        return "did you mean " + " or ".join(repr(match) for match in near) + "?"
-    return "there are: " + ", ".join(repr(other) for other in sorted(known))
-
-
-def _kind_of_place(place: str) -> str:
-    return "pointer" if not place or place.startswith("/") else "parameter"
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")

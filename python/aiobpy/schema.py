@@ -103,6 +103,15 @@ def of_function(function: Callable[..., Any]) -> dict[str, Any]:
     return whole
 
 
+def of_result(function: Callable[..., Any]) -> dict[str, Any] | None:
+    """Return the JSON Schema of what a function returns; None if its annotation says nothing."""
+    annotation = typing.get_type_hints(function, include_extras=True).get("return", Any)
+    try:
+        return None if annotation is Any else of_annotation(annotation, "return")
+    except UnknownAnnotationError:
+        return None
+
+
 def of_annotation(annotation: Any, name: str) -> dict[str, Any]:
     """Return the JSON Schema of one annotation; `name` is for the error's text.
 

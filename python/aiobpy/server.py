@@ -12,15 +12,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from aiobpy import host
-from aiobpy._native import Server, Sites
+from aiobpy._native import Offers, Server, Sites
 
 if TYPE_CHECKING:
     from aiobpy.loop import EventLoop
 
-__all__ = ["Server", "current", "publish", "sites", "start", "stop"]
+__all__ = ["Server", "current", "offers", "publish", "sites", "start", "stop"]
 
 _LONGEST_TOPIC = 200
 _server: Server | None = None
+offers = Offers()
+"""What add-ons offer to programs, also while the server is off."""
 sites = Sites()
 """What add-ons have hung on the server, also while it is off."""
 
@@ -50,7 +52,14 @@ def start(
         raise RuntimeError(msg)
     if loop is None:
         loop = host.ticked_loop()
-    _server = Server(loop, port=port, token=token, blender_version=_blender_version(), sites=sites)
+    _server = Server(
+        loop,
+        port=port,
+        token=token,
+        blender_version=_blender_version(),
+        sites=sites,
+        offers=offers,
+    )
     atexit.register(stop)
     return _server
 

@@ -24,10 +24,24 @@ Json = Any
 class Recorder:
     """Keeps the one answer to a call."""
 
-    def __init__(self) -> None:
+    def __init__(self, scopes: str = "read control files") -> None:
+        self.number = 1
+        self.scopes = scopes.split()
+        self.steps: list[tuple[float | None, str]] = []
         self.answered: asyncio.Event = asyncio.Event()
         self.answers: list[Json] = []
         self.problems: list[Json] = []
+
+    def may(self, scope: str, /) -> bool:
+        return scope in self.scopes
+
+    def progress(self, fraction: float | None, text: str, /) -> None:
+        self.steps.append((fraction, text))
+
+    def log(self, level: str, data: str, /) -> None: ...
+
+    def ask(self, number: int, method: str, params: str, /) -> bool:
+        return False
 
     def send(self, text: str, /) -> None:
         self.answers.append(json.loads(text))
@@ -45,22 +59,24 @@ def _offer_nothing_afterwards() -> Iterator[None]:
         remove(function)
 
 
-def answer_to(name: str, params: Json = None, *, is_debug: bool = False) -> Json:
+def answer_to(
+    name: str, params: Json = None, *, is_debug: bool = False, recorder: Recorder | None = None
+) -> Json:
     """Return the one answer to a call, or the problem, on a loop of its own."""
     unhandled: list[Json] = []
 
     async def call() -> Recorder:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _loop, context: unhandled.append(context))
-        recorder = Recorder()
-        dispatch(name, json.dumps(params or {}), recorder)
-        await asyncio.wait_for(recorder.answered.wait(), 10)
-        return recorder
+        given = recorder or Recorder()
+        dispatch(name, json.dumps(params or {}), given)
+        await asyncio.wait_for(given.answered.wait(), 10)
+        return given
 
     with asyncio.Runner(loop_factory=aiobpy.EventLoop, debug=is_debug) as runner:
-        recorder = runner.run(call())
-    (answer,) = recorder.answers + recorder.problems
-    if recorder.problems:
+        called = runner.run(call())
+    (answer,) = called.answers + called.problems
+    if called.problems:
         answer["unhandled"] = unhandled
     return answer
 
@@ -301,3 +317,75 @@ def test_a_removed_method_is_unknown() -> None:
     rpc(failing)
     remove(failing)
     assert answer_to("failing")["type"] == "unknown-method"
+
+
+def test_parameters_may_be_given_in_their_order() -> None:
+    @rpc
+    def add(one: int, two: int = 2) -> int:
+        return one + two
+
+    assert answer_to("add", [1, 1]) == 2
+    assert answer_to("add", [1]) == 3
+    problem = answer_to("add", [1, 2, 3])
+    assert (problem["status"], problem["errors"][0]["pointer"]) == (422, "/2")
+    assert answer_to("add", ["x"])["errors"][0]["pointer"] == "/one"
+
+
+def test_a_method_needs_its_scope() -> None:
+    @rpc(scope="exec")
+    def run_it() -> str:
+        return "ran"
+
+    problem = answer_to("run_it")
+    assert (problem["status"], problem["type"]) == (403, "not-allowed")
+    assert answer_to("run_it", recorder=Recorder("exec")) == "ran"
+    with pytest.raises(ValueError, match="'root' is no scope"):
+        rpc(scope="root")(run_it)  # type: ignore[call-overload]
+
+
+def test_a_method_says_how_far_it_has_come() -> None:
+    @rpc(long=True)
+    async def slow() -> str:
+        aiobpy.set_progress(0.25, "warming up")
+        await asyncio.sleep(0)
+        aiobpy.set_progress(1.0)
+        return "done"
+
+    recorder = Recorder()
+    assert answer_to("slow", recorder=recorder) == "done"
+    assert recorder.steps == [(0.25, "warming up"), (1.0, "")]
+
+
+def test_the_server_is_told_all_that_is_known_of_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, str] = {}
+
+    class Offers:
+        def put(self, description: str) -> None:
+            told[json.loads(description)["name"]] = description
+
+        def remove(self, kind: str, name: str) -> None:
+            assert kind == "method"
+            del told[name]
+
+    monkeypatch.setattr("aiobpy.server.offers", Offers())
+
+    @rpc(name="cup.fill", scope="read", long=True, read_only=True, title="Fill it")
+    async def fill(height: Annotated[float, Range(0, 1)] = 0.5) -> list[str]:
+        """Fill the cup.
+
+        With tea.
+
+        Args:
+            height: How full.
+        """
+        return []
+
+    description = json.loads(told["cup.fill"])
+    assert description["params"]["properties"]["height"]["description"] == "How full."
+    assert description["result"] == {"type": "array", "items": {"type": "string"}}
+    assert description["summary"] == "Fill the cup."
+    assert description["description"] == "Fill the cup.\n\nWith tea."
+    assert (description["scope"], description["is_long"]) == ("read", True)
+    assert description["hints"] == {"title": "Fill it", "read_only_hint": True}
+    remove(fill)
+    assert told == {}

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aiobpy_reactor::ReadyQueue;
-use aiobpy_server::{Answer, Call, MainThread, Refused, Work};
-use aiobpy_wire::{MainThreadStatus, Problem};
+use aiobpy_server::{Answer, Call, MainThread, Note, Principal, Refused, Work};
+use aiobpy_wire::{MainThreadStatus, Problem, Scope};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -41,9 +41,11 @@ impl MainThread for LoopMainThread {
             return Err(Refused::Closed);
         }
         self.queue.arrive(match work {
-            Work::Call(call) => Ready::Call(call),
+            Work::Call(call) => Ready::Call(Box::new(call)),
             Work::Exchange(exchange) => Ready::Exchange(exchange),
             Work::News(id) => Ready::News(id),
+            Work::Cancel(number) => Ready::Cancel(number),
+            Work::Reply { question, answer } => Ready::Reply(Box::new((question, answer))),
         });
         Ok(())
     }
@@ -60,6 +62,10 @@ impl MainThread for LoopMainThread {
 /// Where a method's answer goes; dropped without one, the client is told that Blender is closing.
 #[pyclass(frozen, module = "aiobpy._native")]
 pub(crate) struct CallAnswer {
+    /// Names the call in `aiobpy.rpc.cancel`.
+    #[pyo3(get)]
+    number: u64,
+    asking: Principal,
     answer: Mutex<Option<Answer>>,
 }
 
@@ -80,6 +86,37 @@ impl CallAnswer {
         Ok(())
     }
 
+    /// Says how far the method has come. Whoever does not follow misses it.
+    fn progress(&self, fraction: Option<f64>, text: String) {
+        self.note(Note::Progress { fraction, text });
+    }
+
+    /// Sends a message to a client that logs: a level of syslog's, and the text of a JSON value.
+    fn log(&self, level: String, data: String) {
+        self.note(Note::Log { level, data });
+    }
+
+    /// Asks the client something: a method of the client's, and the text of a JSON object. What
+    /// comes back goes to `aiobpy.rpc.replied`. Returns whether there is somebody to ask.
+    fn ask(&self, number: u64, method: String, params: String) -> bool {
+        self.note(Note::Question { number, method, params })
+    }
+
+    /// Who asks, as the user knows it.
+    #[getter]
+    fn principal(&self) -> &str {
+        &self.asking.name
+    }
+
+    /// Whether whoever asks has a scope.
+    ///
+    /// Raises `ValueError` if there is no such scope.
+    fn may(&self, scope: &str) -> PyResult<bool> {
+        let scope: Scope = serde_json::from_value(scope.into())
+            .map_err(|_| PyValueError::new_err(format!("{scope:?} is no scope")))?;
+        Ok(self.asking.has(scope))
+    }
+
     /// Whether nobody waits for the answer any more.
     fn is_abandoned(&self) -> bool {
         lock(&self.answer).as_ref().is_none_or(Answer::is_abandoned)
@@ -87,6 +124,10 @@ impl CallAnswer {
 }
 
 impl CallAnswer {
+    fn note(&self, note: Note) -> bool {
+        lock(&self.answer).as_ref().is_some_and(|answer| answer.note(note))
+    }
+
     fn give(&self, result: Result<String, Problem>) {
         if let Some(answer) = lock(&self.answer).take() {
             answer.send(result);
@@ -97,22 +138,54 @@ impl CallAnswer {
 /// Has `aiobpy.rpc` run the method. One whose client has left is not begun.
 pub(crate) fn run_call(event_loop: &Bound<'_, LoopCore>, call: Call) -> PyResult<()> {
     let _room = tracing::trace_span!("native/main_thread").entered();
-    let Call { method, params, answer } = call;
+    let Call { number, method, params, principal, mut answer } = call;
     if answer.is_abandoned() {
         return Ok(());
     }
+    answer.begin();
     let py = event_loop.py();
-    let answer = Bound::new(py, CallAnswer { answer: Mutex::new(Some(answer)) })?;
+    let answer = CallAnswer { number, asking: principal, answer: Mutex::new(Some(answer)) };
+    let answer = Bound::new(py, answer)?;
     let dispatched = py
         .import(intern!(py, "aiobpy.rpc"))
         .and_then(|rpc| rpc.call_method1(intern!(py, "dispatch"), (&method, params, answer)));
-    match dispatched {
-        Err(error) if !is_exit(py, &error) => report(
-            event_loop,
-            &format!("the RPC method {method:?} could not be called"),
-            error,
-            &[],
-        ),
+    let message = format!("the RPC method {method:?} could not be called");
+    reported(event_loop, dispatched, &message)
+}
+
+/// Has `aiobpy.rpc` cancel a method that still runs.
+pub(crate) fn run_cancel(event_loop: &Bound<'_, LoopCore>, number: u64) -> PyResult<()> {
+    let py = event_loop.py();
+    let cancelled = py
+        .import(intern!(py, "aiobpy.rpc"))
+        .and_then(|rpc| rpc.call_method1(intern!(py, "cancel"), (number,)));
+    reported(event_loop, cancelled, "a method could not be cancelled")
+}
+
+/// Hands what a client has answered to whoever asked it.
+pub(crate) fn run_reply(
+    event_loop: &Bound<'_, LoopCore>,
+    question: u64,
+    answer: Result<String, Problem>,
+) -> PyResult<()> {
+    let py = event_loop.py();
+    let (answer, problem) = match answer {
+        Ok(json) => (Some(json), None),
+        Err(problem) => (None, serde_json::to_string(&problem).ok()),
+    };
+    let replied = py
+        .import(intern!(py, "aiobpy.rpc"))
+        .and_then(|rpc| rpc.call_method1(intern!(py, "replied"), (question, answer, problem)));
+    reported(event_loop, replied, "a client's answer could not be handed on")
+}
+
+fn reported(
+    event_loop: &Bound<'_, LoopCore>,
+    result: PyResult<Bound<'_, PyAny>>,
+    message: &str,
+) -> PyResult<()> {
+    match result {
+        Err(error) if !is_exit(event_loop.py(), &error) => report(event_loop, message, error, &[]),
         result => result.map(drop),
     }
 }

@@ -22,6 +22,7 @@ mod loans;
 mod look_ups;
 mod loop_core;
 mod main_thread;
+mod offers;
 mod outcome;
 mod params_check;
 mod python_api;

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use aiobpy_reactor::{Event, monotonic_seconds};
 use aiobpy_server::Call;
+use aiobpy_wire::Problem;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -21,9 +22,13 @@ pub(crate) enum Ready {
     Callback(Py<Handle>),
     Io(Event),
     /// A method that somebody called over HTTP.
-    Call(Call),
+    Call(Box<Call>),
     /// A request that a site answers.
     Exchange(Box<aiobpy_server::Exchange>),
+    /// Nobody wants the answer to the call of this number any more.
+    Cancel(u64),
+    /// What a client has answered to the question of this number.
+    Reply(Box<(u64, Result<String, Problem>)>),
     /// In this exchange, something has come to be taken, or there is room again.
     News(u64),
     /// What a download and its like have to say.
@@ -42,6 +47,8 @@ impl Ready {
             | Self::Call(_)
             | Self::Exchange(_)
             | Self::News(_)
+            | Self::Cancel(_)
+            | Self::Reply(..)
             | Self::Transfer(_)
             | Self::Copying(_)
             | Self::Returned(_) => Ok(()),
@@ -231,7 +238,12 @@ impl Ready {
                 (Some(handle), result)
             }
             Self::Io(event) => (None, run_event(event_loop, event)),
-            Self::Call(call) => (None, crate::calls::run_call(event_loop, call)),
+            Self::Call(call) => (None, crate::calls::run_call(event_loop, *call)),
+            Self::Cancel(number) => (None, crate::calls::run_cancel(event_loop, number)),
+            Self::Reply(reply) => {
+                let (question, answer) = *reply;
+                (None, crate::calls::run_reply(event_loop, question, answer))
+            }
             Self::Exchange(exchange) => {
                 (None, crate::exchange::run_exchange(event_loop, *exchange))
             }

@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::handle::lock;
 use crate::loop_core::LoopCore;
+use crate::offers::Offers;
 use crate::sites::Sites;
 
 /// How long the main thread waits, when it stops the server, for answers under way to end.
@@ -21,6 +22,7 @@ const LARGEST_EVENT: usize = 64 << 10;
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Sites>()?;
+    module.add_class::<Offers>()?;
     module.add_class::<Server>()
 }
 
@@ -52,7 +54,7 @@ struct Running {
 impl Server {
     #[new]
     #[pyo3(signature = (
-        event_loop, *, port = None, token = None, blender_version = None, sites = None
+        event_loop, *, port = None, token = None, blender_version = None, sites = None, offers = None
     ))]
     fn new(
         event_loop: &Bound<'_, LoopCore>,
@@ -60,11 +62,13 @@ impl Server {
         token: Option<String>,
         blender_version: Option<String>,
         sites: Option<&Sites>,
+        offers: Option<&Offers>,
     ) -> PyResult<Self> {
         let main_thread: Arc<dyn MainThread> =
             Arc::new(event_loop.get().main_thread(blender_version));
         let sites = sites.map(|sites| Arc::clone(&sites.sites)).unwrap_or_default();
-        let parts = Parts { main_thread: Some(main_thread), sites, ..Parts::default() };
+        let offers = offers.map(|offers| Arc::clone(&offers.offers)).unwrap_or_default();
+        let parts = Parts { main_thread: Some(main_thread), sites, offers, ..Parts::default() };
         let started = event_loop.py().detach(|| start(parts, port, token));
         let (running, discovery_file) = started.map_err(|problem| raised(&problem))?;
         let address = running.server.address();

@@ -74,17 +74,34 @@ pub(crate) async fn read_json_text(
     Ok(Some(bytes))
 }
 
+/// Reads a body that is declared to be JSON, and returns its text; whoever takes it finds out
+/// whether it is.
+pub(crate) async fn read_text(request: Request, limits: &Limits) -> Result<String, Failure> {
+    let (parts, body) = request.into_parts();
+    let bytes = read_json_bytes(&parts.headers, body, limits, limits.body_bytes).await?;
+    let text = String::from_utf8(bytes.into())
+        .map_err(|error| Failure::NotJson { detail: error.utf8_error().to_string() })?;
+    check_depth(&text)?;
+    Ok(text)
+}
+
 /// Checked here, so that the main thread never sees what is no JSON or is nested too deep.
 fn checked_json(bytes: &[u8]) -> Result<&str, Failure> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Failure::NotJson { detail: error.to_string() })?;
     serde_json::from_str::<serde::de::IgnoredAny>(text)
         .map_err(|error| Failure::NotJson { detail: error.to_string() })?;
-    if depth_of(text) > DEEPEST {
-        let detail = format!("it is nested deeper than {DEEPEST} levels");
-        return Err(Failure::NotJson { detail });
-    }
+    check_depth(text)?;
     Ok(text)
+}
+
+/// # Errors
+/// It is nested so deep that Python could not read it.
+pub(crate) fn check_depth(json: &str) -> Result<(), Failure> {
+    if depth_of(json) <= DEEPEST {
+        return Ok(());
+    }
+    Err(Failure::NotJson { detail: format!("it is nested deeper than {DEEPEST} levels") })
 }
 
 /// Reads and drops a body, as far as that is worth it.

@@ -73,7 +73,20 @@ pub(crate) enum Failure {
         pointer: String,
         detail: String,
     },
+    /// What came is no request of JSON-RPC.
+    InvalidRequest {
+        detail: String,
+    },
     NoMainThread,
+    UnknownMethod {
+        method: String,
+    },
+    UnknownOperation {
+        id: String,
+    },
+    TooManyOperations {
+        most: usize,
+    },
     TooManyCalls,
     Closing,
     CallTooSlow {
@@ -257,6 +270,15 @@ impl Failure {
             )
             .with_error(pointer, detail)
             .with_hint("mend what `errors` points at, and send it again"),
+            Self::InvalidRequest { detail } => Problem::new(
+                400,
+                "invalid-request",
+                "Not a request of JSON-RPC 2.0",
+                detail,
+            )
+            .with_hint(
+                "send an object with `jsonrpc`, `method`, `params` and `id`, or an array of such",
+            ),
             Self::NoMainThread => Problem::new(
                 404,
                 "no-main-thread",
@@ -264,6 +286,27 @@ impl Failure {
                 "there is no Python main thread behind this server, so it has no methods to call",
             )
             .with_hint("call methods of a Blender that runs the server itself"),
+            Self::UnknownMethod { method } => Problem::new(
+                404,
+                "unknown-method",
+                "No such method",
+                format!("there is no method {}", shown(method)),
+            )
+            .with_hint("GET /openapi.json lists the methods"),
+            Self::UnknownOperation { id } => Problem::new(
+                404,
+                "unknown-operation",
+                "No such operation",
+                format!("there is no operation {}, or not any more", shown(id)),
+            )
+            .with_hint("GET /api/v1/operations lists the operations"),
+            Self::TooManyOperations { most } => Problem::new(
+                503,
+                "too-many-operations",
+                "Too many operations",
+                format!("{most} operations run already"),
+            )
+            .with_hint("wait for one to end, or cancel one; GET /api/v1/operations lists them"),
             Self::TooManyCalls => Problem::new(
                 503,
                 "too-many-calls",
@@ -574,7 +617,11 @@ mod tests {
             Failure::BodyCutShort { detail: "the body ended before its time".into() },
             Failure::NotJson { detail: "expected value at line 1 column 1".into() },
             Failure::WrongShape { pointer: "/output/width".into(), detail: "a number".into() },
+            Failure::InvalidRequest { detail: "the member `method` is missing".into() },
             Failure::NoMainThread,
+            Failure::UnknownMethod { method: "tools/call".into() },
+            Failure::UnknownOperation { id: "7".into() },
+            Failure::TooManyOperations { most: 64 },
             Failure::TooManyCalls,
             Failure::Closing,
             Failure::CallTooSlow { method: "x".into(), limit: Duration::from_secs(30) },
@@ -666,9 +713,25 @@ mod tests {
           /output/width: a number
         hint: mend what `errors` points at, and send it again
 
+        400 invalid-request
+        Not a request of JSON-RPC 2.0: the member `method` is missing
+        hint: send an object with `jsonrpc`, `method`, `params` and `id`, or an array of such
+
         404 no-main-thread
         No methods here: there is no Python main thread behind this server, so it has no methods to call
         hint: call methods of a Blender that runs the server itself
+
+        404 unknown-method
+        No such method: there is no method `tools/call`
+        hint: GET /openapi.json lists the methods
+
+        404 unknown-operation
+        No such operation: there is no operation `7`, or not any more
+        hint: GET /api/v1/operations lists the operations
+
+        503 too-many-operations
+        Too many operations: 64 operations run already
+        hint: wait for one to end, or cancel one; GET /api/v1/operations lists them
 
         503 too-many-calls
         Too many calls: as many calls wait for the main thread as the server allows

@@ -9,6 +9,8 @@
 mod accept;
 mod auth;
 mod body;
+#[expect(dead_code, reason = "the Model Context Protocol comes next")]
+mod caller;
 mod clock;
 mod connection;
 pub mod discovery;
@@ -20,9 +22,16 @@ mod files;
 pub mod fuzzing;
 mod gate;
 mod http;
+#[expect(dead_code, reason = "the Model Context Protocol comes next")]
+mod json_rpc;
 mod limits;
+#[expect(dead_code, reason = "the Model Context Protocol comes next")]
 mod main_thread;
 mod number;
+#[expect(dead_code, reason = "the Model Context Protocol comes next")]
+mod offers;
+mod openapi;
+mod operations;
 mod patience;
 mod places;
 mod preface;
@@ -40,7 +49,8 @@ mod websocket;
 pub use auth::{Principal, Token};
 pub use exchange::{Exchange, Head, Incoming, Outgoing, ReceivedBody, Sent, Start};
 pub use limits::Limits;
-pub use main_thread::{Answer, Call, MainThread, Refused, Work};
+pub use main_thread::{Answer, Call, MainThread, Note, Refused, Timing, Work};
+pub use offers::Offers;
 pub use router::router;
 pub use server::{Listen, Opened, Server, ServerConfig};
 pub use shared::{Parts, Shared};

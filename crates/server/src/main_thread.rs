@@ -2,12 +2,15 @@
 //! handler of a site.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aiobpy_wire::{MainThreadStatus, Problem};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::auth::Principal;
+use crate::clock::Stopwatch;
 use crate::error::Failure;
 use crate::exchange::{Begun, Client, Exchange, Head, exchange};
 use crate::limits::Limits;
@@ -33,14 +36,22 @@ pub enum Work {
     Exchange(Box<Exchange>),
     /// In the exchange of this number, something has come to be taken, or there is room again.
     News(u64),
+    /// Cancel the call of this number, if it still runs: nobody wants its answer any more.
+    Cancel(u64),
+    /// What a client has answered to the question of this number: see [`Note::Question`].
+    Reply { question: u64, answer: Result<String, Problem> },
 }
 
 /// One call of a registered method.
 #[derive(Debug)]
 pub struct Call {
+    /// Names the call in [`Work::Cancel`].
+    pub number: u64,
     pub method: String,
-    /// The parameters by name: the text of a JSON object.
+    /// The text of a JSON object, with the parameters by name, or of an array, in their order.
     pub params: String,
+    /// Who asks.
+    pub principal: Principal,
     pub answer: Answer,
 }
 
@@ -53,25 +64,136 @@ pub enum Refused {
     Closed,
 }
 
+/// What a method says before it answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// How far it has come, from 0 to 1 if it knows, and what it does just now.
+    Progress { fraction: Option<f64>, text: String },
+    /// A message for whoever logs: its level as RFC 5424 names it, and the text of a JSON value.
+    Log { level: String, data: String },
+    /// A question to the client: a method of the client's, and its parameters as JSON.
+    Question { number: u64, method: String, params: String },
+}
+
+/// What a call came to, and how long that took.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// The text of a JSON value.
+    pub(crate) json: String,
+    pub(crate) timing: Timing,
+}
+
+/// Where the time of a request went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// From when it was left for the main thread to when that began with it.
+    pub(crate) queue: Duration,
+    /// From then to the answer.
+    pub(crate) python: Duration,
+}
+
+/// As the header `Server-Timing` has it: in milliseconds.
+impl std::fmt::Display for Timing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1e3;
+        let (queue, python) = (milliseconds(self.queue), milliseconds(self.python));
+        write!(formatter, "queue;dur={queue:.3}, py;dur={python:.3}")
+    }
+}
+
 /// Where the answer to a [`Call`] goes. Dropped without an answer, it tells the client that the
 /// server is closing.
 #[derive(Debug)]
 pub struct Answer {
-    sender: oneshot::Sender<Result<String, Problem>>,
+    sender: oneshot::Sender<(Result<String, Problem>, Timing)>,
+    /// `None` if nobody listens before the answer.
+    notes: Option<mpsc::Sender<Note>>,
+    posted: Stopwatch,
+    queued: Option<Duration>,
     /// Held until the main thread is done with the call, however long ago the client has left.
     _permit: OwnedSemaphorePermit,
 }
 
 impl Answer {
+    /// The main thread begins with the call.
+    pub fn begin(&mut self) {
+        self.queued = Some(self.posted.elapsed());
+    }
+
+    /// Says something before the answer. Whether anybody takes it.
+    pub fn note(&self, note: Note) -> bool {
+        // Who does not keep up misses what is only said on the way.
+        self.notes.as_ref().is_some_and(|notes| notes.try_send(note).is_ok())
+    }
+
     /// Sends the text of a JSON value, or a problem. Nothing happens if nobody waits any more.
     pub fn send(self, answer: Result<String, Problem>) {
-        let _nobody_waits = self.sender.send(answer);
+        let in_all = self.posted.elapsed();
+        let queue = self.queued.unwrap_or(in_all);
+        let timing = Timing { queue, python: in_all.saturating_sub(queue) };
+        let _nobody_waits = self.sender.send((answer, timing));
     }
 
     /// Whether nobody waits any more. A call that has not begun by then need not begin.
     pub fn is_abandoned(&self) -> bool {
         self.sender.is_closed()
     }
+}
+
+/// A call that is under way. Dropped before its answer, it is cancelled.
+pub(crate) struct Pending {
+    main_thread: Arc<dyn MainThread>,
+    number: u64,
+    /// `None` once it was answered.
+    answer: Option<oneshot::Receiver<(Result<String, Problem>, Timing)>>,
+    notes: mpsc::Receiver<Note>,
+}
+
+/// What comes next from a call.
+pub(crate) enum Next {
+    Note(Note),
+    Answer(Result<Answered, Failure>),
+}
+
+impl Pending {
+    /// Waits for what comes next. Nothing comes after the answer.
+    pub(crate) async fn next(&mut self) -> Option<Next> {
+        let answer = self.answer.as_mut()?;
+        let next = tokio::select! {
+            // What was said before the answer comes before it.
+            biased;
+            Some(note) = self.notes.recv() => return Some(Next::Note(note)),
+            answer = answer => opened(answer),
+        };
+        self.answer = None;
+        Some(Next::Answer(next))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if self.answer.is_some() {
+            // A loop that is closed has cancelled its tasks.
+            let _closed = self.main_thread.post(Work::Cancel(self.number));
+        }
+    }
+}
+
+fn opened(
+    answer: Result<(Result<String, Problem>, Timing), oneshot::error::RecvError>,
+) -> Result<Answered, Failure> {
+    match answer {
+        Ok((Ok(json), timing)) => Ok(Answered { json, timing }),
+        Ok((Err(problem), _)) => Err(problem.into()),
+        Err(_dropped) => Err(Failure::Closing),
+    }
+}
+
+/// What is asked of the main thread, and by whom.
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) params: String,
+    pub(crate) principal: Principal,
 }
 
 /// The server's side of the hand-over.
@@ -96,20 +218,46 @@ impl Door {
         self.main_thread.status()
     }
 
-    /// Has the main thread answer a call, with the text of a JSON value.
+    /// Has the main thread answer a call, in time.
     #[tracing::instrument(name = "server/main_thread", skip_all)]
-    pub(crate) async fn call(&self, method: String, params: String) -> Result<String, Failure> {
+    pub(crate) async fn call(&self, asked: Asked) -> Result<Answered, Failure> {
+        let name = asked.method.clone();
         let (sender, receiver) = oneshot::channel();
-        let answer = Answer { sender, _permit: self.permit()? };
-        let name = method.clone();
-        self.post(Work::Call(Call { method, params, answer }))?;
-        self.in_time(name, async {
-            match receiver.await {
-                Ok(answer) => Ok(answer?),
-                Err(_dropped) => Err(Failure::Closing),
-            }
-        })
-        .await
+        self.post_call(asked, sender, None)?;
+        self.in_time(name, async { opened(receiver.await) }).await
+    }
+
+    /// Has the main thread begin with a call that may take long and say how it goes.
+    #[tracing::instrument(name = "server/main_thread", skip_all)]
+    pub(crate) fn start(&self, asked: Asked) -> Result<Pending, Failure> {
+        /// Notes that wait to be taken.
+        const NOTES: usize = 64;
+        let (sender, receiver) = oneshot::channel();
+        let (notes, said) = mpsc::channel(NOTES);
+        let number = self.post_call(asked, sender, Some(notes))?;
+        let main_thread = Arc::clone(&self.main_thread);
+        Ok(Pending { main_thread, number, answer: Some(receiver), notes: said })
+    }
+
+    /// Hands on what a client has answered to a question.
+    pub(crate) fn reply(&self, question: u64, answer: Result<String, Problem>) {
+        // A loop that is closed asks nothing any more.
+        let _closed = self.main_thread.post(Work::Reply { question, answer });
+    }
+
+    fn post_call(
+        &self,
+        Asked { method, params, principal }: Asked,
+        sender: oneshot::Sender<(Result<String, Problem>, Timing)>,
+        notes: Option<mpsc::Sender<Note>>,
+    ) -> Result<u64, Failure> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let permit = self.permit()?;
+        let posted = Stopwatch::start();
+        let answer = Answer { sender, notes, posted, queued: None, _permit: permit };
+        self.post(Work::Call(Call { number, method, params, principal, answer }))?;
+        Ok(number)
     }
 
     /// Has a handler on the main thread answer a request, and waits for the answer to begin.

@@ -25,6 +25,15 @@ pub(crate) fn wait(headers: &HeaderMap, longest: Duration) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(longest))
 }
 
+/// Whether the client would rather not wait for the answer.
+pub(crate) fn wants_no_wait(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(PREFER).into_iter().filter_map(|value| value.to_str().ok());
+    let mut names = values
+        .flat_map(|value| value.split(','))
+        .filter_map(|preference| preference.split([';', '=']).next());
+    names.any(|name| name.trim().eq_ignore_ascii_case("respond-async"))
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -45,6 +54,16 @@ mod tests {
         assert_eq!(seconds(&["respond-async, Wait = \"10\"; x=y, wait=20"]), Some(10));
         assert_eq!(seconds(&["return=minimal", "wait=5"]), Some(5));
         assert_eq!(seconds(&["wait=0"]), Some(0));
+    }
+
+    #[test]
+    fn a_client_may_say_that_it_would_not_wait() {
+        let says = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(PREFER, HeaderValue::from_static(value))]);
+            wants_no_wait(&headers)
+        };
+        assert!(says("respond-async") && says("wait=10, Respond-Async; x"));
+        assert!(!says("wait=10") && !says("respond-asynchronously"));
     }
 
     #[test]

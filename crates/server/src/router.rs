@@ -20,12 +20,22 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/echo", get(routes::echo::open))
         .route("/api/v1/events", get(routes::events::follow))
         .route("/api/v1/rpc/{method}", post(routes::rpc::call))
+        .route("/rpc", post(routes::json_rpc::answer))
+        .route("/api/v1/operations", get(routes::operations::list))
+        .route(
+            "/api/v1/operations/{id}",
+            get(routes::operations::show).delete(routes::operations::cancel),
+        )
+        .route("/api/v1/operations/{id}/events", get(routes::operations::follow))
+        .route("/openapi.json", get(routes::docs::openapi))
         .merge(of_fleet(&shared))
         .method_not_allowed_fallback(wrong_method)
         .fallback(routes::sites::answer)
         .layer(authorised);
     let open = Router::new()
         .route("/healthz", get(routes::status::is_healthy))
+        .route("/docs", get(routes::docs::page))
+        .route("/docs/{file}", get(routes::docs::part))
         .method_not_allowed_fallback(wrong_method);
     open.merge(api).layer(gated).layer(map_response(harden)).with_state(shared)
 }

@@ -20,6 +20,9 @@ use crate::files::FileCache;
 use crate::gate::Gate;
 use crate::limits::Limits;
 use crate::main_thread::{Door, MainThread};
+use crate::offers::Offers;
+use crate::openapi;
+use crate::operations::Operations;
 use crate::sites::Sites;
 
 /// What stands behind the server.
@@ -31,6 +34,8 @@ pub struct Parts {
     pub fleet: Option<Fleet>,
     /// What add-ons have hung on the server.
     pub sites: Arc<Sites>,
+    /// What Python offers to programs.
+    pub offers: Arc<Offers>,
 }
 
 /// A handle to what all requests of one server share.
@@ -49,6 +54,9 @@ pub struct Inner {
     pub(crate) fleet: Option<Fleet>,
     pub(crate) sites: Arc<Sites>,
     pub(crate) files: Arc<FileCache>,
+    pub(crate) offers: Arc<Offers>,
+    pub(crate) openapi: openapi::Kept,
+    pub(crate) operations: Arc<Operations>,
     /// What goes on beside the connections; the stop waits for it.
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the server begins to stop.
@@ -75,6 +83,9 @@ impl Shared {
             fleet: parts.fleet,
             sites: parts.sites,
             files: Arc::default(),
+            offers: parts.offers,
+            openapi: openapi::Kept::default(),
+            operations: Arc::default(),
             tasks: TaskTracker::new(),
             stopping,
             limits,

@@ -6,6 +6,8 @@ mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod job;
+mod offer;
+mod operation;
 mod problem;
 mod site;
 mod status;
@@ -16,6 +18,10 @@ pub use event::{Event, EventRecord};
 pub use job::{
     Artefact, ImageFormat, Job, JobId, JobRequest, JobRequestFields, JobState, OutputRequest,
 };
+pub use offer::{
+    MethodDescription, Offer, PromptArgument, PromptDescription, ResourceDescription, ToolHints,
+};
+pub use operation::{Operation, OperationId, OperationState};
 pub use problem::{FieldProblem, Problem};
 pub use site::{
     HandlerAnswer, RouteAnswer, RouteDescription, Scope, SiteDescription, TakenBody, Takes,

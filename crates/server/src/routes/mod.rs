@@ -1,9 +1,12 @@
 //! One room per kind of thing that a client asks for. Each extracts, calls and wraps, no more.
 
+pub(crate) mod docs;
 pub(crate) mod echo;
 pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod jobs;
+pub(crate) mod json_rpc;
+pub(crate) mod operations;
 pub(crate) mod rpc;
 pub(crate) mod sites;
 pub(crate) mod status;
