@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -14,6 +15,7 @@ from aiobpy.web.request import Request
 from aiobpy.web.routes import Route, Scope, described, result_of
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable
 
     from aiobpy.web.mounting import Application
@@ -151,6 +153,45 @@ class Site:
     ) -> Callable[[_Function], _Function]:
         """Answer `DELETE` as `post` does."""
         return self._function("DELETE", pattern, scope, body_bytes, None, cancel_on_disconnect)
+
+    def static(
+        self,
+        prefix: str,
+        folder: str | os.PathLike[str],
+        *,
+        spa: bool = False,
+        scope: Scope = "read",
+    ) -> None:
+        """Serve the files below a folder, without waking Python.
+
+        Files are asked about by ETag and date, come in parts, and compressed if `name.br` or
+        `name.gz` lies beside `name`. A folder is answered with its `index.html`. Names that begin
+        with a dot, and links that lead out of the folder, are not served.
+
+        Args:
+            prefix: As in `/ui`; empty or `/` for the whole of the site.
+            folder: Where the files are; relative to the current folder, if it is not absolute.
+            spa: Whether an address that is no file, and has no extension, is answered with
+                `index.html`, for pages that route by themselves.
+            scope: What a client needs: read, control, files, exec or admin.
+
+        Raises:
+            NotADirectoryError: There is no such folder.
+            ValueError: The prefix cannot be used.
+        """
+        path = pathlib.Path(folder).absolute()
+        if not path.is_dir():
+            msg = f"there is no folder {str(path)!r}, for {self.prefix}{prefix} to serve"
+            raise NotADirectoryError(msg)
+        below = prefix.rstrip("/")
+        answer = {"kind": "folder", "folder": str(path), "is_single_page": spa}
+        patterns = dict.fromkeys([below or "/", f"{below}/", f"{below}/{{*rest}}"])
+        self._hang_up(
+            Route(
+                "folder", "", pattern, None, scope, summary=f"Files of {path.name}", answer=answer
+            )
+            for pattern in patterns
+        )
 
     def mount(self, prefix: str, application: Application, *, scope: Scope = "control") -> None:
         """Hang an ASGI application below a prefix of the site.
