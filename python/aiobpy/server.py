@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiobpy import host
 from aiobpy._native import Offers, Server, Sites
@@ -17,10 +17,24 @@ from aiobpy._native import Offers, Server, Sites
 if TYPE_CHECKING:
     from aiobpy.loop import EventLoop
 
-__all__ = ["Server", "current", "offers", "publish", "sites", "start", "stop"]
+__all__ = [
+    "Server",
+    "Watcher",
+    "current",
+    "offers",
+    "publish",
+    "sites",
+    "start",
+    "stop",
+    "unwatch",
+    "watch",
+]
 
 _LONGEST_TOPIC = 200
 _server: Server | None = None
+_loop: EventLoop | None = None
+"""The one that answers for the server."""
+_watchers: set[Watcher] = set()
 offers = Offers()
 """What add-ons offer to programs, also while the server is off."""
 sites = Sites()
@@ -46,7 +60,7 @@ def start(
         OSError: The port is in use, or the file cannot be written.
         ValueError: The token cannot be used.
     """
-    global _server
+    global _loop, _server
     if _server is not None:
         msg = f"the web server runs already, at {_server.address}; stop it first"
         raise RuntimeError(msg)
@@ -60,7 +74,10 @@ def start(
         sites=sites,
         offers=offers,
     )
+    _loop = loop
     atexit.register(stop)
+    for watcher in list(_watchers):
+        loop.call_soon(watcher.server_started)
     return _server
 
 
@@ -69,16 +86,40 @@ def stop() -> None:
 
     Does nothing if none runs.
     """
-    global _server
-    server, _server = _server, None
+    global _loop, _server
+    server, _server, _loop = _server, None, None
     if server is not None:
         atexit.unregister(stop)
         server.stop()
+        for watcher in list(_watchers):
+            watcher.server_stopped()
 
 
 def current() -> Server | None:
     """Return the web server of this process, if it runs."""
     return _server
+
+
+class Watcher(Protocol):
+    """What has to know whether the server runs."""
+
+    def server_started(self) -> None:
+        """Called in the loop that answers for it."""
+
+    def server_stopped(self) -> None:
+        """Called by whoever has stopped it."""
+
+
+def watch(watcher: Watcher) -> None:
+    """Tell somebody when the server starts and stops; soon, if it runs."""
+    _watchers.add(watcher)
+    if _loop is not None:
+        _loop.call_soon(watcher.server_started)
+
+
+def unwatch(watcher: Watcher) -> None:
+    """Tell that one no more."""
+    _watchers.discard(watcher)
 
 
 def publish(topic: str, data: Any = None) -> None:

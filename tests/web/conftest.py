@@ -9,6 +9,7 @@ import pytest
 
 import aiobpy
 import aiobpy.server
+import aiobpy.web
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -52,6 +53,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
                     return await main(client)
                 finally:
                     aiobpy.server.stop()
+                    for site in aiobpy.web.sites():
+                        await site.settled()
+                        site.close()
 
         try:
             result = loop.run_until_complete(serve())

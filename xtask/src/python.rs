@@ -19,6 +19,7 @@ pub(crate) const TO_TEST: &[&str] = &[
     "requirements/jupyter.txt",
     "requirements/libraries.txt",
     "requirements/test.txt",
+    "requirements/web.txt",
 ];
 /// What is had for the Python of each Blender with windows, by the folder in `.venv` that has it.
 const FOR_BLENDERS: &[(&str, &[&str])] = &[

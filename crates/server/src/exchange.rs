@@ -27,6 +27,8 @@ use crate::tls::TlsFacts;
 const HIGH_WATER: usize = 64 << 10;
 /// Below so many, the giving end goes on.
 const LOW_WATER: usize = 16 << 10;
+/// What a message takes beside its bytes: empty ones are not for nothing.
+const OVERHEAD: usize = 64;
 
 /// What a request says before its body.
 #[derive(Debug)]
@@ -230,8 +232,9 @@ impl Exchange {
         }
         going.beginning = Beginning::There(start);
         if !body.is_empty() {
-            going.bytes = body.len();
-            going.queue.push_back(Outgoing::Body(body));
+            let body = Outgoing::Body(body);
+            going.bytes = body.size();
+            going.queue.push_back(body);
         }
         going.is_complete = true;
         drop(state);
@@ -609,20 +612,22 @@ impl Channel {
 
 impl Incoming {
     fn size(&self) -> usize {
-        match self {
-            Self::Body { bytes, .. } | Self::Binary(bytes) => bytes.len(),
-            Self::Text(text) => text.len(),
-            Self::Gone { .. } => 0,
-        }
+        OVERHEAD
+            + match self {
+                Self::Body { bytes, .. } | Self::Binary(bytes) => bytes.len(),
+                Self::Text(text) => text.len(),
+                Self::Gone { .. } => 0,
+            }
     }
 }
 
 impl Outgoing {
     fn size(&self) -> usize {
-        match self {
-            Self::Body(bytes) | Self::Binary(bytes) => bytes.len(),
-            Self::Text(text) => text.len(),
-            Self::Trailers(_) | Self::Close { .. } => 0,
-        }
+        OVERHEAD
+            + match self {
+                Self::Body(bytes) | Self::Binary(bytes) => bytes.len(),
+                Self::Text(text) => text.len(),
+                Self::Trailers(_) | Self::Close { .. } => 0,
+            }
     }
 }

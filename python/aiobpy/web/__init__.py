@@ -5,6 +5,7 @@ from aiobpy.web.request import Request
 from aiobpy.web.responses import File, Response, Stream
 from aiobpy.web.routes import Result, Route
 from aiobpy.web.site import Site, site, sites
+from aiobpy.web.websocket import WebSocket
 
 __all__ = [
     "Body",
@@ -17,6 +18,7 @@ __all__ = [
     "Route",
     "Site",
     "Stream",
+    "WebSocket",
     "site",
     "sites",
 ]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aiobpy import server
 from aiobpy.web import problems
-from aiobpy.web.serving import Room, fail, refuse
+from aiobpy.web.lifespan import Lifespan
+from aiobpy.web.serving import fail, finish
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from aiobpy._native import Exchange
+    from aiobpy.web.serving import Room
 
     Message = MutableMapping[str, Any]
     Application = Callable[
@@ -24,23 +27,43 @@ if TYPE_CHECKING:
 
 
 class Mounted:
-    """Has an application answer requests."""
+    """Has an application answer requests, and lives as long as its site and the server do."""
 
     def __init__(self, application: Application, root_path: str, room: Room) -> None:
-        self.application = application
-        self.root_path = root_path
-        self.room = room
+        self.lifespan = Lifespan(application, root_path, room)
+        self._application = application
+        self._root_path = root_path
+        self._room = room
+        room.lives.add(self.lifespan)
+        server.watch(self)
 
     def __call__(self, exchange: Exchange) -> None:
-        self.room.start(self._run(exchange), self.room.context.copy())
+        self._room.start(self._run(exchange), self._room.context.copy())
+
+    def server_started(self) -> None:
+        """Start the application before its first request. Called in the loop."""
+        if self.lifespan in self._room.lives and self._room.is_open:
+            self.lifespan.begin()
+
+    def server_stopped(self) -> None:
+        """End the application."""
+        self.lifespan.end()
+
+    def close(self) -> None:
+        """End the application for good."""
+        server.unwatch(self)
+        self._room.lives.discard(self.lifespan)
+        self.lifespan.end()
 
     async def _run(self, exchange: Exchange) -> None:
         try:
+            if not self.lifespan.is_up:
+                await self.lifespan.ready()
             scope = exchange.scope()
-            scope["root_path"] = self.root_path
-            await self.application(scope, exchange.receive, exchange.send)
-            if not exchange.has_started:
-                refuse(exchange, problems.no_answer(exchange))
+            scope["root_path"] = self._root_path
+            scope["state"] = self.lifespan.state.copy()
+            await self._application(scope, exchange.receive, exchange.send)
+            finish(exchange, problems.no_answer(exchange))
         except BaseException as error:
             fail(exchange, error)
             if not isinstance(error, Exception):

@@ -46,6 +46,27 @@ def no_answer(exchange: Exchange) -> Problem:
     )
 
 
+def unaccepted() -> Problem:
+    """Return that a handler did not want a WebSocket."""
+    return Problem(
+        "the handler did not accept the WebSocket",
+        status=403,
+        kind="websocket-refused",
+        title="The WebSocket was refused",
+    )
+
+
+def not_started(failure: str) -> Problem:
+    """Return that an application said that it cannot start."""
+    return Problem(
+        f"the application did not start: {failure}",
+        status=503,
+        kind="application-failed",
+        title="The application did not start",
+        hint="Blender's console shows more; switch the web server off and on to try again",
+    )
+
+
 def cancelled() -> Problem:
     """Return that a handler had no time to answer."""
     return Problem(

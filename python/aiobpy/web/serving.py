@@ -12,17 +12,22 @@ from aiobpy import owners
 from aiobpy.rpc import Problem
 from aiobpy.web import problems
 from aiobpy.web.responses import Stream, pour, send
+from aiobpy.web.websocket import WebSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from aiobpy._native import Exchange
     from aiobpy.web.binding import Binding
+    from aiobpy.web.lifespan import Lifespan
 
     Begin = Callable[[Exchange], object]
 
 _PROBLEM: Final = ("content-type", "application/problem+json")
 _UNAVAILABLE: Final = 503
+_NORMAL: Final = 1000
+_GOING_AWAY: Final = 1001
+_FAILED: Final = 1011
 
 
 def add(begin: Begin) -> int:
@@ -34,7 +39,9 @@ def add(begin: Begin) -> int:
 
 def remove(number: int) -> None:
     """Forget what answers a route. What it is answering goes on."""
-    _handlers.pop(number, None)
+    handler = _handlers.pop(number, None)
+    if (close := getattr(handler, "close", None)) is not None:
+        close()
 
 
 def begin(exchange: Exchange) -> None:
@@ -54,6 +61,25 @@ class Room:
         self.context = contextvars.Context().run(owners.context_for, owner)
         self.tasks: set[asyncio.Task[None]] = set()
         """Held here, because a loop holds its tasks weakly."""
+
+        self.lives: set[Lifespan] = set()
+        """Those of its applications."""
+        self.life_tasks: set[asyncio.Task[None]] = set()
+        self.is_open = False
+        """Whether its site is up."""
+
+    def close(self) -> None:
+        """Cancel what answers the requests under way, and end the applications."""
+        self.is_open = False
+        for task in list(self.tasks):
+            task.cancel()
+        for life in self.lives:
+            life.end()
+
+    async def settled(self) -> None:
+        """Wait until nothing of it goes on."""
+        while going_on := self.tasks | self.life_tasks:
+            await asyncio.wait(going_on)
 
     def start(
         self, coroutine: Coroutine[Any, Any, None], context: contextvars.Context
@@ -96,9 +122,7 @@ class FunctionHandler:
             fail(exchange, error)
             exchange.end()
             return
-        task = self.room.start(going_on, context)
-        if self.cancel_on_disconnect:
-            exchange.on_gone(task.cancel)
+        self._watch(exchange, self.room.start(going_on, context))
 
     def _call(self, exchange: Exchange) -> Any:
         return self.function(**self.binding.arguments(exchange))
@@ -115,6 +139,10 @@ class FunctionHandler:
         finally:
             exchange.end()
 
+    def _watch(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
+        if self.cancel_on_disconnect:
+            exchange.on_gone(task.cancel)
+
     async def _pour(self, exchange: Exchange, stream: Stream) -> None:
         try:
             await pour(exchange, stream)
@@ -124,6 +152,62 @@ class FunctionHandler:
                 raise
         finally:
             exchange.end()
+
+
+class SocketHandler:
+    """Has a coroutine function answer WebSockets."""
+
+    def __init__(self, function: Callable[..., Any], binding: Binding, room: Room) -> None:
+        self.function = function
+        self.binding = binding
+        self.room = room
+
+    def __call__(self, exchange: Exchange) -> None:
+        try:
+            arguments = self.binding.arguments(exchange)
+        except Exception as error:
+            fail(exchange, error)
+            exchange.end()
+            return
+        task = self.room.start(self._answer(exchange, arguments), self.room.context.copy())
+        sockets = [given for given in arguments.values() if isinstance(given, WebSocket)]
+
+        def cancel_unless_told() -> None:
+            # Whoever waits for a message hears of the end by that.
+            if not any(socket.is_receiving for socket in sockets):
+                task.cancel()
+
+        exchange.on_gone(cancel_unless_told)
+
+    async def _answer(self, exchange: Exchange, arguments: dict[str, Any]) -> None:
+        try:
+            await self.function(**arguments)
+            finish(exchange, problems.unaccepted())
+        except BaseException as error:
+            fail(exchange, error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            exchange.end()
+
+
+def finish(exchange: Exchange, unanswered: Problem) -> None:
+    """See to what a handler has left undone when it has ended well.
+
+    Args:
+        exchange: What it has answered.
+        unanswered: What the client is told if it has not.
+    """
+    if not exchange.has_started:
+        refuse(exchange, unanswered)
+    elif exchange.is_websocket:
+        close(exchange, _NORMAL)
+
+
+def close(exchange: Exchange, code: int) -> None:
+    """Close a WebSocket that is open."""
+    if not (exchange.is_gone or exchange.is_complete):
+        exchange.send({"type": "websocket.close", "code": code})
 
 
 def refuse(exchange: Exchange, problem: Problem) -> None:
@@ -137,10 +221,12 @@ def refuse(exchange: Exchange, problem: Problem) -> None:
 
 def fail(exchange: Exchange, error: BaseException) -> None:
     """Tell the client what a handler raised, and the console if it is nothing for the client."""
+    code = _FAILED
     if isinstance(error, Problem):
         refuse(exchange, error)
     elif isinstance(error, asyncio.CancelledError):
         refuse(exchange, problems.cancelled())
+        code = _GOING_AWAY
     elif isinstance(error, OSError) and exchange.is_gone:
         # Nobody is there to be told: clients go when they like.
         return
@@ -149,6 +235,8 @@ def fail(exchange: Exchange, error: BaseException) -> None:
         context = {"message": what, "exception": error}
         asyncio.get_running_loop().call_exception_handler(context)
         refuse(exchange, problems.failed(exchange, error))
+    if exchange.is_websocket:
+        close(exchange, code)
 
 
 _handlers: dict[int, Begin] = {}

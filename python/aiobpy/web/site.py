@@ -13,6 +13,7 @@ from aiobpy.web.binding import Binding
 from aiobpy.web.mounting import Mounted
 from aiobpy.web.request import Request
 from aiobpy.web.routes import Route, Scope, described, result_of
+from aiobpy.web.websocket import WebSocket
 
 if TYPE_CHECKING:
     import os
@@ -71,6 +72,18 @@ class Site:
 
     def __repr__(self) -> str:
         return f"<Site {self.prefix} of {self.owner.name}>"
+
+    @property
+    def failures(self) -> list[str]:
+        """Why applications of it could not start."""
+        return [life.failure for life in self._room.lives if life.failure is not None]
+
+    async def settled(self) -> None:
+        """Wait until no request of it is under way, and its applications have ended.
+
+        For tests: after the web server was stopped.
+        """
+        await self._room.settled()
 
     @property
     def routes(self) -> list[Route]:
@@ -193,6 +206,44 @@ class Site:
             for pattern in patterns
         )
 
+    def websocket(
+        self, pattern: str, *, scope: Scope = "control"
+    ) -> Callable[[_Function], _Function]:
+        """Answer WebSockets by a coroutine function that takes a `web.WebSocket`.
+
+        Its other parameters are as those of `get`. When it returns, the WebSocket is closed. It is
+        cancelled if the client goes while it waits for something else than a message.
+
+        Raises:
+            TypeError: It takes no `WebSocket`, or a parameter has no type.
+            ValueError: The pattern cannot be used, or another function answers it.
+        """
+
+        def register(function: _Function) -> _Function:
+            self._check_is_free("GET", pattern, function)
+            binding = Binding(function, "GET", pattern)
+            if WebSocket not in binding.others.values():
+                msg = f"{function.__qualname__} has no parameter of the type `web.WebSocket`"
+                raise TypeError(msg)
+            number = serving.add(serving.SocketHandler(function, binding, self._room))
+            answer = {"kind": "handler", "handler": number, "takes": "websockets"}
+            summary, description = described(function)
+            route = Route(
+                "websocket",
+                "GET",
+                pattern,
+                function,
+                scope,
+                tuple(binding.parameters),
+                summary=summary,
+                description=description,
+                answer=answer,
+            )
+            self._hang_up([route])
+            return function
+
+        return register
+
     def mount(self, prefix: str, application: Application, *, scope: Scope = "control") -> None:
         """Hang an ASGI application below a prefix of the site.
 
@@ -288,7 +339,7 @@ class Site:
     def _put_up(self) -> None:
         """Serve it until its owner goes."""
         if not self.is_up and _sites.get(self.prefix) is self:
-            self.is_up = True
+            self.is_up = self._room.is_open = True
             self._forget = self.owner.on_release(self._take_down)
             self._put(self._routes)
 
@@ -297,8 +348,7 @@ class Site:
             self.is_up = False
             self._forget()
             server.sites.remove(self.prefix)
-            for task in list(self._room.tasks):
-                task.cancel()
+            self._room.close()
 
 
 _sites: dict[str, Site] = {}

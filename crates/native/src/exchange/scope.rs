@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use aiobpy_server::Head;
-use http::Version;
+use http::{Version, header};
 use percent_encoding::percent_decode_str;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -29,6 +29,7 @@ pub(super) fn of<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyDic
     scope.set_item(intern!(py, "headers"), headers(py, head)?)?;
     scope.set_item(intern!(py, "client"), head.client.map(pair))?;
     scope.set_item(intern!(py, "server"), pair(head.server))?;
+    scope.set_item(intern!(py, "extensions"), extensions(py, head)?)?;
     if head.is_websocket {
         scope.set_item(intern!(py, "subprotocols"), subprotocols(py, head)?)?;
     } else {
@@ -37,8 +38,46 @@ pub(super) fn of<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyDic
     Ok(scope)
 }
 
+fn extensions<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyDict>> {
+    let extensions = PyDict::new(py);
+    let nothing = || PyDict::new(py);
+    if head.is_websocket {
+        extensions.set_item(intern!(py, "websocket.http.response"), nothing())?;
+    } else {
+        extensions.set_item(intern!(py, "http.response.pathsend"), nothing())?;
+        if takes_trailers(head) {
+            extensions.set_item(intern!(py, "http.response.trailers"), nothing())?;
+        }
+    }
+    if head.is_secure {
+        let tls = nothing();
+        // We ask no client for a certificate.
+        tls.set_item(intern!(py, "server_cert"), py.None())?;
+        tls.set_item(intern!(py, "client_cert_chain"), PyTuple::empty(py))?;
+        tls.set_item(intern!(py, "client_cert_name"), py.None())?;
+        tls.set_item(intern!(py, "client_cert_error"), py.None())?;
+        tls.set_item(intern!(py, "tls_version"), py.None())?;
+        tls.set_item(intern!(py, "cipher_suite"), py.None())?;
+        extensions.set_item(intern!(py, "tls"), tls)?;
+    }
+    Ok(extensions)
+}
+
+fn takes_trailers(head: &Head) -> bool {
+    let values = head.headers.get_all(header::TE);
+    let mut values = values.iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(',').any(|coding| coding.trim() == "trailers"))
+}
+
 fn headers<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyList>> {
     let headers = PyList::empty(py);
+    // HTTP/2 has the host in the target.
+    if let Some(authority) = head.uri.authority()
+        && !head.headers.contains_key(header::HOST)
+    {
+        let value = PyBytes::new(py, authority.as_str().as_bytes());
+        headers.append(PyTuple::new(py, [PyBytes::new(py, b"host"), value])?)?;
+    }
     for (name, value) in &head.headers {
         let name = PyBytes::new(py, name.as_str().as_bytes());
         let value = PyBytes::new(py, value.as_bytes());
@@ -48,7 +87,7 @@ fn headers<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyList>> {
 }
 
 fn subprotocols<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyList>> {
-    let values = head.headers.get_all(http::header::SEC_WEBSOCKET_PROTOCOL);
+    let values = head.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
     let values = values.iter().filter_map(|value| value.to_str().ok());
     PyList::new(py, values.flat_map(|value| value.split(',')).map(str::trim))
 }

@@ -1,0 +1,185 @@
+"""A site is its add-on's: it goes with it, and comes back with it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import aiobpy
+from aiobpy import owners, web
+from aiobpy.web import serving
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from tests.web.conftest import Run
+
+
+def test_a_disabled_add_on_takes_its_site_down_and_another_stays(run: Run) -> None:
+    waiting, life = asyncio.Event(), []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            life.append((await receive())["type"])
+            await send({"type": "lifespan.startup.complete"})
+            life.append((await receive())["type"])
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    with aiobpy.owner("cups"):
+        cups = web.site("cups")
+    with aiobpy.owner("saucers"):
+        saucers = web.site("saucers")
+
+    @cups.get("/")
+    @saucers.get("/")
+    def hello() -> str:
+        return "hello"
+
+    @cups.get("/wait")
+    async def wait() -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    @cups.websocket("/socket")
+    async def socket(socket: web.WebSocket) -> None:
+        async for _ in socket:
+            pass
+
+    cups.mount("/app", application)
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        async def under_way() -> int:
+            async with client.get("/a/cups/wait") as response:
+                assert response.headers["retry-after"] == "1"
+                return response.status
+
+        request = asyncio.create_task(under_way())
+        await waiting.wait()
+        async with client.get("/a/cups/app") as response:
+            assert response.status == 200
+        async with client.ws_connect("/a/cups/socket") as live:
+            owners.of("cups").let_go()
+            assert await request == 503
+            assert (await live.receive()).data == 1001
+        await cups.settled()
+        assert life == ["lifespan.startup", "lifespan.shutdown"]
+        for path, status in [("cups", 404), ("cups/app", 404), ("saucers", 200)]:
+            async with client.get(f"/a/{path}") as response:
+                assert response.status == status
+        assert cups not in web.sites()
+
+        owners.of("cups").enabled()
+        for path in ["cups", "cups/app"]:
+            async with client.get(f"/a/{path}") as response:
+                assert response.status == 200
+        assert life == ["lifespan.startup", "lifespan.shutdown", "lifespan.startup"]
+
+    run(main)
+
+
+def test_an_add_on_that_is_loaded_anew_begins_with_an_empty_site(run: Run) -> None:
+    with aiobpy.owner("cups"):
+        before = web.site("cups")
+        before.get("/old")(lambda: None)
+        owners.of("cups").let_go()
+        after = web.site("cups")
+    assert after is not before
+
+    @after.get("/new")
+    def new() -> str:
+        return "new"
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        owners.of("cups").enabled()
+        async with client.get("/a/cups/old") as response:
+            assert response.status == 404
+        async with client.get("/a/cups/new") as response:
+            assert response.status == 200
+
+    run(main)
+
+
+def test_an_add_on_that_has_gone_leaves_its_name_to_others() -> None:
+    with aiobpy.owner("cups"):
+        web.site("shared")
+    with aiobpy.owner("saucers"):
+        with pytest.raises(ValueError, match="that of cups already"):
+            web.site("shared")
+        owners.of("cups").let_go()
+        web.site("shared").close()
+
+
+def test_a_site_that_is_closed_leaves_nothing_behind() -> None:
+    def one() -> None: ...
+
+    site = web.site("brief")
+    before = len(serving._handlers)
+    site.get("/")(one)
+    site.get("/")(one)
+    assert len(serving._handlers) == before + 1
+    site.close()
+    assert len(serving._handlers) == before
+    handler = weakref.ref(one)
+    del one
+    gc.collect()
+    assert handler() is None
+
+
+def test_a_handler_is_cancelled_when_its_client_goes_unless_it_must_not_be(run: Run) -> None:
+    site = web.site("slow")
+    waiting, cancelled, go_on, done = (asyncio.Event() for _ in range(4))
+
+    @site.get("/cancelled")
+    async def is_cancelled() -> None:
+        waiting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    @site.get("/finished", cancel_on_disconnect=False)
+    async def is_finished() -> None:
+        waiting.set()
+        await go_on.wait()
+        done.set()
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        for path in ["cancelled", "finished"]:
+            waiting.clear()
+            request = asyncio.create_task(client.get(f"/a/slow/{path}"))
+            await waiting.wait()
+            request.cancel()
+            await asyncio.wait([request])
+        await cancelled.wait()
+        go_on.set()
+        await done.wait()
+
+    run(main)
+
+
+def test_a_handler_belongs_to_its_add_on_and_runs_in_a_context_of_its_own(run: Run) -> None:
+    seen: list[str] = []
+    with aiobpy.owner("cups"):
+        site = web.site("cups")
+
+    @site.get("/now")
+    def now() -> None:
+        seen.append(owners.current().name)
+
+    @site.get("/later")
+    async def later() -> None:
+        seen.append(owners.current().name)
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        for path in ["now", "later"]:
+            async with client.get(f"/a/cups/{path}") as response:
+                assert response.status == 204
+
+    run(main)
+    assert seen == ["cups", "cups"]
