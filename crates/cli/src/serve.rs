@@ -1,8 +1,9 @@
 //! `aiobpy serve`: a fleet behind a server, until interrupted.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use aiobpy_fleet::{Fleet, FleetConfig, FleetError, WorkerLaunch};
+use aiobpy_fleet::{Fleet, FleetConfig, FleetError, Recycling, WorkerLaunch};
 use aiobpy_server::{Parts, Server, ServerConfig, Token, discovery};
 use clap::Args;
 
@@ -25,6 +26,27 @@ pub(crate) struct Arguments {
     /// Where jobs and pictures are kept; the user's data folder if left out.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Seconds without progress after which a job hangs; its worker is replaced.
+    #[arg(long, default_value_t = 600, value_name = "SECONDS")]
+    hang_limit: u64,
+    /// How many jobs may wait.
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    max_waiting: usize,
+    /// How often a job is started before it is given up.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    attempts: u32,
+    /// Days that jobs which have ended are kept, with their pictures.
+    #[arg(long, default_value_t = 7, value_name = "DAYS")]
+    keep_days: u64,
+    /// A worker makes room for a fresh one after so many jobs.
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    recycle_jobs: u64,
+    /// A worker makes room for a fresh one when it has more MiB in memory.
+    #[arg(long, value_name = "MIB")]
+    recycle_mib: Option<u64>,
+    /// A worker makes room for a fresh one after so many hours.
+    #[arg(long, default_value_t = 24, value_name = "HOURS")]
+    recycle_hours: u64,
     /// A Blender to run the workers, 4.2 or newer; the `bpy` module if left out.
     #[arg(long, value_name = "PATH")]
     blender: Option<PathBuf>,
@@ -108,6 +130,15 @@ fn fleet_config(arguments: Arguments, surroundings: Surroundings) -> Result<Flee
     };
     Ok(FleetConfig {
         workers: arguments.workers,
+        hang_limit: Duration::from_secs(arguments.hang_limit),
+        most_waiting: arguments.max_waiting,
+        attempts: arguments.attempts,
+        keep_ended: Duration::from_hours(24 * arguments.keep_days),
+        recycling: Recycling {
+            jobs: Some(arguments.recycle_jobs),
+            resident_bytes: arguments.recycle_mib.map(|mebibytes| mebibytes << 20),
+            age: Some(Duration::from_hours(arguments.recycle_hours)),
+        },
         ..FleetConfig::new(data, arguments.templates, launch)
     })
 }

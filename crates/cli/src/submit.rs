@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// Of the picture; told by the ending of `--out` if left out.
     #[arg(long)]
     format: Option<Format>,
+    /// Jobs of higher priority come first; -100 to 100.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-100..=100))]
+    priority: i8,
     /// Where the picture goes.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -98,7 +101,10 @@ async fn watch(mut events: Events, terminal: &mut Terminal) -> Result<(), Failur
             Event::JobCancelled { id } => {
                 return Err(Failure::new(format!("somebody cancelled the job {id}")));
             }
-            Event::WorkerReady { .. } | Event::WorkerLost { .. } | Event::Message { .. } => {}
+            Event::WorkerReady { .. }
+            | Event::WorkerRecycled { .. }
+            | Event::WorkerLost { .. }
+            | Event::Message { .. } => {}
         }
     }
     Err(Failure::new("the server ended before the job did")
@@ -124,7 +130,6 @@ fn job_request(arguments: &Arguments) -> Result<JobRequest, Failure> {
         }
     };
     Ok(JobRequest {
-        template: arguments.template.clone(),
         params: arguments.params.iter().cloned().collect::<Map<_, _>>(),
         output: OutputRequest {
             width: arguments.width,
@@ -132,6 +137,8 @@ fn job_request(arguments: &Arguments) -> Result<JobRequest, Failure> {
             samples: arguments.samples,
             format,
         },
+        priority: arguments.priority,
+        ..JobRequest::new(arguments.template.clone())
     })
 }
 

@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use aiobpy_wire::{Artefact, ImageFormat};
 
@@ -50,8 +51,23 @@ impl Artefacts {
     }
 
     pub(crate) fn path(&self, artefact: &Artefact) -> PathBuf {
-        let digits = artefact.hash.get(..2).unwrap_or_default();
-        self.folder.join(digits).join(&artefact.hash)
+        self.place(&artefact.hash)
+    }
+
+    /// Removes a file that nobody names any more, unless it was written since `time`: by a job that
+    /// is about to name it.
+    pub(crate) fn forget(&self, hash: &str, time: SystemTime) -> io::Result<()> {
+        let place = self.place(hash);
+        match fs::metadata(&place).and_then(|found| found.modified()) {
+            Ok(modified) if modified >= time => Ok(()),
+            Ok(_) => fs::remove_file(&place),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn place(&self, hash: &str) -> PathBuf {
+        self.folder.join(hash.get(..2).unwrap_or_default()).join(hash)
     }
 
     fn move_in(&self, file: &Path, place: &Path) -> io::Result<()> {

@@ -1,9 +1,10 @@
 //! What the supervisor lets others read without asking it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aiobpy_wire::{Problem, WorkerDescription, WorkerState};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::templates::Templates;
 
@@ -27,6 +28,29 @@ impl Notice {
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     notice: watch::Sender<Notice>,
+    pace: Mutex<Pace>,
+}
+
+/// How fast jobs are begun.
+#[derive(Debug, Default)]
+struct Pace {
+    last: Option<Instant>,
+    /// Seconds between two beginnings, the later ones counting more; 0 before the second.
+    seconds: f64,
+}
+
+impl Pace {
+    /// What the newest interval counts.
+    const WEIGHT: f64 = 0.2;
+
+    fn note(&mut self, now: Instant) {
+        if let Some(last) = self.last.replace(now) {
+            let seconds = (now - last).as_secs_f64();
+            let is_first = self.seconds == 0.0;
+            self.seconds +=
+                if is_first { seconds } else { Self::WEIGHT * (seconds - self.seconds) };
+        }
+    }
 }
 
 /// Why [`Board::templates`] has none.
@@ -50,6 +74,26 @@ impl Board {
         self.notice.send_modify(|notice| notice.templates = Some(Arc::new(templates)));
     }
 
+    /// A job was begun.
+    pub(crate) fn note_start(&self, now: Instant) {
+        self.pace().note(now);
+    }
+
+    /// After so many seconds one of the jobs that wait has probably begun; at least 1.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "seconds, of which there are no negative ones"
+    )]
+    pub(crate) fn seconds_to_a_place(&self) -> u64 {
+        self.pace().seconds.ceil().max(1.0) as u64
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        // Nothing that can panic runs under the lock.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits for the first worker to be ready, or for all of them to have failed.
     pub(crate) async fn templates(&self) -> Result<Arc<Templates>, NoTemplates> {
         let mut notices = self.notice.subscribe();
@@ -64,5 +108,29 @@ impl Board {
             // The board holds the sender: it cannot be gone.
             let _ = notices.changed().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_pace_is_that_of_the_last_jobs() {
+        let board = Board::default();
+        assert_eq!(board.seconds_to_a_place(), 1);
+        let mut now = Instant::now();
+        for _ in 0..10 {
+            board.note_start(now);
+            now += Duration::from_secs(5);
+        }
+        assert_eq!(board.seconds_to_a_place(), 5);
+        for _ in 0..50 {
+            board.note_start(now);
+            now += Duration::from_millis(100);
+        }
+        assert_eq!(board.seconds_to_a_place(), 1);
     }
 }

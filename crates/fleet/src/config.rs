@@ -17,12 +17,33 @@ pub struct FleetConfig {
     pub silence_limit: Duration,
     /// How long a worker may take to load Blender and the templates.
     pub start_limit: Duration,
+    /// A job that makes no progress for this long hangs, and its worker with it.
+    pub hang_limit: Duration,
     /// How often a job is started before it is given up.
     pub attempts: u32,
+    /// So many workers may crash or hang at a job; then it is kept from the others.
+    pub crashes: u32,
+    /// So many jobs may wait; the next is told to come later.
+    pub most_waiting: usize,
+    /// How long jobs that have ended are kept, with their images.
+    pub keep_ended: Duration,
+    pub recycling: Recycling,
+}
+
+/// When a worker has done its share and makes room for a fresh one: a Blender that renders for days
+/// grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recycling {
+    pub jobs: Option<u64>,
+    /// Bytes of memory, looked at between two jobs.
+    pub resident_bytes: Option<u64>,
+    pub age: Option<Duration>,
 }
 
 impl FleetConfig {
-    /// The usual limits: 15 s of silence, 120 s to start, 3 attempts.
+    /// The usual limits: 15 s of silence, 10 min without progress, 2 min to start, 5 attempts of
+    /// which 2 may crash, 10,000 jobs that wait, 7 days that ended ones are kept, and workers that
+    /// go after a day or 1,000 jobs.
     pub fn new(data_dir: PathBuf, templates: Vec<PathBuf>, launch: WorkerLaunch) -> Self {
         Self {
             data_dir,
@@ -31,7 +52,16 @@ impl FleetConfig {
             launch,
             silence_limit: Duration::from_secs(15),
             start_limit: Duration::from_mins(2),
-            attempts: 3,
+            hang_limit: Duration::from_mins(10),
+            attempts: 5,
+            crashes: 2,
+            most_waiting: 10_000,
+            keep_ended: Duration::from_hours(7 * 24),
+            recycling: Recycling {
+                jobs: Some(1000),
+                resident_bytes: None,
+                age: Some(Duration::from_hours(24)),
+            },
         }
     }
 }

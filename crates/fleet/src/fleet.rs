@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::artefacts::Artefacts;
 use crate::board::{Board, NoTemplates};
-use crate::engine::{Cancelled, Engine, EngineError};
+use crate::engine::{Cancelled, Engine, EngineError, Place, Submitted, Terms};
 use crate::queue::Queue;
 use crate::slot::Slot;
 use crate::supervisor::{Order, Supervisor};
@@ -37,6 +37,7 @@ struct Inner {
     board: Arc<Board>,
     desk: mpsc::UnboundedSender<Order>,
     tasks: TaskTracker,
+    most_waiting: usize,
     /// Held as long as the data folder is ours.
     lock: File,
 }
@@ -54,6 +55,7 @@ impl Fleet {
             .await
             .map_err(|cause| FleetError::ReadQueue { cause: cause.to_string() })?;
 
+        let most_waiting = config.most_waiting;
         let (desk, orders) = mpsc::unbounded_channel();
         let (board, tasks) = (Arc::new(Board::default()), TaskTracker::new());
         let now = clock::instant();
@@ -69,9 +71,10 @@ impl Fleet {
             config,
             started: 0,
             stopping: false,
+            clean_at: now,
         };
         tasks.spawn(supervisor.run());
-        let inner = Inner { queue, artefacts, board, desk, tasks, lock };
+        let inner = Inner { queue, artefacts, board, desk, tasks, most_waiting, lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -89,13 +92,20 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// 422 where the request does not fit a template, 500 where the template is broken, 503 where no
+    /// 422 where the request does not fit a template, 429 where too many jobs wait, 500 where the template is broken, 503 where no
     /// worker could be started or the queue cannot be written.
     pub async fn submit(&self, request: JobRequest) -> Result<Job, Problem> {
-        self.loaded_templates().await?.check(&request)?;
-        let job = self.inner.queue.submit(request).await.map_err(|e| problems::queue_failed(&e))?;
-        self.order(Order::Submitted { id: job.id, template: job.request.template.clone() });
-        Ok(job)
+        self.take_on(request, None).await
+    }
+
+    /// As [`Fleet::submit`], of a request that has a name: sent again, as after a lost answer, it gets
+    /// the same job.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::submit`], and 422 where the name is that of another request.
+    pub async fn submit_once(&self, request: JobRequest, key: String) -> Result<Job, Problem> {
+        self.take_on(request, Some(key)).await
     }
 
     pub async fn job(&self, id: JobId) -> Option<Job> {
@@ -167,6 +177,25 @@ impl Fleet {
     /// [`Fleet::events_since`].
     pub fn subscribe(&self) -> broadcast::Receiver<EventRecord> {
         self.inner.queue.subscribe()
+    }
+
+    async fn take_on(&self, request: JobRequest, key: Option<String>) -> Result<Job, Problem> {
+        self.loaded_templates().await?.check(&request)?;
+        let terms = Terms { most_waiting: self.inner.most_waiting, key };
+        let submitted = self.inner.queue.submit(request, terms).await;
+        match submitted.map_err(|error| problems::queue_failed(&error))? {
+            Submitted::Taken(job) => {
+                let template = job.request.template.clone();
+                self.order(Order::Submitted { place: Place::of(&job), template });
+                Ok(job)
+            }
+            Submitted::Known(job) => Ok(job),
+            Submitted::KeyOfAnother(id) => Err(problems::key_of_another(id)),
+            Submitted::Full => {
+                let retry_after = self.inner.board.seconds_to_a_place();
+                Err(problems::queue_full(self.inner.most_waiting, retry_after))
+            }
+        }
     }
 
     async fn loaded_templates(&self) -> Result<Arc<Templates>, Problem> {
@@ -250,7 +279,7 @@ fn empty(folder: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-async fn take_back_jobs(queue: &Queue) -> Result<Vec<(JobId, String)>, EngineError> {
+async fn take_back_jobs(queue: &Queue) -> Result<Vec<(Place, String)>, EngineError> {
     queue.take_back_all(problems::server_stopped()).await?;
     queue.waiting().await
 }

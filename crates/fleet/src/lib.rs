@@ -17,6 +17,7 @@ mod fleet;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod last_lines;
+mod lifetime;
 mod problems;
 mod queue;
 mod scheduler;
@@ -29,7 +30,7 @@ mod worker_end;
 mod worker_link;
 mod worker_process;
 
-pub use config::{FleetConfig, WorkerLaunch};
+pub use config::{FleetConfig, Recycling, WorkerLaunch};
 pub use error::FleetError;
 pub use fleet::Fleet;
 pub use worker_end::WorkerEnd;

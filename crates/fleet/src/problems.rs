@@ -39,6 +39,60 @@ pub(crate) fn invalid_request(errors: Vec<FieldProblem>) -> Problem {
     problem
 }
 
+pub(crate) fn queue_full(most_waiting: usize, retry_after: u64) -> Problem {
+    Problem::new(
+        429,
+        "queue-full",
+        "The queue is full",
+        format!("{most_waiting} jobs wait already, which is as many as may"),
+    )
+    .with_hint("send it again later; `Retry-After` says when one has probably begun")
+    .with_retry_after(retry_after)
+}
+
+pub(crate) fn key_of_another(id: JobId) -> Problem {
+    Problem::new(
+        422,
+        "idempotency-key-reused",
+        "The key names another request",
+        format!("the Idempotency-Key is that of the job `{id}`, which was asked for otherwise"),
+    )
+    .with_hint("make a new key for each request; use one again only to repeat the same request")
+}
+
+/// Quarantine: it would only take more workers down.
+pub(crate) fn poison(last: &Problem, crashes: u32) -> Problem {
+    let mut problem = Problem::new(
+        500,
+        "poison-job",
+        "The job takes workers down",
+        format!("{crashes} workers have crashed or hung at the job; the last: {}", last.detail),
+    )
+    .with_hint("the crash text is what Blender printed last; mend the template or its parameters");
+    problem.crash_text.clone_from(&last.crash_text);
+    problem
+}
+
+pub(crate) fn worker_hung(seconds: u64) -> Problem {
+    Problem::new(
+        500,
+        "worker-hung",
+        "The worker hung",
+        format!("the job made no progress for {seconds} s"),
+    )
+    .with_hint("if its frames take longer, raise `--hang-limit`")
+}
+
+pub(crate) fn job_too_long(seconds: u32) -> Problem {
+    Problem::new(
+        504,
+        "job-too-long",
+        "The job took too long",
+        format!("the attempt took longer than the {seconds} s that the job was given"),
+    )
+    .with_hint("ask for less, or set a larger `timeout_seconds`")
+}
+
 pub(crate) fn no_such_job(id: JobId) -> Problem {
     Problem::new(404, "unknown-job", "No such job", format!("there is no job `{id}`"))
         .with_hint("`GET /api/v1/jobs` lists the newest jobs")

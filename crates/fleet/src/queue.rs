@@ -6,12 +6,16 @@
 use std::path::Path;
 
 use aiobpy_wire::{Artefact, Event, EventRecord, Job, JobId, JobRequest, Problem, WorkerId};
+use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{broadcast, oneshot};
 use tracing::instrument;
 
 use crate::clock;
-use crate::engine::{Attempt, Cancelled, Engine, EngineError, GivenBack, Report};
+use crate::engine::{
+    Attempt, Blame, Cancelled, Engine, EngineError, GivenBack, Patience, Place, Report, Submitted,
+    Terms,
+};
 use crate::error::FleetError;
 
 mod ledger;
@@ -105,8 +109,8 @@ impl Queue {
 
 impl Engine for Queue {
     #[instrument(name = "queue", skip_all)]
-    async fn submit(&self, request: JobRequest) -> Result<Job, EngineError> {
-        self.change(move |ledger| ledger.submit(request)).await
+    async fn submit(&self, request: JobRequest, terms: Terms) -> Result<Submitted, EngineError> {
+        self.change(move |ledger| ledger.submit(request, &terms)).await
     }
 
     #[instrument(name = "queue", skip_all, fields(job = %id))]
@@ -133,9 +137,10 @@ impl Engine for Queue {
         &self,
         attempt: Attempt,
         problem: Problem,
-        attempts: u32,
+        blame: Blame,
+        patience: Patience,
     ) -> Result<GivenBack, EngineError> {
-        self.change(move |ledger| ledger.give_back(attempt, problem, attempts)).await
+        self.change(move |ledger| ledger.give_back(attempt, problem, blame, patience)).await
     }
 
     #[instrument(name = "queue", skip_all, fields(job = %id))]
@@ -147,8 +152,12 @@ impl Engine for Queue {
         self.change(move |ledger| ledger.take_back_all(&problem)).await
     }
 
-    async fn waiting(&self) -> Result<Vec<(JobId, String)>, EngineError> {
+    async fn waiting(&self) -> Result<Vec<(Place, String)>, EngineError> {
         self.ask(rows::waiting).await
+    }
+
+    async fn forget_before(&self, time: Timestamp) -> Result<Vec<String>, EngineError> {
+        self.change(move |ledger| ledger.forget_before(time)).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>, EngineError> {
@@ -181,10 +190,21 @@ fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.execute_batch(include_str!("queue/schema.sql"))?;
+    bring_up_to_date(&connection)?;
     let forgotten = clock::timestamp() - EVENTS_KEPT;
     rows::delete_events_before(&connection, &forgotten.to_string())?;
     Ok(connection)
+}
+
+/// Gives a queue that an earlier version has made what it lacks.
+fn bring_up_to_date(connection: &Connection) -> rusqlite::Result<()> {
+    const VERSION: i64 = 1;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 && connection.table_exists(None, "job")? {
+        connection.execute_batch(include_str!("queue/columns.sql"))?;
+    }
+    connection.execute_batch(include_str!("queue/schema.sql"))?;
+    connection.pragma_update(None, "user_version", VERSION)
 }
 
 fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use aiobpy_wire::{JobId, WorkerId};
+use aiobpy_wire::WorkerId;
+
+use crate::engine::Place;
 
 /// A worker with nothing to do, and the template whose scene it has open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,37 +17,37 @@ pub(crate) struct IdleWorker {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Assignment {
-    pub(crate) job: JobId,
+    pub(crate) place: Place,
     pub(crate) worker: WorkerId,
 }
 
-/// Pairs the oldest jobs with workers, as many as there are workers.
+/// Pairs the first jobs of the line with workers, as many as there are workers.
 ///
-/// No job overtakes an older one. Each prefers a worker that has its scene open, then one that has
+/// No job overtakes one that stands before it. Each prefers a worker that has its scene open, then one that has
 /// none open, then one whose scene no other of these jobs wants: loading a scene costs seconds.
 #[tracing::instrument(name = "scheduler", skip_all, fields(waiting = waiting.len()))]
-pub(crate) fn assign(waiting: &BTreeMap<JobId, String>, workers: &[IdleWorker]) -> Vec<Assignment> {
+pub(crate) fn assign(waiting: &BTreeMap<Place, String>, workers: &[IdleWorker]) -> Vec<Assignment> {
     let jobs: Vec<_> = waiting.iter().take(workers.len()).collect();
     let wanted: Vec<&str> = jobs.iter().map(|(_, template)| template.as_str()).collect();
     let mut idle: Vec<&IdleWorker> = workers.iter().collect();
     let mut assignments = pair_warm(&jobs, &mut idle);
-    for (job, _) in jobs {
-        if assignments.iter().any(|assignment| assignment.job == *job) {
+    for (place, _) in jobs {
+        if assignments.iter().any(|assignment| assignment.place == *place) {
             continue;
         }
         let Some(worker) = take_least_useful(&mut idle, &wanted) else { break };
-        assignments.push(Assignment { job: *job, worker: worker.id.clone() });
+        assignments.push(Assignment { place: *place, worker: worker.id.clone() });
     }
     assignments
 }
 
-fn pair_warm(jobs: &[(&JobId, &String)], idle: &mut Vec<&IdleWorker>) -> Vec<Assignment> {
+fn pair_warm(jobs: &[(&Place, &String)], idle: &mut Vec<&IdleWorker>) -> Vec<Assignment> {
     let mut assignments = Vec::new();
-    for (job, template) in jobs {
+    for (place, template) in jobs {
         let warm = idle.iter().position(|worker| worker.template.as_ref() == Some(template));
-        if let Some(place) = warm {
-            let worker = idle.remove(place);
-            assignments.push(Assignment { job: **job, worker: worker.id.clone() });
+        if let Some(index) = warm {
+            let worker = idle.remove(index);
+            assignments.push(Assignment { place: **place, worker: worker.id.clone() });
         }
     }
     assignments
@@ -55,28 +57,35 @@ fn take_least_useful<'a>(
     idle: &mut Vec<&'a IdleWorker>,
     wanted: &[&str],
 ) -> Option<&'a IdleWorker> {
-    let place = (0..idle.len()).min_by_key(|&place| match &idle[place].template {
+    let index = (0..idle.len()).min_by_key(|&index| match &idle[index].template {
         None => 0,
         Some(template) if !wanted.contains(&template.as_str()) => 1,
         Some(_) => 2,
     })?;
-    Some(idle.remove(place))
+    Some(idle.remove(index))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Reverse;
     use std::collections::BTreeSet;
+
+    use aiobpy_wire::JobId;
 
     use proptest::prelude::*;
     use uuid::Uuid;
 
     use super::*;
 
-    fn job(age: u128) -> JobId {
-        JobId::new(Uuid::from_u128(age))
+    fn place(priority: i8, age: u128) -> Place {
+        Place { priority: Reverse(priority), id: JobId::new(Uuid::from_u128(age)) }
     }
 
-    fn waiting(templates: &[&str]) -> BTreeMap<JobId, String> {
+    fn job(age: u128) -> Place {
+        place(0, age)
+    }
+
+    fn waiting(templates: &[&str]) -> BTreeMap<Place, String> {
         (0..).map(job).zip(templates.iter().map(ToString::to_string)).collect()
     }
 
@@ -84,8 +93,8 @@ mod tests {
         IdleWorker { id: WorkerId(name.into()), template: template.map(Into::into) }
     }
 
-    fn pairs(assignments: &[Assignment]) -> BTreeSet<(JobId, &str)> {
-        assignments.iter().map(|pair| (pair.job, pair.worker.0.as_str())).collect()
+    fn pairs(assignments: &[Assignment]) -> BTreeSet<(Place, &str)> {
+        assignments.iter().map(|pair| (pair.place, pair.worker.0.as_str())).collect()
     }
 
     #[test]
@@ -120,6 +129,15 @@ mod tests {
         assert_eq!(pairs(&assignments), [(job(0), "a")].into());
     }
 
+    #[test]
+    fn a_job_of_higher_priority_comes_before_older_ones() {
+        let mut waiting = waiting(&["mug", "mug"]);
+        waiting.insert(place(1, 7), "lamp".into());
+        waiting.insert(place(-1, 0), "mug".into());
+        let assignments = assign(&waiting, &[worker("a", Some("mug"))]);
+        assert_eq!(pairs(&assignments), [(place(1, 7), "a")].into());
+    }
+
     fn any_template() -> impl Strategy<Value = String> {
         prop::sample::select(vec!["chair", "lamp", "mug"]).prop_map(Into::into)
     }
@@ -138,7 +156,7 @@ mod tests {
                 .collect();
             let assignments = assign(&waiting, &workers);
 
-            let jobs: BTreeSet<_> = assignments.iter().map(|pair| pair.job).collect();
+            let jobs: BTreeSet<_> = assignments.iter().map(|pair| pair.place).collect();
             let busy: BTreeSet<_> = assignments.iter().map(|pair| &pair.worker).collect();
             let expected: BTreeSet<_> = waiting.keys().take(workers.len()).copied().collect();
             prop_assert_eq!(&jobs, &expected);
@@ -160,7 +178,7 @@ mod tests {
                 .iter()
                 .filter(|pair| {
                     let worker = workers.iter().find(|worker| worker.id == pair.worker);
-                    worker.and_then(|worker| worker.template.as_ref()) == waiting.get(&pair.job)
+                    worker.and_then(|worker| worker.template.as_ref()) == waiting.get(&pair.place)
                 })
                 .count();
             let possible: usize = ["chair", "lamp", "mug"]

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::config::FleetConfig;
 use crate::engine::Attempt;
+use crate::lifetime::Lifetime;
 use crate::worker::Worker;
 use crate::worker_link::WorkerLink;
 use crate::worker_process::{Ended, WorkerProcess};
@@ -51,6 +52,9 @@ pub(crate) struct Occupant {
     pub(crate) ended: Option<Ended>,
     /// Whether it is killed because its job was cancelled.
     pub(crate) blameless: bool,
+    /// Whether it has done its share.
+    pub(crate) is_spent: bool,
+    pub(crate) lifetime: Lifetime,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +62,11 @@ pub(crate) struct ImageUnderWay {
     pub(crate) attempt: Attempt,
     pub(crate) path: PathBuf,
     pub(crate) format: ImageFormat,
+    pub(crate) priority: i8,
+    /// When the job last got on.
+    pub(crate) progressed: Instant,
+    /// When the attempt has taken too long.
+    pub(crate) due: Option<Instant>,
 }
 
 impl Slot {
@@ -137,7 +146,13 @@ impl Occupant {
         let silence = self.heard.map(|heard| heard + config.silence_limit);
         match self.worker {
             Worker::Starting => Some(silence.map_or(start, |silence| silence.min(start))),
-            Worker::Warm | Worker::Busy(_) => silence,
+            Worker::Warm => silence,
+            Worker::Busy(_) => {
+                let image = self.image.as_ref();
+                let hung = image.map(|image| image.progressed + config.hang_limit);
+                let due = image.and_then(|image| image.due);
+                [silence, hung, due].into_iter().flatten().min()
+            }
             Worker::Ending(_) | Worker::Gone => None,
         }
     }
@@ -149,9 +164,15 @@ impl Occupant {
         }
     }
 
+    /// The attempt that has had its time, if it has.
+    pub(crate) fn is_overdue(&self, now: Instant) -> Option<Attempt> {
+        let image = self.image.as_ref()?;
+        image.due.filter(|due| *due <= now).map(|_| image.attempt)
+    }
+
     /// Whether it was more than a process that starts and dies.
     fn is_proven(&self) -> bool {
-        self.jobs_done > 0 || self.blameless
+        self.jobs_done > 0 || self.blameless || self.is_spent
     }
 
     fn is_unusable(&self) -> bool {

@@ -2,8 +2,11 @@
 //!
 //! **Invariant:** one task owns all of this. Everything that happens comes in as an [`Order`].
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use aiobpy_wire::{
     Event, FromWorker, ImageFormat, Job, JobId, ToWorker, WorkerDescription, WorkerId,
@@ -16,7 +19,8 @@ use crate::artefacts::Artefacts;
 use crate::board::Board;
 use crate::clock;
 use crate::config::FleetConfig;
-use crate::engine::{Attempt, Engine, EngineError, GivenBack};
+use crate::engine::{Attempt, Blame, Engine, EngineError, GivenBack, Patience, Place};
+use crate::lifetime;
 use crate::problems;
 use crate::scheduler::{self, Assignment, IdleWorker};
 use crate::slot::{ImageUnderWay, Occupant, Slot};
@@ -28,10 +32,13 @@ use crate::worker_process::Ended;
 mod end;
 mod start;
 
+/// Between two looks for what ended long ago.
+const CLEAN_EVERY: Duration = Duration::from_hours(1);
+
 /// What the supervisor is told.
 #[derive(Debug)]
 pub(crate) enum Order {
-    Submitted { id: JobId, template: String },
+    Submitted { place: Place, template: String },
     Cancelled(JobId),
     Said { worker: WorkerId, message: FromWorker },
     LinkEnded { worker: WorkerId, end: LinkEnd },
@@ -48,12 +55,14 @@ pub(crate) struct Supervisor<E> {
     /// Where the tasks that serve a worker report.
     pub(crate) desk: mpsc::UnboundedSender<Order>,
     pub(crate) tasks: TaskTracker,
-    /// The jobs that wait and their templates, oldest first.
-    pub(crate) waiting: BTreeMap<JobId, String>,
+    /// The jobs that wait and their templates, in the order in which they come.
+    pub(crate) waiting: BTreeMap<Place, String>,
     pub(crate) slots: Vec<Slot>,
     /// Workers started so far.
     pub(crate) started: u64,
     pub(crate) stopping: bool,
+    /// When jobs that ended long ago are looked for.
+    pub(crate) clean_at: Instant,
 }
 
 impl<E: Engine> Supervisor<E> {
@@ -63,6 +72,7 @@ impl<E: Engine> Supervisor<E> {
             self.fill_slots();
             self.assign().await;
             self.board.show_workers(self.describe());
+            self.clean_if_due();
             let deadline = self.next_deadline();
             let order = tokio::select! {
                 order = self.orders.recv() => order,
@@ -82,7 +92,7 @@ impl<E: Engine> Supervisor<E> {
 
     async fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Submitted { id, template } => drop(self.waiting.insert(id, template)),
+            Order::Submitted { place, template } => drop(self.waiting.insert(place, template)),
             Order::Cancelled(id) => self.job_was_cancelled(id).await,
             Order::Said { worker, message } => self.heard(&worker, message).await,
             Order::LinkEnded { worker, end } => self.link_ended(&worker, end).await,
@@ -101,9 +111,11 @@ impl<E: Engine> Supervisor<E> {
         }
     }
 
-    #[tracing::instrument(name = "supervisor", skip_all, fields(job = %job, worker = %worker))]
-    async fn give(&mut self, Assignment { job, worker }: Assignment) {
-        self.waiting.remove(&job);
+    #[tracing::instrument(name = "supervisor", skip_all, fields(job = %place.id, worker = %worker))]
+    async fn give(&mut self, Assignment { place, worker }: Assignment) {
+        self.waiting.remove(&place);
+        self.board.note_start(clock::instant());
+        let job = place.id;
         match self.engine.start(job, worker.clone()).await {
             Ok(Some(job)) => self.send_start(&worker, job).await,
             // It was cancelled while it waited.
@@ -117,7 +129,16 @@ impl<E: Engine> Supervisor<E> {
         let Some(occupant) = self.occupant(worker) else { return };
         let format = job.request.output.format;
         let path = occupant.folder.join(format!("{}-{}.{}", job.id, job.attempt, suffix(format)));
-        occupant.image = Some(ImageUnderWay { attempt, path: path.clone(), format });
+        let now = clock::instant();
+        let limit = job.request.timeout_seconds;
+        occupant.image = Some(ImageUnderWay {
+            attempt,
+            path: path.clone(),
+            format,
+            priority: job.request.priority,
+            progressed: now,
+            due: limit.map(|seconds| now + Duration::from_secs(seconds.into())),
+        });
         occupant.template = Some(job.request.template.clone());
         occupant.link.send(ToWorker::Start {
             id: job.id,
@@ -131,7 +152,7 @@ impl<E: Engine> Supervisor<E> {
     }
 
     async fn job_was_cancelled(&mut self, id: JobId) {
-        self.waiting.remove(&id);
+        self.waiting.retain(|place, _| place.id != id);
         let Some(occupant) = self.occupants_mut().find(|occupant| occupant.is_at(id)) else {
             return;
         };
@@ -153,6 +174,9 @@ impl<E: Engine> Supervisor<E> {
             FromWorker::Progressed { id, attempt, progress, message } => {
                 let attempt = Attempt { job: id, number: attempt };
                 if occupant.worker == Worker::Busy(attempt) {
+                    if let Some(image) = &mut occupant.image {
+                        image.progressed = clock::instant();
+                    }
                     self.engine.progress(attempt, progress, message);
                 }
             }
@@ -179,6 +203,10 @@ impl<E: Engine> Supervisor<E> {
         occupant.worker = next;
         for effect in effects {
             self.apply(worker, effect).await;
+        }
+        if next == Worker::Warm {
+            // Not a loop: what is spent is warm no more.
+            Box::pin(self.recycle_if_spent(worker)).await;
         }
     }
 
@@ -207,6 +235,7 @@ impl<E: Engine> Supervisor<E> {
         };
         let engine = self.engine.clone();
         let artefacts = self.artefacts.clone();
+        let image = out_of_folder(image, &self.config.work_dir());
         self.tasks.spawn(async move { keep_image(&*engine, artefacts, image).await });
     }
 
@@ -221,25 +250,52 @@ impl<E: Engine> Supervisor<E> {
     }
 
     async fn give_back(&mut self, worker: &WorkerId, attempt: Attempt) {
-        let (problem, attempts) = if self.stopping {
-            (problems::server_stopped(), u32::MAX)
+        let patience = Patience { attempts: self.config.attempts, crashes: self.config.crashes };
+        let is_stopping = self.stopping;
+        let Some(occupant) = self.occupant(worker) else { return };
+        let (problem, blame) = if is_stopping {
+            (problems::server_stopped(), Blame::Nobody)
         } else {
-            let Some(occupant) = self.occupant(worker) else { return };
-            (end::why_it_ended(occupant), self.config.attempts)
+            (end::why_it_ended(occupant), end::who_is_to_blame(occupant))
         };
-        let template = self.occupant(worker).and_then(|occupant| occupant.template.clone());
-        match self.engine.give_back(attempt, problem, attempts).await {
-            Ok(GivenBack::Queued) => {
-                self.waiting.insert(attempt.job, template.unwrap_or_default());
-            }
+        let template = occupant.template.clone().unwrap_or_default();
+        let priority = occupant.image.as_ref().map_or(0, |image| image.priority);
+        let place = Place { priority: Reverse(priority), id: attempt.job };
+        match self.engine.give_back(attempt, problem, blame, patience).await {
+            Ok(GivenBack::Queued) => drop(self.waiting.insert(place, template)),
             Ok(GivenBack::Failed | GivenBack::Refused) => {}
             Err(error) => note_failure(attempt.job, &error),
         }
     }
 
+    /// Lets a worker go that has done its share, now that it has nothing to do.
+    async fn recycle_if_spent(&mut self, worker: &WorkerId) {
+        let Some(occupant) = self.occupant(worker) else { return };
+        let pid = occupant.process.pid();
+        let resident_bytes = || lifetime::resident_bytes(pid);
+        let over = occupant.lifetime.is_over(occupant.jobs_done, clock::instant(), resident_bytes);
+        let Some(reason) = over else { return };
+        occupant.is_spent = true;
+        tracing::info!(%worker, reason, "the worker is spent");
+        self.engine.tell(Event::WorkerRecycled { worker: worker.clone(), reason });
+        self.happened(worker, Happened::IsSpent).await;
+    }
+
     fn kill(&mut self, worker: &WorkerId) {
         let Some(occupant) = self.occupant(worker) else { return };
         occupant.process.kill();
+    }
+
+    /// Forgets what ended long ago, beside all else.
+    fn clean_if_due(&mut self) {
+        if clock::instant() < self.clean_at {
+            return;
+        }
+        self.clean_at = clock::instant() + CLEAN_EVERY;
+        let engine = self.engine.clone();
+        let artefacts = self.artefacts.clone();
+        let kept = self.config.keep_ended;
+        self.tasks.spawn(async move { forget_old(&*engine, artefacts, kept).await });
     }
 
     fn idle_workers(&self) -> Vec<IdleWorker> {
@@ -257,7 +313,7 @@ impl<E: Engine> Supervisor<E> {
 
     fn next_deadline(&self) -> Instant {
         let deadlines = self.slots.iter().filter_map(|slot| slot.deadline(&self.config));
-        deadlines.min().unwrap_or_else(|| clock::instant() + self.config.silence_limit)
+        deadlines.min().map_or(self.clean_at, |deadline| deadline.min(self.clean_at))
     }
 
     fn occupants(&self) -> impl Iterator<Item = &Occupant> {
@@ -277,8 +333,19 @@ impl<E: Engine> Supervisor<E> {
     }
 }
 
+/// Moves a finished image where it outlives its worker, whose folder goes with it.
+fn out_of_folder(image: ImageUnderWay, work_dir: &Path) -> ImageUnderWay {
+    let Some(name) = image.path.file_name() else { return image };
+    let path = work_dir.join(name);
+    match std::fs::rename(&image.path, &path) {
+        Ok(()) => ImageUnderWay { path, ..image },
+        // There is none: that is told when it is to be kept.
+        Err(_) => image,
+    }
+}
+
 async fn keep_image(engine: &impl Engine, artefacts: Artefacts, image: ImageUnderWay) {
-    let ImageUnderWay { attempt, path, format } = image;
+    let ImageUnderWay { attempt, path, format, .. } = image;
     let span = tracing::Span::current();
     let kept = tokio::task::spawn_blocking(move || span.in_scope(|| artefacts.keep(&path, format)));
     let reported = match kept.await {
@@ -289,6 +356,26 @@ async fn keep_image(engine: &impl Engine, artefacts: Artefacts, image: ImageUnde
     if let Err(error) = reported {
         note_failure(attempt.job, &error);
     }
+}
+
+async fn forget_old(engine: &impl Engine, artefacts: Artefacts, kept: Duration) {
+    let time = SystemTime::now() - kept;
+    let Ok(at) = jiff::Timestamp::try_from(time) else { return };
+    let hashes = match engine.forget_before(at).await {
+        Ok(hashes) => hashes,
+        Err(error) => {
+            tracing::warn!(%error, "could not forget jobs that ended long ago");
+            return;
+        }
+    };
+    let removing = tokio::task::spawn_blocking(move || {
+        for hash in hashes {
+            if let Err(error) = artefacts.forget(&hash, time) {
+                tracing::warn!(%error, hash, "could not remove an image that nobody needs");
+            }
+        }
+    });
+    let _panicked = removing.await;
 }
 
 /// What a failed attempt has left behind, if anything.

@@ -30,6 +30,8 @@ pub(crate) enum Happened {
     /// Its end of the link closed, it sent what makes no sense, or it sent nothing for too long.
     WentSilent,
     JobCancelled(JobId),
+    /// It has done its share.
+    IsSpent,
     Exited,
 }
 
@@ -57,8 +59,8 @@ impl Worker {
     pub(crate) fn after(self, happened: Happened) -> (Self, Vec<Effect>) {
         use Effect::{Announce, Fail, GiveBack, Keep, Kill, Replace};
         use Happened::{
-            Exited, JobCancelled, SaidFailed, SaidFinished, SaidReady, SaidUnusable, WasGiven,
-            WentSilent,
+            Exited, IsSpent, JobCancelled, SaidFailed, SaidFinished, SaidReady, SaidUnusable,
+            WasGiven, WentSilent,
         };
         match (self, happened) {
             (Self::Starting, SaidReady) => (Self::Warm, vec![Announce]),
@@ -76,6 +78,9 @@ impl Worker {
             (Self::Ending(Some(at)), JobCancelled(job)) if at.job == job => {
                 (Self::Ending(None), vec![])
             }
+
+            // Between two jobs: none is lost by it.
+            (Self::Warm, IsSpent) => (Self::Ending(None), vec![Kill]),
 
             (Self::Starting | Self::Warm, WentSilent | SaidUnusable) => {
                 (Self::Ending(None), vec![Kill])
@@ -98,7 +103,7 @@ impl Worker {
             (
                 _,
                 SaidReady | SaidUnusable | SaidFinished(_) | SaidFailed(_) | WentSilent
-                | JobCancelled(_) | Exited,
+                | JobCancelled(_) | IsSpent | Exited,
             ) => (self, vec![]),
         }
     }
@@ -179,6 +184,7 @@ mod tests {
             2 => any_attempt().prop_map(Happened::SaidFailed),
             1 => Just(Happened::WentSilent),
             1 => any_attempt().prop_map(|attempt| Happened::JobCancelled(attempt.job)),
+            1 => Just(Happened::IsSpent),
             1 => Just(Happened::Exited),
         ]
     }

@@ -34,6 +34,8 @@ pub(crate) struct Running {
 #[derive(Clone, Debug)]
 pub(crate) struct Ended {
     pub(crate) how: String,
+    /// Whether something outside killed it, and not what it was at.
+    pub(crate) was_killed: bool,
     pub(crate) last_lines: String,
 }
 
@@ -84,8 +86,9 @@ impl Running {
             }
             status
         };
+        let was_killed = status.as_ref().is_ok_and(|status| was_killed(*status));
         let how = status.map_or_else(|error| error.to_string(), describe);
-        Ended { how, last_lines: last_lines.text() }
+        Ended { how, was_killed, last_lines: last_lines.text() }
     }
 }
 
@@ -117,6 +120,11 @@ fn command(launch: &WorkerLaunch) -> Command {
 #[expect(clippy::disallowed_methods, reason = "this is the one door")]
 fn new_command(program: &Path) -> Command {
     Command::new(program)
+}
+
+/// By SIGKILL or SIGTERM: an operator, or a system that is out of memory.
+fn was_killed(status: ExitStatus) -> bool {
+    matches!(signal_of(status), Some(9 | 15))
 }
 
 fn describe(status: ExitStatus) -> String {

@@ -125,14 +125,135 @@ async fn a_worker_that_dies_within_a_job_is_replaced_and_the_job_ends_once() {
 
 #[tokio::test]
 async fn a_job_that_kills_every_worker_fails_with_the_crash_text() {
-    let running = running(|_, _| {}).await;
+    let running = running(|config, _| config.attempts = 3).await;
     let job = running.run(json!({"do": "die", "attempts": 99})).await;
-    assert_eq!((job.state, job.attempt), (JobState::Failed, 3));
+    assert_eq!((job.state, job.attempt, job.crashes), (JobState::Failed, 3, 0));
     let problem = job.problem.unwrap();
     assert_eq!(problem.kind, "worker-lost");
     assert!(problem.crash_text.unwrap().ends_with("about to die"));
     assert_eq!(running.run(json!({})).await.state, JobState::Finished);
     running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_at_which_two_workers_crash_is_given_to_no_third() {
+    let running = running(|_, _| {}).await;
+    let job = running.run(json!({"do": "crash", "attempts": 99})).await;
+    assert_eq!((job.state, job.attempt, job.crashes), (JobState::Failed, 2, 2));
+    let problem = job.problem.unwrap();
+    assert_eq!(problem.kind, "poison-job");
+    assert!(problem.detail.ends_with("signal 11 (segmentation fault)"), "{problem}");
+    assert!(problem.crash_text.unwrap().ends_with("about to crash"));
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_lives_but_does_not_get_on_is_replaced() {
+    let running = running(|config, _| config.hang_limit = Duration::from_millis(300)).await;
+    let job = running.run(json!({"do": "dawdle"})).await;
+    assert_eq!((job.state, job.attempt, job.crashes), (JobState::Finished, 2, 1));
+    let lost = running.event(|event| matches!(event, Event::WorkerLost { .. })).await;
+    let Event::WorkerLost { problem, .. } = lost else { unreachable!() };
+    assert_eq!(problem.kind, "worker-hung");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_takes_longer_than_it_may_fails_and_the_next_one_runs() {
+    let running = running(|_, _| {}).await;
+    let mut slow = request("drawing", &json!({"do": "dawdle", "attempts": 99}));
+    slow.timeout_seconds = Some(1);
+    let job = running.fleet.submit(slow).await.unwrap();
+    let job = running.ended(job.id).await;
+    assert_eq!((job.state, job.attempt), (JobState::Failed, 1));
+    assert_eq!(job.problem.unwrap().kind, "job-too-long");
+    assert_eq!(running.run(json!({})).await.state, JobState::Finished);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_has_done_its_share_makes_room_and_no_job_fails() {
+    let running = running(|config, _| config.recycling.jobs = Some(3)).await;
+    let mut workers = Vec::new();
+    for number in 0..9 {
+        let job = running.run(json!({"text": number.to_string()})).await;
+        assert_eq!((job.state, job.attempt), (JobState::Finished, 1));
+        assert_eq!(running.image(&job), number.to_string());
+        workers.push(job.worker.unwrap().0);
+    }
+    workers.dedup();
+    assert_eq!(workers, ["worker-1", "worker-2", "worker-3"]);
+    let events = running.fleet.events_since(0, None, 1000).await;
+    let named = |name| events.iter().filter(|record| record.event.name() == name).count();
+    assert!(named("worker.recycled") >= 2);
+    assert_eq!(named("worker.lost"), 0);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_has_grown_too_large_makes_room() {
+    let running = running(|config, _| config.recycling.resident_bytes = Some(1)).await;
+    assert_eq!(running.run(json!({})).await.worker.unwrap().0, "worker-1");
+    let recycled = running.event(|event| matches!(event, Event::WorkerRecycled { .. })).await;
+    let Event::WorkerRecycled { reason, .. } = recycled else { unreachable!() };
+    assert!(reason.ends_with("MiB in memory, and 0 are allowed"), "{reason}");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_says_when_to_come_again() {
+    let running = running(|config, _| config.most_waiting = 1).await;
+    let busy = running.submit(json!({"do": "hang"})).await;
+    running.event(started(busy.id)).await;
+    running.submit(json!({})).await;
+    let problem = running.fleet.submit(request("drawing", &json!({}))).await.unwrap_err();
+    assert_eq!((problem.status, problem.kind.as_str()), (429, "queue-full"));
+    assert!(problem.retry_after.unwrap() >= 1);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_with_a_name_is_a_job_once() {
+    let running = running(|_, _| {}).await;
+    let send = |text: &str| {
+        let request = request("drawing", &json!({ "text": text }));
+        running.fleet.submit_once(request, "order 7".into())
+    };
+    let first = send("a mug").await.unwrap();
+    assert_eq!(send("a mug").await.unwrap().id, first.id);
+    let problem = send("a lamp").await.unwrap_err();
+    assert_eq!((problem.status, problem.kind.as_str()), (422, "idempotency-key-reused"));
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn an_urgent_job_does_not_wait_behind_others() {
+    let running = running(|_, _| {}).await;
+    let busy = running.submit(json!({"do": "hang"})).await;
+    running.event(started(busy.id)).await;
+    let usual = running.submit(json!({})).await;
+    let mut urgent = request("drawing", &json!({}));
+    urgent.priority = 1;
+    let urgent = running.fleet.submit(urgent).await.unwrap();
+    running.fleet.cancel(busy.id).await.unwrap();
+    let (usual, urgent) = (running.ended(usual.id).await, running.ended(urgent.id).await);
+    assert!(urgent.started_at < usual.started_at);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_forgotten_with_its_image() {
+    let running = running(|_, _| {}).await;
+    let job = running.run(json!({"text": "old"})).await;
+    let image = running.fleet.artefact_path(job.artefact.as_ref().unwrap());
+    running.fleet.stop().await;
+
+    let Running { mut config, folder, .. } = running;
+    config.keep_ended = Duration::ZERO;
+    let running = Running { fleet: Fleet::start(config.clone()).await.unwrap(), config, folder };
+    running.fleet.stop().await;
+    assert!(running.fleet.job(job.id).await.is_none());
+    assert!(!image.exists());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ Run in place of Blender: the arguments are ignored, standard input is the link.
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -17,7 +18,7 @@ DRAWING = {
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            "do": {"enum": ["draw", "raise", "die", "hang", "stop", "babble", "nothing"]},
+            "do": {"enum": ["draw", "raise", "die", "crash", "dawdle", "hang", "stop", "babble", "nothing"]},
             "attempts": {"type": "integer", "description": "how often to do that"},
             "text": {"type": "string"},
         },
@@ -80,6 +81,12 @@ def start(say, job: dict, received) -> None:
     elif what == "die":
         print("about to die", flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
+    elif what == "crash":
+        print("about to crash", flush=True)
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif what == "dawdle":
+        while not select.select([0], [], [], 0.05)[0]:
+            say(type="alive")
     elif what == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
     elif what == "hang":

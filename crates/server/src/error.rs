@@ -411,6 +411,9 @@ impl Failure {
                 let range = HeaderValue::from_str(&format!("bytes */{bytes}")).ok()?;
                 Some((header::CONTENT_RANGE, range))
             }
+            Self::Problem(problem) if problem.retry_after.is_some() => {
+                Some((header::RETRY_AFTER, problem.retry_after.unwrap_or_default().into()))
+            }
             _ if status == StatusCode::SERVICE_UNAVAILABLE => {
                 Some((header::RETRY_AFTER, value("1")))
             }

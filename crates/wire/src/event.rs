@@ -27,6 +27,9 @@ pub enum Event {
     JobCancelled { id: JobId },
     #[serde(rename = "worker.ready")]
     WorkerReady { worker: WorkerId },
+    /// The worker has done its share and makes room for a fresh one.
+    #[serde(rename = "worker.recycled")]
+    WorkerRecycled { worker: WorkerId, reason: String },
     #[serde(rename = "worker.lost")]
     WorkerLost { worker: WorkerId, problem: Problem },
     /// Published by Python: `aiobpy.publish("my_addon.saved", {...})`.
@@ -46,6 +49,7 @@ impl Event {
             Self::JobFailed { .. } => "job.failed",
             Self::JobCancelled { .. } => "job.cancelled",
             Self::WorkerReady { .. } => "worker.ready",
+            Self::WorkerRecycled { .. } => "worker.recycled",
             Self::WorkerLost { .. } => "worker.lost",
             Self::Message { .. } => "message",
         }
@@ -69,7 +73,10 @@ impl Event {
             | Self::JobFinished { id, .. }
             | Self::JobFailed { id, .. }
             | Self::JobCancelled { id } => Some(*id),
-            Self::WorkerReady { .. } | Self::WorkerLost { .. } | Self::Message { .. } => None,
+            Self::WorkerReady { .. }
+            | Self::WorkerRecycled { .. }
+            | Self::WorkerLost { .. }
+            | Self::Message { .. } => None,
         }
     }
 }

@@ -44,6 +44,30 @@ pub struct JobRequest {
     pub params: Map<String, Value>,
     #[serde(default)]
     pub output: OutputRequest,
+    /// Jobs of higher priority come first; -100 to 100.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub priority: i8,
+    /// How long an attempt may take; as long as it goes on, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u32>,
+}
+
+impl JobRequest {
+    /// A job as a template's defaults have it.
+    pub fn new(template: impl Into<String>) -> Self {
+        Self {
+            template: template.into(),
+            params: Map::new(),
+            output: OutputRequest::default(),
+            priority: 0,
+            timeout_seconds: None,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_usual(priority: &i8) -> bool {
+    *priority == 0
 }
 
 /// The image that a client wants. What is left out, the template decides.
@@ -108,6 +132,9 @@ pub struct Job {
     pub state: JobState,
     /// How often a worker has started it; 0 while it has never run.
     pub attempt: u32,
+    /// How many workers have crashed or hung at it.
+    #[serde(default)]
+    pub crashes: u32,
     /// From 0 to 1, of the attempt under way.
     pub progress: f64,
     /// What Blender is doing, in its own words.
@@ -133,11 +160,16 @@ pub struct JobRequestFields {
     pub template: String,
     pub params: Map<String, Value>,
     pub output: OutputRequest,
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub priority: i8,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u32>,
 }
 
 impl From<JobRequest> for JobRequestFields {
-    fn from(JobRequest { template, params, output }: JobRequest) -> Self {
-        Self { template, params, output }
+    fn from(request: JobRequest) -> Self {
+        let JobRequest { template, params, output, priority, timeout_seconds } = request;
+        Self { template, params, output, priority, timeout_seconds }
     }
 }
 

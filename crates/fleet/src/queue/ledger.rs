@@ -3,11 +3,13 @@
 use aiobpy_wire::{
     Artefact, Event, EventRecord, Job, JobId, JobRequest, JobState, Problem, WorkerId,
 };
+use jiff::Timestamp;
 use rusqlite::{Connection, Result};
 use uuid::Uuid;
 
 use crate::clock;
-use crate::engine::{Attempt, Cancelled, GivenBack, Report};
+use crate::engine::{Attempt, Blame, Cancelled, GivenBack, Patience, Report, Submitted, Terms};
+use crate::problems;
 use crate::queue::rows;
 
 /// An open transaction, and the events to tell once it is committed.
@@ -24,12 +26,26 @@ impl<'transaction> Ledger<'transaction> {
         Self { connection, told }
     }
 
-    pub(super) fn submit(&mut self, request: JobRequest) -> Result<Job> {
+    pub(super) fn submit(&mut self, request: JobRequest, terms: &Terms) -> Result<Submitted> {
+        let key = terms.key.as_deref();
+        let hash = key.map(|_| hash_of(&request));
+        if let Some(key) = key
+            && let Some((id, known)) = rows::job_of_key(self.connection, key)?
+        {
+            return Ok(match rows::job(self.connection, id)? {
+                Some(job) if known == hash => Submitted::Known(job),
+                _ => Submitted::KeyOfAnother(id),
+            });
+        }
+        if rows::as_many_wait(self.connection, terms.most_waiting)? {
+            return Ok(Submitted::Full);
+        }
         let job = Job {
             id: JobId::new(Uuid::now_v7()),
             request: request.into(),
             state: JobState::Queued,
             attempt: 0,
+            crashes: 0,
             progress: 0.0,
             message: None,
             worker: None,
@@ -39,9 +55,9 @@ impl<'transaction> Ledger<'transaction> {
             started_at: None,
             ended_at: None,
         };
-        rows::insert_job(self.connection, &job)?;
+        rows::insert_job(self.connection, &job, key, hash.as_deref())?;
         self.tell(Event::JobQueued { job: Box::new(job.clone()) })?;
-        Ok(job)
+        Ok(Submitted::Taken(job))
     }
 
     pub(super) fn start(&mut self, id: JobId, worker: WorkerId) -> Result<Option<Job>> {
@@ -92,10 +108,8 @@ impl<'transaction> Ledger<'transaction> {
     }
 
     pub(super) fn fail(&mut self, attempt: Attempt, problem: Problem) -> Result<Report> {
-        let Some(mut job) = self.under_way(attempt)? else { return Ok(Report::Refused) };
-        job.problem = Some(problem.clone());
-        self.end(job, JobState::Failed)?;
-        self.tell(Event::JobFailed { id: attempt.job, attempt: attempt.number, problem })?;
+        let Some(job) = self.under_way(attempt)? else { return Ok(Report::Refused) };
+        self.fail_for_good(job, problem)?;
         Ok(Report::Taken)
     }
 
@@ -103,11 +117,17 @@ impl<'transaction> Ledger<'transaction> {
         &mut self,
         attempt: Attempt,
         problem: Problem,
-        attempts: u32,
+        blame: Blame,
+        patience: Patience,
     ) -> Result<GivenBack> {
-        let Some(job) = self.under_way(attempt)? else { return Ok(GivenBack::Refused) };
-        if attempt.number >= attempts {
-            self.fail(attempt, problem)?;
+        let Some(mut job) = self.under_way(attempt)? else { return Ok(GivenBack::Refused) };
+        job.crashes += u32::from(blame == Blame::Job);
+        if job.crashes >= patience.crashes {
+            self.fail_for_good(job, problems::poison(&problem, patience.crashes))?;
+            return Ok(GivenBack::Failed);
+        }
+        if blame != Blame::Nobody && attempt.number >= patience.attempts {
+            self.fail_for_good(job, problem)?;
             return Ok(GivenBack::Failed);
         }
         self.requeue(job, problem)?;
@@ -131,6 +151,22 @@ impl<'transaction> Ledger<'transaction> {
         Ok(())
     }
 
+    pub(super) fn forget_before(&mut self, time: Timestamp) -> Result<Vec<String>> {
+        let mut hashes: Vec<String> = rows::delete_jobs_before(self.connection, &time.to_string())?
+            .into_iter()
+            .map(|artefact| artefact.hash)
+            .collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        let mut unused = Vec::new();
+        for hash in hashes {
+            if !rows::has_artefact(self.connection, &hash)? {
+                unused.push(hash);
+            }
+        }
+        Ok(unused)
+    }
+
     pub(super) fn tell(&mut self, event: Event) -> Result<()> {
         let at = clock::timestamp();
         let sequence =
@@ -143,6 +179,13 @@ impl<'transaction> Ledger<'transaction> {
     fn under_way(&self, attempt: Attempt) -> Result<Option<Job>> {
         let job = rows::job(self.connection, attempt.job)?;
         Ok(job.filter(|job| job.state == JobState::Running && job.attempt == attempt.number))
+    }
+
+    fn fail_for_good(&mut self, mut job: Job, problem: Problem) -> Result<()> {
+        let (id, attempt) = (job.id, job.attempt);
+        job.problem = Some(problem.clone());
+        self.end(job, JobState::Failed)?;
+        self.tell(Event::JobFailed { id, attempt, problem })
     }
 
     fn requeue(&mut self, mut job: Job, problem: Problem) -> Result<()> {
@@ -163,17 +206,21 @@ impl<'transaction> Ledger<'transaction> {
     }
 }
 
+/// Of what was asked for: the same text of JSON, the same hash.
+fn hash_of(request: &JobRequest) -> String {
+    let text = serde_json::to_vec(request).unwrap_or_default();
+    blake3::hash(&text).to_hex().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use aiobpy_wire::OutputRequest;
     use proptest::prelude::*;
-    use serde_json::Map;
 
     use super::*;
 
-    const ATTEMPTS: u32 = 3;
+    const PATIENCE: Patience = Patience { attempts: 4, crashes: 2 };
 
     /// What a client, a worker or a crash can do to one of a few jobs.
     #[derive(Clone, Copy, Debug)]
@@ -183,9 +230,13 @@ mod tests {
         Progress { job: usize, number: u32, progress: f64 },
         Finish { job: usize, number: u32 },
         Fail { job: usize, number: u32 },
-        GiveBack { job: usize, number: u32 },
+        GiveBack { job: usize, number: u32, blame: Blame },
         Cancel { job: usize },
         Crash,
+    }
+
+    fn any_blame() -> impl Strategy<Value = Blame> {
+        prop::sample::select(vec![Blame::Job, Blame::World, Blame::Nobody])
     }
 
     fn any_step() -> impl Strategy<Value = Step> {
@@ -198,7 +249,8 @@ mod tests {
                 .prop_map(|((job, number), progress)| Step::Progress { job, number, progress }),
             2 => report.clone().prop_map(|(job, number)| Step::Finish { job, number }),
             1 => report.clone().prop_map(|(job, number)| Step::Fail { job, number }),
-            4 => report.prop_map(|(job, number)| Step::GiveBack { job, number }),
+            4 => (report, any_blame())
+                .prop_map(|((job, number), blame)| Step::GiveBack { job, number, blame }),
             1 => job.prop_map(|job| Step::Cancel { job }),
             1 => Just(Step::Crash),
         ]
@@ -213,14 +265,19 @@ mod tests {
     }
 
     fn request() -> JobRequest {
-        JobRequest { template: "mug".into(), params: Map::new(), output: OutputRequest::default() }
+        JobRequest::new("mug")
     }
+
+    const TERMS: Terms = Terms { most_waiting: 1000, key: None };
 
     fn take(ledger: &mut Ledger<'_>, jobs: &mut Vec<JobId>, step: Step) -> Result<()> {
         let attempt =
             |jobs: &[JobId], job: usize, number| jobs.get(job).map(|&job| Attempt { job, number });
         match step {
-            Step::Submit => jobs.push(ledger.submit(request())?.id),
+            Step::Submit => match ledger.submit(request(), &TERMS)? {
+                Submitted::Taken(job) => jobs.push(job.id),
+                other => panic!("{other:?}"),
+            },
             Step::Crash => ledger.take_back_all(&problem())?,
             Step::Start { job } => {
                 if let Some(&id) = jobs.get(job) {
@@ -247,9 +304,9 @@ mod tests {
                     ledger.fail(attempt, problem())?;
                 }
             }
-            Step::GiveBack { job, number } => {
+            Step::GiveBack { job, number, blame } => {
                 if let Some(attempt) = attempt(jobs, job, number) {
-                    ledger.give_back(attempt, problem(), ATTEMPTS)?;
+                    ledger.give_back(attempt, problem(), blame, PATIENCE)?;
                 }
             }
         }
@@ -322,6 +379,8 @@ mod tests {
                 prop_assert!((job.progress - known.progress).abs() < f64::EPSILON);
                 prop_assert_eq!(job.artefact.is_some(), job.state == JobState::Finished);
                 prop_assert_eq!(job.ended_at.is_some(), job.state.is_final());
+                prop_assert!(job.crashes <= PATIENCE.crashes);
+                prop_assert!(job.crashes < PATIENCE.crashes || job.state == JobState::Failed);
             }
             prop_assert_eq!(rows::events_since(&connection, 0, None, 10_000).unwrap(), told);
         }

@@ -1,13 +1,18 @@
 //! Rows of the database as values, and back.
 
-use aiobpy_wire::{EventRecord, Job, JobId, JobRequestFields, JobState};
+use std::cmp::Reverse;
+
+use aiobpy_wire::{Artefact, EventRecord, Job, JobId, JobRequestFields, JobState};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::engine::Place;
+
 const COLUMNS: &str = "id, template, params, output, state, attempt, progress, message, worker, \
-                       artefact, problem, created_at, started_at, ended_at";
+                       artefact, problem, created_at, started_at, ended_at, priority, \
+                       timeout_seconds, crashes";
 
 pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<Job>> {
     connection
@@ -30,11 +35,55 @@ pub(super) fn jobs_in(connection: &Connection, state: JobState) -> Result<Vec<Jo
         .collect()
 }
 
-pub(super) fn waiting(connection: &Connection) -> Result<Vec<(JobId, String)>> {
+pub(super) fn waiting(connection: &Connection) -> Result<Vec<(Place, String)>> {
     connection
-        .prepare_cached("select id, template from job where state = 'queued' order by id")?
-        .query_map([], |row| Ok((parsed(row, 0)?, row.get(1)?)))?
+        .prepare_cached(
+            "select priority, id, template from job where state = 'queued' \
+             order by priority desc, id",
+        )?
+        .query_map([], |row| {
+            let place = Place { priority: Reverse(row.get(0)?), id: parsed(row, 1)? };
+            Ok((place, row.get(2)?))
+        })?
         .collect()
+}
+
+/// Whether so many jobs wait, or more.
+pub(super) fn as_many_wait(connection: &Connection, count: usize) -> Result<bool> {
+    let counted: i64 = connection
+        .prepare_cached("select count(*) from (select 1 from job where state = 'queued' limit ?1)")?
+        .query_row([bounded(count)], |row| row.get(0))?;
+    Ok(counted >= bounded(count))
+}
+
+/// The job of a client's own name for its request, and the hash of what it asked for.
+pub(super) fn job_of_key(
+    connection: &Connection,
+    key: &str,
+) -> Result<Option<(JobId, Option<String>)>> {
+    connection
+        .prepare_cached("select id, request_hash from job where request_key = ?1")?
+        .query_row([key], |row| Ok((parsed(row, 0)?, row.get(1)?)))
+        .optional()
+}
+
+/// Deletes jobs that ended before a time, with their events, and returns their artefacts.
+pub(super) fn delete_jobs_before(connection: &Connection, at: &str) -> Result<Vec<Artefact>> {
+    connection
+        .prepare_cached("delete from event where job in (select id from job where ended_at < ?1)")?
+        .execute([at])?;
+    let mut deleting =
+        connection.prepare_cached("delete from job where ended_at < ?1 returning artefact")?;
+    let artefacts: Vec<Option<Artefact>> =
+        deleting.query_map([at], |row| optional(row, 0, from_json))?.collect::<Result<_>>()?;
+    Ok(artefacts.into_iter().flatten().collect())
+}
+
+/// Whether a job has an artefact of this hash.
+pub(super) fn has_artefact(connection: &Connection, hash: &str) -> Result<bool> {
+    connection
+        .prepare_cached("select 1 from job where artefact ->> 'hash' = ?1 limit 1")?
+        .exists([hash])
 }
 
 pub(super) fn events_since(
@@ -62,11 +111,17 @@ pub(super) fn events_since(
     }
 }
 
-pub(super) fn insert_job(connection: &Connection, job: &Job) -> Result<()> {
+pub(super) fn insert_job(
+    connection: &Connection,
+    job: &Job,
+    key: Option<&str>,
+    hash: Option<&str>,
+) -> Result<()> {
     connection
         .prepare_cached(
-            "insert into job (id, template, params, output, state, created_at) \
-             values (?1, ?2, ?3, ?4, ?5, ?6)",
+            "insert into job (id, template, params, output, state, created_at, priority, \
+             timeout_seconds, request_key, request_hash) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             job.id.to_string(),
@@ -75,6 +130,10 @@ pub(super) fn insert_job(connection: &Connection, job: &Job) -> Result<()> {
             json(&job.request.output)?,
             word(job.state)?,
             job.created_at.to_string(),
+            job.request.priority,
+            job.request.timeout_seconds,
+            key,
+            hash,
         ])?;
     Ok(())
 }
@@ -84,7 +143,8 @@ pub(super) fn update_job(connection: &Connection, job: &Job) -> Result<()> {
     connection
         .prepare_cached(
             "update job set state = ?2, attempt = ?3, progress = ?4, message = ?5, worker = ?6, \
-             artefact = ?7, problem = ?8, started_at = ?9, ended_at = ?10 where id = ?1",
+             artefact = ?7, problem = ?8, started_at = ?9, ended_at = ?10, crashes = ?11 \
+             where id = ?1",
         )?
         .execute(params![
             job.id.to_string(),
@@ -97,6 +157,7 @@ pub(super) fn update_job(connection: &Connection, job: &Job) -> Result<()> {
             job.problem.as_ref().map(json).transpose()?,
             job.started_at.map(|at| at.to_string()),
             job.ended_at.map(|at| at.to_string()),
+            job.crashes,
         ])?;
     Ok(())
 }
@@ -125,9 +186,12 @@ fn job_from_row(row: &Row<'_>) -> Result<Job> {
             template: row.get(1)?,
             params: from_json(row, 2)?,
             output: from_json(row, 3)?,
+            priority: row.get(14)?,
+            timeout_seconds: row.get(15)?,
         },
         state: from_word(row, 4)?,
         attempt: row.get(5)?,
+        crashes: row.get(16)?,
         progress: row.get(6)?,
         message: row.get(7)?,
         worker: row.get::<_, Option<String>>(8)?.map(aiobpy_wire::WorkerId),

@@ -13,10 +13,17 @@ create table if not exists job (
     problem    text,
     created_at text not null,
     started_at text,
-    ended_at   text
+    ended_at   text,
+    priority   integer not null default 0,
+    timeout_seconds integer,
+    crashes    integer not null default 0,
+    -- What a client calls its request, and what it asked for, so that it can ask again.
+    request_key text,
+    request_hash text
 ) strict, without rowid;
 
 create index if not exists job_by_state on job (state, id);
+create unique index if not exists job_by_key on job (request_key);
 
 create table if not exists event (
     sequence integer primary key autoincrement,

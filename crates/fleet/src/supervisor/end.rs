@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use aiobpy_wire::{Event, Problem, ToWorker, WorkerId};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock;
 use crate::config::FleetConfig;
-use crate::engine::Engine;
+use crate::engine::{Attempt, Blame, Engine};
 use crate::problems;
 use crate::slot::Occupant;
-use crate::supervisor::{Supervisor, remove_image};
+use crate::supervisor::{Supervisor, note_failure, remove_image};
 use crate::worker::{Happened, Worker};
 use crate::worker_link::LinkEnd;
 use crate::worker_process::Ended;
@@ -28,11 +28,24 @@ impl<E: Engine> Supervisor<E> {
         let silent: Vec<WorkerId> =
             self.occupants().filter(due).map(|occupant| occupant.id.clone()).collect();
         for worker in silent {
-            if let Some(occupant) = self.occupant(&worker) {
-                occupant.reason = Some(why_it_is_late(occupant, &config));
+            let Some(occupant) = self.occupant(&worker) else { continue };
+            if let Some(attempt) = occupant.is_overdue(now) {
+                self.took_too_long(attempt).await;
+                continue;
             }
+            occupant.reason = Some(why_it_is_late(occupant, now, &config));
             self.happened(&worker, Happened::WentSilent).await;
         }
+    }
+
+    /// Ends a job that has had its time, and its worker, which cannot stop within a frame.
+    async fn took_too_long(&mut self, attempt: Attempt) {
+        let request = self.engine.job(attempt.job).await.ok().flatten().map(|job| job.request);
+        let seconds = request.and_then(|request| request.timeout_seconds).unwrap_or_default();
+        if let Err(error) = self.engine.fail(attempt, problems::job_too_long(seconds)).await {
+            note_failure(attempt.job, &error);
+        }
+        self.job_was_cancelled(attempt.job).await;
     }
 
     pub(super) async fn link_ended(&mut self, worker: &WorkerId, end: LinkEnd) {
@@ -58,7 +71,8 @@ impl<E: Engine> Supervisor<E> {
         if let Err(error) = std::fs::remove_dir_all(&occupant.folder) {
             tracing::warn!(%error, %worker, "could not remove the worker's folder");
         }
-        if !self.stopping {
+        // That one is spent has been told.
+        if !self.stopping && !occupant.is_spent {
             tracing::warn!(%worker, %problem, "the worker is gone");
             self.engine.tell(Event::WorkerLost { worker: worker.clone(), problem });
         }
@@ -96,7 +110,7 @@ impl<E: Engine> Supervisor<E> {
 /// Why a worker ended: what it said or what was wrong with it, else how its process ended.
 pub(super) fn why_it_ended(occupant: &Occupant) -> Problem {
     let (how, last_lines) = match &occupant.ended {
-        Some(Ended { how, last_lines }) => (how.as_str(), last_lines.as_str()),
+        Some(Ended { how, last_lines, .. }) => (how.as_str(), last_lines.as_str()),
         None => ("the worker was lost", ""),
     };
     match &occupant.reason {
@@ -106,7 +120,24 @@ pub(super) fn why_it_ended(occupant: &Occupant) -> Problem {
     }
 }
 
-fn why_it_is_late(occupant: &Occupant, config: &FleetConfig) -> Problem {
+/// Who is to blame for the attempt that the worker was at.
+pub(super) fn who_is_to_blame(occupant: &Occupant) -> Blame {
+    match (&occupant.reason, &occupant.ended) {
+        (Some(reason), _) if reason.kind == "worker-hung" => Blame::Job,
+        // It was killed by us for its silence, as when all of the machine stood still.
+        (Some(_), _) => Blame::World,
+        (None, Some(ended)) if ended.was_killed => Blame::World,
+        (None, _) => Blame::Job,
+    }
+}
+
+fn why_it_is_late(occupant: &Occupant, now: Instant, config: &FleetConfig) -> Problem {
+    if let Some(image) = &occupant.image
+        && now >= image.progressed + config.hang_limit
+        && occupant.heard.is_some_and(|heard| now < heard + config.silence_limit)
+    {
+        return problems::worker_hung(config.hang_limit.as_secs());
+    }
     let how = if occupant.worker == Worker::Starting {
         format!("the worker was not ready after {} s", config.start_limit.as_secs())
     } else {

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::clock;
 use crate::engine::Engine;
+use crate::lifetime::{self, Lifetime};
 use crate::problems;
 use crate::slot::Occupant;
 use crate::supervisor::end::LINK_LIMIT;
@@ -60,6 +61,8 @@ impl<E: Engine> Supervisor<E> {
             reason: None,
             ended: None,
             blameless: false,
+            is_spent: false,
+            lifetime: Lifetime::new(self.config.recycling, clock::instant(), lifetime::luck()),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Jobs: taken on, looked at, followed, cancelled, and their results.
 
-use aiobpy_wire::{EventRecord, Job, JobId, JobState};
+use aiobpy_wire::{EventRecord, Job, JobId, JobState, Problem};
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
@@ -11,6 +11,7 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::auth::Principal;
 use crate::error::Failure;
 use crate::events::{EventLog, Interest, Start};
 use crate::files;
@@ -28,7 +29,12 @@ pub(crate) async fn submit(
     request: Request,
 ) -> Result<Response, Failure> {
     let wait = prefer::wait(request.headers(), shared.limits.longest_wait);
-    let job = fleet.submit(body::read_json(request, &shared.limits).await?).await?;
+    let key = request_key(&request)?;
+    let asked = body::read_json(request, &shared.limits).await?;
+    let job = match key {
+        Some(key) => fleet.submit_once(asked, key).await?,
+        None => fleet.submit(asked).await?,
+    };
     let id = job.id;
     let mut response = match wait {
         None => accepted(&job),
@@ -131,6 +137,26 @@ pub(crate) async fn follow(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     Ok(streamed(stream::iter(records), &shared.limits))
+}
+
+/// What the client calls its request, so that it can send it again: another client's key is another.
+fn request_key(request: &Request) -> Result<Option<String>, Failure> {
+    const LONGEST: usize = 255;
+    let Some(key) = request.headers().get("idempotency-key") else { return Ok(None) };
+    let whose = request.extensions().get::<Principal>().map(|principal| &*principal.name);
+    match key.to_str() {
+        Ok(key) if (1..=LONGEST).contains(&key.len()) => {
+            Ok(Some(format!("{} {key}", whose.unwrap_or_default())))
+        }
+        _ => Err(Problem::new(
+            400,
+            "malformed-idempotency-key",
+            "Not a key",
+            format!("Idempotency-Key is not 1 to {LONGEST} characters of plain ASCII"),
+        )
+        .with_hint("make a new one for each request, as a UUID")
+        .into()),
+    }
 }
 
 fn accepted(job: &Job) -> Response {

@@ -25,17 +25,23 @@ struct Serving {
 }
 
 async fn serving() -> Serving {
+    serving_with(|_| {}).await
+}
+
+async fn serving_with(adapt: impl FnOnce(&mut FleetConfig)) -> Serving {
     let folder = tempfile::tempdir().unwrap();
-    let fleet = start_fleet(folder.path()).await;
+    let fleet = start_fleet(folder.path(), adapt).await;
     let parts = Parts { fleet: Some(fleet.clone()), ..Parts::default() };
     let shared = Shared::new(HOST.parse().unwrap(), token(), Limits::default(), parts);
     Serving { shared, fleet, _folder: folder }
 }
 
-async fn start_fleet(folder: &Path) -> Fleet {
+async fn start_fleet(folder: &Path, adapt: impl FnOnce(&mut FleetConfig)) -> Fleet {
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../fleet/tests/stand_in_worker.py");
     let launch = WorkerLaunch::Blender { path: program.into(), package_dir: "/".into() };
-    Fleet::start(FleetConfig::new(folder.join("data"), Vec::new(), launch)).await.unwrap()
+    let mut config = FleetConfig::new(folder.join("data"), Vec::new(), launch);
+    adapt(&mut config);
+    Fleet::start(config).await.unwrap()
 }
 
 impl Serving {
@@ -46,6 +52,12 @@ impl Serving {
             request = request.header("prefer", prefer);
         }
         send(&self.shared, request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    async fn submit_as(&self, key: &str, params: Value) -> Answered {
+        let body = json!({ "template": "drawing", "params": params }).to_string();
+        let request = post("/api/v1/jobs").header("idempotency-key", key);
+        send(&self.shared, request.body(Body::from(body)).unwrap()).await
     }
 
     /// Submits a job and returns its address.
@@ -65,6 +77,14 @@ impl Serving {
             request = request.header(*name, *value);
         }
         send(&self.shared, request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Waits until a worker is at the job.
+    async fn until_running(&self, path: &str) {
+        let mut events = self.fleet.subscribe();
+        while job_in(&self.get(path).await).state != JobState::Running {
+            events.recv().await.unwrap();
+        }
     }
 
     async fn delete(&self, path: &str) -> Answered {
@@ -128,6 +148,33 @@ async fn who_does_not_wait_long_enough_gets_the_job_as_it_is() {
     assert_eq!(answer.status, 202);
     assert_eq!(answer.header("preference-applied"), "wait=0");
     assert!(!job_in(&answer).state.is_final());
+    serving.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_with_its_key_is_the_same_job() {
+    let serving = serving().await;
+    let first = serving.submit_as("order 7", json!({"text": "a mug"})).await;
+    let again = serving.submit_as("order 7", json!({"text": "a mug"})).await;
+    assert_eq!((first.status.as_u16(), again.status.as_u16()), (202, 202));
+    assert_eq!(again.header("location"), first.header("location"));
+    let other = serving.submit_as("order 7", json!({"text": "a lamp"})).await;
+    assert_eq!((other.status.as_u16(), &*other.problem()), (422, "idempotency-key-reused"));
+    let nonsense = serving.submit_as("", json!({})).await;
+    let known = (nonsense.status.as_u16(), &*nonsense.problem());
+    assert_eq!(known, (400, "malformed-idempotency-key"));
+    serving.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_is_told_by_429_and_when_to_come_again() {
+    let serving = serving_with(|config| config.most_waiting = 1).await;
+    let busy = serving.queued(json!({"do": "hang"})).await;
+    serving.until_running(&busy).await;
+    serving.queued(json!({})).await;
+    let answer = serving.submit(json!({}), None).await;
+    assert_eq!((answer.status.as_u16(), &*answer.problem()), (429, "queue-full"));
+    assert_eq!(answer.header("retry-after"), "1");
     serving.fleet.stop().await;
 }
 
