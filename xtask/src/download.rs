@@ -13,6 +13,18 @@ const PIP: &str = "pip==26.3";
 /// Have a wheel for every pin of the requirement files in `folder`; `target` is pip's options for
 /// a Python that is not its own.
 pub(crate) fn wheels(requirements: &[&str], target: &[&str], folder: &Path) -> Outcome {
+    let download = ["download", "--no-deps", "--only-binary", ":all:", "--progress-bar", "raw"];
+    fetch(requirements, &[&download[..], target, &["--dest"]].concat(), folder)
+}
+
+/// As [`wheels`], and what has none is built: of packages that are Python alone.
+pub(crate) fn wheels_or_sources(requirements: &[&str], folder: &Path) -> Outcome {
+    let build = ["wheel", "--no-deps", "--progress-bar", "raw", "--wheel-dir"];
+    fetch(requirements, &build, folder)
+}
+
+/// Have pip put what is missing into the folder, which `command` names last.
+fn fetch(requirements: &[&str], command: &[&str], folder: &Path) -> Outcome {
     files::create_folder(folder)?;
     let missing = missing_pins(requirements, folder)?;
     if missing.is_empty() {
@@ -23,9 +35,7 @@ pub(crate) fn wheels(requirements: &[&str], target: &[&str], folder: &Path) -> O
     pip().args(["install", "--quiet", PIP]).check().map_err(offline)?;
     let mut progress = Progress::default();
     pip()
-        .args(["download", "--no-deps", "--only-binary", ":all:", "--progress-bar", "raw"])
-        .args(target)
-        .arg("--dest")
+        .args(command)
         .arg(folder)
         .args(&missing)
         .check_lines(|line| progress.show(line))

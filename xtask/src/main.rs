@@ -15,6 +15,7 @@ mod extension;
 mod failure;
 mod files;
 mod fuzz;
+mod judge;
 mod lint;
 mod python;
 mod run;
@@ -42,6 +43,7 @@ cargo xtask soak [--cpu-minutes N]      thousands of connections that misbehave,
 cargo xtask loom                        every interleaving of the threads at the ready queue
 cargo xtask fuzz [TARGET…] [--seconds N]
                                         what parses, on bytes that libFuzzer makes up; 180 s a target
+cargo xtask judge [NAME…]               the web server before judges that others wrote
 cargo xtask check-targets [--wine] [TARGET…]
                                         type-checks for Windows, macOS and ARM; --wine runs what it can
 cargo xtask extension                   dist/aiobpy-<version>.zip, for `Install from Disk` in Blender
@@ -75,6 +77,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         "soak" => bench::soak(rest),
         "loom" => no_arguments(command, rest).and_then(|()| test::loom()),
         "fuzz" => fuzz::run(&fuzz::Options::parse(rest)?),
+        "judge" => judge::run(rest),
         "check-targets" => targets::run(&targets::Options::parse(rest)?),
         "extension" => no_arguments(command, rest).and_then(|()| extension::run()),
         "setup" => setup::run(&setup::Options::parse(rest)?),

@@ -100,6 +100,40 @@ fn prepare_older_blender(version: &str) -> Outcome {
     })
 }
 
+/// Make an environment for a judge, with what its requirement file pins and nothing of ours, and
+/// return the folder of its programs.
+pub(crate) fn prepare_judge(name: &str) -> Outcome<PathBuf> {
+    let step_name = format!("virtual environment of the judge `{name}`");
+    let file = format!("requirements/judge-{name}.txt");
+    let requirements = &[file.as_str()][..];
+    let venv = workspace::judge_venv(name);
+    let inputs = Inputs::of_paths(&workspace::root(), requirements)?.and(&venv.to_string_lossy());
+    let stamp = Stamp::at(venv.join("installed"));
+    if stamp.matches(&inputs) {
+        already_done(&step_name);
+        return Ok(venv.join("bin"));
+    }
+    step(&step_name, || {
+        let wheels = cache::folder().join("wheels-judges");
+        let _lock = cache::lock("wheels-judges")?;
+        download::wheels_or_sources(requirements, &wheels)?;
+        Run::new(workspace::venv_program("python"))
+            .args(["-m", "venv", "--clear", "--without-pip"])
+            .arg(&venv)
+            .check()?;
+        let python = venv.join("bin/python");
+        pip()
+            .arg("--python")
+            .arg(python)
+            .args(["install", "--quiet", "--no-index", "--no-deps", "--find-links"])
+            .arg(wheels)
+            .args(["-r", &file])
+            .check()?;
+        stamp.set(&inputs)?;
+        Ok(venv.join("bin"))
+    })
+}
+
 /// Have packages for the Python of each Debian tree, as in `.venv/blender-libraries/3.13`.
 pub(crate) fn prepare_blender_packages(trees: &[PathBuf]) -> Outcome {
     for tree in trees {

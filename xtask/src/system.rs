@@ -39,6 +39,9 @@ pub(crate) const LOOP_BENCH_TOOLS: &[&str] = &["curl", "openssl"];
 /// The browser that pages are tried in.
 pub(crate) const BROWSER: &[&str] = &["chromium"];
 
+/// Slow clients, for a judge of the web server.
+pub(crate) const SLOW_CLIENTS: &[&str] = &["slowhttptest"];
+
 /// Install those of the packages that are missing.
 pub(crate) fn install(purpose: &str, packages: &[&str]) -> Outcome {
     let name = format!("system packages for {purpose}");

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use crate::run::Run;
 use crate::step::Checks;
-use crate::{lint, setup, workspace};
+use crate::{judge, lint, setup, workspace};
 
 pub(crate) fn run() -> Outcome {
     let bed = setup::prepare_to_test()?;
@@ -34,6 +34,7 @@ pub(crate) fn run() -> Outcome {
             .env("AIOBPY_EXTENSION", &bed.extension);
         summaries.of(pytest, is_summary_of_pytest)
     });
+    judge::judge_quickly(&mut checks);
     println!();
     summaries.print();
     checks.outcome()

@@ -30,6 +30,11 @@ pub(crate) fn older_blender_venv(version: &str) -> PathBuf {
     root().join(format!(".venv-{version}"))
 }
 
+/// What a judge is installed into, as in `.venv-judges/http`.
+pub(crate) fn judge_venv(name: &str) -> PathBuf {
+    root().join(".venv-judges").join(name)
+}
+
 /// A program of the virtual environment, as in `pytest`.
 pub(crate) fn venv_program(name: &str) -> PathBuf {
     venv().join("bin").join(name)

@@ -18,6 +18,7 @@ mod generation;
 mod gil_cell;
 mod handle;
 mod inspection;
+mod listeners;
 mod loans;
 mod look_ups;
 mod loop_core;
@@ -60,6 +61,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<transfer::PyTransfer>()?;
     cli::register(module)?;
     params_check::register(module)?;
+    listeners::register(module)?;
     server::register(module)?;
     worker_link::register(module)?;
     Ok(())

@@ -42,12 +42,12 @@ pub(crate) struct Server {
     /// Where programs of this user find the address and the token.
     #[pyo3(get)]
     discovery_file: Option<PathBuf>,
-    running: Mutex<Option<Running>>,
+    pub(crate) running: Mutex<Option<Running>>,
 }
 
-struct Running {
-    server: aiobpy_server::Server,
-    runtime: Runtime,
+pub(crate) struct Running {
+    pub(crate) server: aiobpy_server::Server,
+    pub(crate) runtime: Runtime,
 }
 
 #[pymethods]
@@ -155,7 +155,7 @@ fn start(
 }
 
 /// A wrong argument is a `ValueError`; what the system refuses is an `OSError`.
-fn raised(problem: &Problem) -> PyErr {
+pub(crate) fn raised(problem: &Problem) -> PyErr {
     match problem.status {
         400 => PyValueError::new_err(problem.to_string()),
         _ => PyOSError::new_err(problem.to_string()),

@@ -1,0 +1,1 @@
+"""What `cargo xtask judge` judges: `python -m tests.judged`."""
