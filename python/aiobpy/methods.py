@@ -68,6 +68,11 @@ class Method:
         self.parameters: list[str] = list(of_annotations["properties"])
         self.check = ParamsCheck(json.dumps(self.params_schema))
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it takes long."""
+        return self.manner.is_long
+
     def arguments(self, params: str) -> dict[str, Any]:
         """Return the function's arguments.
 

@@ -26,9 +26,40 @@ from aiobpy.problem import Problem, cancelled, not_allowed, unknown_method, unsp
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-__all__ = ["Answer", "Problem", "cancel", "dispatch", "registered", "remove", "replied", "rpc"]
+__all__ = [
+    "Answer",
+    "Problem",
+    "Telling",
+    "ask",
+    "call",
+    "cancel",
+    "current",
+    "dispatch",
+    "find",
+    "problem_of",
+    "registered",
+    "remove",
+    "replied",
+    "rpc",
+]
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+
+class Offered(Protocol):
+    """What is offered, and by whom."""
+
+    @property
+    def name(self) -> str:
+        """As programs know it."""
+
+    @property
+    def owner(self) -> owners.Owner:
+        """The add-on."""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the panel shows it while it runs."""
 
 
 class Answer(Protocol):
@@ -74,6 +105,7 @@ def rpc(
     destructive: bool | None = None,
     idempotent: bool | None = None,
     open_world: bool | None = None,
+    params: dict[str, Any] | None = None,
 ) -> Callable[[_Function], _Function]: ...
 
 
@@ -91,6 +123,7 @@ def rpc(
     destructive: bool | None = None,
     idempotent: bool | None = None,
     open_world: bool | None = None,
+    params: dict[str, Any] | None = None,
 ) -> Any:
     """Offer a function to programs: `@aiobpy.rpc` or `@aiobpy.rpc(name="my_addon.render")`.
 
@@ -110,6 +143,7 @@ def rpc(
         destructive: Whether it may destroy what was there.
         idempotent: Whether calling it twice does no more than calling it once.
         open_world: Whether it reaches out, as to the internet.
+        params: The JSON Schema of its parameters, if the annotations cannot say all.
 
     Raises:
         ValueError: The name is taken by another function, or is no name; or there is no such scope.
@@ -125,6 +159,7 @@ def rpc(
         destructive=destructive,
         idempotent=idempotent,
         open_world=open_world,
+        params=params,
     )
     if function is None:
         return lambda function: _register(
@@ -172,31 +207,45 @@ def dispatch(name: str, params: str, answer: Answer) -> None:
     if "/" in name:
         importlib.import_module("aiobpy.mcp.serving").dispatch(name, params, answer)
         return
+    telling = _InJson(name, answer)
     try:
         method = find(name, answer)
-        call(method, method.arguments(params), answer, dumps)
+        call(method.function, method.arguments(params), answer, telling, method)
     except Exception as error:
-        answer.fail(problem_of(name, error).to_json())
+        telling.failed(error)
+
+
+class Telling(Protocol):
+    """How the end of a call is told."""
+
+    def done(self, value: Any, /) -> None:
+        """Tell what was returned."""
+
+    def failed(self, error: BaseException, /) -> None:
+        """Tell what was raised."""
 
 
 def call(
-    method: Method, arguments: Mapping[str, Any], answer: Answer, say: Callable[[Any], str]
+    function: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    answer: Answer,
+    telling: Telling,
+    of: Offered,
 ) -> None:
-    """Call a method for its add-on; what it returns goes to `answer`, as `say` says it in JSON.
+    """Call a function for its add-on, and tell of its end, now or when its coroutine ends.
 
     Raises:
-        Exception: As the method, if it is none of coroutines.
+        Exception: As the function, if it is none of coroutines.
     """
-    work, context = progress.begin(method.name, method.owner)
+    work, context = progress.begin(of.name, of.owner)
     work.follow = answer.progress
     context.run(_answer.set, answer)
-    result = context.run(method.function, **arguments)
+    result = context.run(function, **arguments)
     if not inspect.isawaitable(result):
-        _send(method.name, result, answer, say)
+        telling.done(result)
         return
-    coroutine = _answer_with(method.name, result, answer, say)
-    task = asyncio.get_running_loop().create_task(coroutine, context=context)
-    if method.manner.is_long:
+    task = asyncio.get_running_loop().create_task(_tell(result, telling), context=context)
+    if of.is_long:
         progress.note_task(task, work)
     number = answer.number
     _running[number] = task
@@ -300,31 +349,41 @@ def _origin_of(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
-async def _answer_with(
-    name: str, result: Awaitable[Any], answer: Answer, say: Callable[[Any], str]
-) -> None:
+async def _tell(result: Awaitable[Any], telling: Telling) -> None:
     try:
         value = await result
-    except asyncio.CancelledError:
-        answer.fail(cancelled(name).to_json())
+    except asyncio.CancelledError as error:
+        telling.failed(error)
         raise
     except Exception as error:
-        answer.fail(problem_of(name, error).to_json())
+        telling.failed(error)
     else:
-        _send(name, value, answer, say)
+        telling.done(value)
 
 
-def _send(name: str, value: Any, answer: Answer, say: Callable[[Any], str]) -> None:
-    try:
-        text = say(value)
-    except (TypeError, ValueError, RecursionError) as error:
-        answer.fail(unspeakable(name, error).to_json())
-    else:
-        answer.send(text)
+class _InJson:
+    """Tells a call's end as REST and JSON-RPC have it."""
+
+    def __init__(self, name: str, answer: Answer) -> None:
+        self._name = name
+        self._answer = answer
+
+    def done(self, value: Any) -> None:
+        try:
+            text = dumps(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            self.failed(unspeakable(self._name, error))
+        else:
+            self._answer.send(text)
+
+    def failed(self, error: BaseException) -> None:
+        self._answer.fail(problem_of(self._name, error).to_json())
 
 
-def problem_of(name: str, error: Exception) -> Problem:
+def problem_of(name: str, error: BaseException) -> Problem:
     """Return what a client is told of an exception of a method; the console is told more."""
+    if isinstance(error, asyncio.CancelledError):
+        return cancelled(name)
     if isinstance(error, Problem):
         return error
     loop = asyncio.get_running_loop()

@@ -34,4 +34,9 @@ impl Offers {
     fn remove(&self, kind: &str, name: &str) {
         self.offers.remove(kind, name);
     }
+
+    /// Tells those who watch a resource that it reads otherwise now.
+    fn updated(&self, uri: String) {
+        self.offers.updated(uri);
+    }
 }

@@ -1,8 +1,6 @@
 //! Whoever asks for methods, whatever the face: what that one may call, and the call.
 
-use std::sync::Arc;
-
-use aiobpy_wire::{MethodDescription, Scope};
+use aiobpy_wire::Scope;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
@@ -38,12 +36,6 @@ impl Caller {
         params: String,
     ) -> Result<Pending, Failure> {
         self.door()?.start(self.asked(method.to_owned(), params))
-    }
-
-    /// What is offered to this one, by its name.
-    pub(crate) fn method(&self, name: &str) -> Option<Arc<MethodDescription>> {
-        let method = self.shared.offers.method(name);
-        method.filter(|method| self.principal.may(method.scope).is_ok())
     }
 
     /// Whether a method is to be answered with an operation.

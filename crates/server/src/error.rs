@@ -87,6 +87,8 @@ pub(crate) enum Failure {
     TooManyOperations {
         most: usize,
     },
+    /// Of the Model Context Protocol.
+    UnknownSession,
     TooManyCalls,
     Closing,
     CallTooSlow {
@@ -300,6 +302,13 @@ impl Failure {
                 format!("there is no operation {}, or not any more", shown(id)),
             )
             .with_hint("GET /api/v1/operations lists the operations"),
+            Self::UnknownSession => Problem::new(
+                404,
+                "unknown-session",
+                "No such session",
+                "there is no session of that Mcp-Session-Id, or not any more",
+            )
+            .with_hint("begin a new one with `initialize`"),
             Self::TooManyOperations { most } => Problem::new(
                 503,
                 "too-many-operations",
@@ -624,6 +633,7 @@ mod tests {
             Failure::NoMainThread,
             Failure::UnknownMethod { method: "tools/call".into() },
             Failure::UnknownOperation { id: "7".into() },
+            Failure::UnknownSession,
             Failure::TooManyOperations { most: 64 },
             Failure::TooManyCalls,
             Failure::Closing,
@@ -731,6 +741,10 @@ mod tests {
         404 unknown-operation
         No such operation: there is no operation `7`, or not any more
         hint: GET /api/v1/operations lists the operations
+
+        404 unknown-session
+        No such session: there is no session of that Mcp-Session-Id, or not any more
+        hint: begin a new one with `initialize`
 
         503 too-many-operations
         Too many operations: 64 operations run already

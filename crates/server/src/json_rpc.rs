@@ -10,7 +10,8 @@ use futures_util::future::{self, BoxFuture};
 use serde_json::value::RawValue;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use message::{Id, Message, Request, Wrong, error, read, result};
+pub(crate) use errors::code_of;
+pub(crate) use message::{Id, Message, Request, Wrong, error, notification, read, result};
 
 use crate::error::Failure;
 
@@ -73,6 +74,20 @@ pub(crate) async fn answer(text: &str, tasks: &TaskTracker, answering: &Answerin
         Reply::Nothing
     } else {
         Reply::Text(format!("[{}]", answers.join(",")))
+    }
+}
+
+/// Reads one message, where batches are not spoken.
+///
+/// # Errors
+/// It is no JSON, or no message.
+pub(crate) fn read_one(text: &str) -> Result<Message, Wrong> {
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(value) => read(value.get()),
+        Err(error) => {
+            let failure = Failure::NotJson { detail: error.to_string() };
+            Err(Wrong { id: Id::null(), failure })
+        }
     }
 }
 

@@ -9,7 +9,6 @@
 mod accept;
 mod auth;
 mod body;
-#[expect(dead_code, reason = "the Model Context Protocol comes next")]
 mod caller;
 mod clock;
 mod connection;
@@ -22,13 +21,11 @@ mod files;
 pub mod fuzzing;
 mod gate;
 mod http;
-#[expect(dead_code, reason = "the Model Context Protocol comes next")]
 mod json_rpc;
 mod limits;
-#[expect(dead_code, reason = "the Model Context Protocol comes next")]
 mod main_thread;
+mod mcp;
 mod number;
-#[expect(dead_code, reason = "the Model Context Protocol comes next")]
 mod offers;
 mod openapi;
 mod operations;

@@ -5,13 +5,22 @@ use std::sync::Arc;
 
 use aiobpy_wire::{MethodDescription, Offer, PromptDescription, ResourceDescription};
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::broadcast;
 
 /// What is offered, by name. Read without a lock, replaced whole.
 pub struct Offers {
     table: ArcSwap<Table>,
-    /// Tells those who watch that the table is another one.
-    version: watch::Sender<u64>,
+    changes: broadcast::Sender<Change>,
+}
+
+/// What clients hear of that listen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Change {
+    Tools,
+    Prompts,
+    Resources,
+    /// The resource of this URI reads otherwise than before.
+    Updated(String),
 }
 
 /// What was offered at one moment. The order is that of the names.
@@ -24,29 +33,32 @@ pub(crate) struct Table {
 
 impl Default for Offers {
     fn default() -> Self {
-        Self { table: ArcSwap::default(), version: watch::Sender::new(0) }
+        Self { table: ArcSwap::default(), changes: broadcast::Sender::new(Self::UNTOLD) }
     }
 }
 
 impl Offers {
+    /// Changes that a slow listener may have before it; then all may have changed.
+    const UNTOLD: usize = 256;
+
     /// Offers something, in the place of what had its name.
     pub fn put(&self, offer: Offer) {
         match offer {
             Offer::Method(method) => {
                 let method = Arc::new(method);
-                self.change(|table| {
+                self.change(Change::Tools, |table| {
                     table.methods.insert(method.name.clone(), Arc::clone(&method));
                 });
             }
             Offer::Resource(resource) => {
                 let resource = Arc::new(resource);
-                self.change(|table| {
+                self.change(Change::Resources, |table| {
                     table.resources.insert(resource.uri.clone(), Arc::clone(&resource));
                 });
             }
             Offer::Prompt(prompt) => {
                 let prompt = Arc::new(prompt);
-                self.change(|table| {
+                self.change(Change::Prompts, |table| {
                     table.prompts.insert(prompt.name.clone(), Arc::clone(&prompt));
                 });
             }
@@ -56,11 +68,18 @@ impl Offers {
     /// Offers something no more: `method`, `resource` or `prompt`, by its name. Calls under way
     /// go on.
     pub fn remove(&self, kind: &str, name: &str) {
-        self.change(|table| match kind {
-            "method" => drop(table.methods.remove(name)),
-            "resource" => drop(table.resources.remove(name)),
-            _ => drop(table.prompts.remove(name)),
-        });
+        match kind {
+            "method" => self.change(Change::Tools, |table| drop(table.methods.remove(name))),
+            "resource" => {
+                self.change(Change::Resources, |table| drop(table.resources.remove(name)));
+            }
+            _ => self.change(Change::Prompts, |table| drop(table.prompts.remove(name))),
+        }
+    }
+
+    /// Tells those who watch a resource that it reads otherwise now.
+    pub fn updated(&self, uri: String) {
+        let _nobody_listens = self.changes.send(Change::Updated(uri));
     }
 
     pub(crate) fn table(&self) -> Arc<Table> {
@@ -71,17 +90,17 @@ impl Offers {
         self.table.load().methods.get(name).cloned()
     }
 
-    /// Changes its value whenever something else is offered.
-    pub(crate) fn version(&self) -> watch::Receiver<u64> {
-        self.version.subscribe()
+    /// What changes from now on.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
     }
 
-    fn change(&self, change: impl Fn(&mut Table)) {
+    fn change(&self, kind: Change, change: impl Fn(&mut Table)) {
         self.table.rcu(|table| {
             let mut table = Table::clone(table);
             change(&mut table);
             table
         });
-        self.version.send_modify(|version| *version += 1);
+        let _nobody_listens = self.changes.send(kind);
     }
 }

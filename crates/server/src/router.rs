@@ -27,6 +27,7 @@ pub fn router(shared: Shared) -> Router {
             get(routes::operations::show).delete(routes::operations::cancel),
         )
         .route("/api/v1/operations/{id}/events", get(routes::operations::follow))
+        .route("/mcp", post(routes::mcp::answer).get(routes::mcp::listen).delete(routes::mcp::end))
         .route("/openapi.json", get(routes::docs::openapi))
         .merge(of_fleet(&shared))
         .method_not_allowed_fallback(wrong_method)

@@ -20,6 +20,7 @@ use crate::files::FileCache;
 use crate::gate::Gate;
 use crate::limits::Limits;
 use crate::main_thread::{Door, MainThread};
+use crate::mcp;
 use crate::offers::Offers;
 use crate::openapi;
 use crate::operations::Operations;
@@ -57,6 +58,7 @@ pub struct Inner {
     pub(crate) offers: Arc<Offers>,
     pub(crate) openapi: openapi::Kept,
     pub(crate) operations: Arc<Operations>,
+    pub(crate) mcp: mcp::State,
     /// What goes on beside the connections; the stop waits for it.
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the server begins to stop.
@@ -86,6 +88,7 @@ impl Shared {
             offers: parts.offers,
             openapi: openapi::Kept::default(),
             operations: Arc::default(),
+            mcp: mcp::State::default(),
             tasks: TaskTracker::new(),
             stopping,
             limits,

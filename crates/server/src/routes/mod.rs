@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod fleet;
 pub(crate) mod jobs;
 pub(crate) mod json_rpc;
+pub(crate) mod mcp;
 pub(crate) mod operations;
 pub(crate) mod rpc;
 pub(crate) mod sites;

@@ -1,0 +1,1 @@
+"""Programs that judges of other people's making look at: `cargo xtask judge`."""
