@@ -19,6 +19,7 @@ from tests.judged import certificates, relay, served
 async def main() -> None:
     """Serve, say where, and wait for the end of the input."""
     loop = asyncio.get_running_loop()
+    assert isinstance(loop, aiobpy.EventLoop)
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder) / "files"
         files.mkdir()

@@ -34,6 +34,7 @@ impl Listener {
     /// Shows another certificate from the next handshake on.
     ///
     /// Raises `ValueError` if it cannot be used, or if there is no TLS here.
+    #[expect(clippy::needless_pass_by_value, reason = "Python's paths come as new ones")]
     fn replace_certificate(&self, chain: PathBuf, key: PathBuf) -> PyResult<()> {
         let Some(tls) = &self.tls else {
             return Err(PyValueError::new_err("no TLS is spoken here, so there is no certificate"));
@@ -54,6 +55,7 @@ impl Server {
     ///
     /// `chain` and `key` are PEM files; port 0 is any free one. Raises `ValueError` if the address
     /// or the certificate cannot be used, `OSError` if the address cannot be had.
+    #[expect(clippy::needless_pass_by_value, reason = "Python's paths come as new ones")]
     fn open_secure(
         &self,
         py: Python<'_>,
