@@ -7,14 +7,19 @@ loop.
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiobpy import host
+from aiobpy import roots as allowed_roots
 from aiobpy._native import Offers, Server, Sites
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
     from aiobpy.loop import EventLoop
 
 __all__ = [
@@ -42,9 +47,15 @@ sites = Sites()
 
 
 def start(
-    port: int | None = None, *, token: str | None = None, loop: EventLoop | None = None
+    port: int | None = None,
+    *,
+    token: str | None = None,
+    roots: Iterable[str | os.PathLike[str]] | None = None,
+    loop: EventLoop | None = None,
 ) -> Server:
     """Start the web server of this process, and return it.
+
+    Where there is a Blender, what it has is served below `/api/v1`.
 
     Its address and token are written to a file in the user's configuration folder that only the
     user may read (`Server.discovery_file`), for programs to find it. The stop removes the file.
@@ -53,6 +64,8 @@ def start(
         port: On 127.0.0.1. If left out, that of the last time if it is free, else any free one.
         token: What clients have to send; 16 characters or more. If left out, the environment
             variable AIOBPY_TOKEN, else a random one.
+        roots: The folders whose files clients may name, if they have the scope `files`; if left
+            out, those that were allowed before, at first none.
         loop: Runs the RPC methods. If left out, the loop that all add-ons share.
 
     Raises:
@@ -64,6 +77,8 @@ def start(
     if _server is not None:
         msg = f"the web server runs already, at {_server.address}; stop it first"
         raise RuntimeError(msg)
+    if roots is not None:
+        allowed_roots.allow(roots)
     if loop is None:
         loop = host.ticked_loop()
     _server = Server(
@@ -76,6 +91,9 @@ def start(
     )
     _loop = loop
     atexit.register(stop)
+    if "bpy" in sys.modules:
+        # Not before: it knows Blender, which loading it would make of any Python.
+        importlib.import_module("aiobpy.data.site")
     for watcher in list(_watchers):
         loop.call_soon(watcher.server_started)
     return _server

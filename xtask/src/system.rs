@@ -30,8 +30,9 @@ pub(crate) const SERVERS: &[&str] =
     &["mosquitto", "nats-server", "ngircd", "postgresql", "rabbitmq-server", "redis-server"];
 
 /// What downloads and uploads are tested against: a web server with HTTP/2 and TLS, a forward proxy, and a
-/// child that takes pictures and says how far it is.
-pub(crate) const TRANSFER_PEERS: &[&str] = &["ffmpeg", "nginx-light", "openssl", "tinyproxy-bin"];
+/// child that takes pictures and says how far it is; and the client that a guide's lines use.
+pub(crate) const TRANSFER_PEERS: &[&str] =
+    &["curl", "ffmpeg", "nginx-light", "openssl", "tinyproxy-bin"];
 
 /// What the comparison of event loops needs: a rival for downloads, and a certificate for TLS.
 pub(crate) const LOOP_BENCH_TOOLS: &[&str] = &["curl", "openssl"];

@@ -8,9 +8,10 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use aiobpy_server::{ReceivedBody, Sent, Start};
+use aiobpy_wire::Scope;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use pyo3::exceptions::{PyConnectionError, PyRuntimeError};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -131,6 +132,15 @@ impl Exchange {
     #[getter]
     fn principal(&self) -> &str {
         &self.end.head.principal.name
+    }
+
+    /// Whether whoever asks has a scope.
+    ///
+    /// Raises `ValueError` if there is no such scope.
+    fn may(&self, scope: &str) -> PyResult<bool> {
+        let scope: Scope = serde_json::from_value(scope.into())
+            .map_err(|_| PyValueError::new_err(format!("{scope:?} is no scope")))?;
+        Ok(self.end.head.principal.has(scope))
     }
 
     /// Whether the client has gone, or the answer is complete.

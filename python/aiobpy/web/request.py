@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from aiobpy._native import Exchange
+    from aiobpy.methods import Scope
 
 _LARGEST_BODY = 1 << 20
 
@@ -68,6 +69,10 @@ class Request:
     def principal(self) -> str:
         """Who asks, as the user knows it."""
         return self._exchange.principal
+
+    def may(self, scope: Scope) -> bool:
+        """Return whether whoever asks has a scope, as one that only some requests need."""
+        return self._exchange.may(scope)
 
     @property
     def is_gone(self) -> bool:
