@@ -6,3 +6,4 @@ mod files;
 mod jobs;
 mod requests;
 mod sockets;
+mod transports;
