@@ -195,9 +195,9 @@ def test_an_answer_that_is_not_completed_is_cut(run: Run, is_error: bool) -> Non
     mount(application)
 
     async def main(client: aiohttp.ClientSession) -> None:
-        async with client.get("/a/rules") as response:
-            assert response.status == 200
-            with pytest.raises(aiohttp.ClientPayloadError):
+        # Cut before or after its beginning was sent.
+        with pytest.raises((aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)):
+            async with client.get("/a/rules") as response:
                 await response.read()
 
     run(main, reports=is_error)
@@ -235,7 +235,7 @@ def test_a_body_of_another_length_than_promised_does_not_reach_the_client(
             async with client.get("/a/rules") as response:
                 body = await response.read()
                 assert response.status == 500 or body == b"long"
-        except aiohttp.ClientPayloadError:
+        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError):
             assert len(parts) > 1
 
     run(main, reports=True)

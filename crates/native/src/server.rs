@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::handle::lock;
 use crate::loop_core::LoopCore;
 use crate::offers::Offers;
-use crate::sites::Sites;
+use crate::sites::{Feed, Sites, Snapshot};
 
 /// How long the main thread waits, when it stops the server, for answers under way to end.
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -22,6 +22,8 @@ const LARGEST_EVENT: usize = 64 << 10;
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Sites>()?;
+    module.add_class::<Feed>()?;
+    module.add_class::<Snapshot>()?;
     module.add_class::<Offers>()?;
     module.add_class::<Server>()
 }

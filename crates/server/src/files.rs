@@ -8,7 +8,7 @@
 
 mod address;
 mod cache;
-mod conditions;
+pub(crate) mod conditions;
 mod encoding;
 mod folder;
 mod named;

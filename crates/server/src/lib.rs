@@ -9,6 +9,7 @@
 mod accept;
 mod auth;
 mod body;
+mod cache;
 mod caller;
 mod clock;
 mod connection;
@@ -16,6 +17,7 @@ pub mod discovery;
 mod error;
 mod events;
 mod exchange;
+mod feed;
 mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -38,6 +40,7 @@ mod routes;
 mod server;
 mod shared;
 mod sites;
+mod snapshot;
 mod stalling;
 mod sys;
 pub mod tls;
@@ -45,10 +48,12 @@ mod websocket;
 
 pub use auth::{Principal, Token};
 pub use exchange::{Exchange, Head, Incoming, Outgoing, ReceivedBody, Sent, Start};
+pub use feed::Feed;
 pub use limits::Limits;
 pub use main_thread::{Answer, Call, MainThread, Note, Refused, Timing, Work};
 pub use offers::Offers;
 pub use router::router;
 pub use server::{Listen, Opened, Server, ServerConfig};
 pub use shared::{Parts, Shared};
-pub use sites::Sites;
+pub use sites::{Sites, Source};
+pub use snapshot::Snapshot;

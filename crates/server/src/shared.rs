@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Token;
 use crate::body;
+use crate::cache::Cache;
 use crate::clock::Stopwatch;
 use crate::error::Failure;
 use crate::events::EventLog;
@@ -54,6 +55,7 @@ pub struct Inner {
     pub(crate) main_thread: Option<Door>,
     pub(crate) fleet: Option<Fleet>,
     pub(crate) sites: Arc<Sites>,
+    pub(crate) cache: Cache,
     pub(crate) files: Arc<FileCache>,
     pub(crate) offers: Arc<Offers>,
     pub(crate) openapi: openapi::Kept,
@@ -84,6 +86,7 @@ impl Shared {
             main_thread,
             fleet: parts.fleet,
             sites: parts.sites,
+            cache: Cache::default(),
             files: Arc::default(),
             offers: parts.offers,
             openapi: openapi::Kept::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aiobpy_wire::{RouteAnswer, RouteDescription, Scope, SiteDescription};
 use arc_swap::ArcSwap;
@@ -9,14 +10,28 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use crate::error::Failure;
+use crate::feed::Feed;
+use crate::snapshot::Snapshot;
 
 /// The sites that there are, by prefix. Read without a lock, replaced whole.
 #[derive(Default)]
-pub struct Sites(ArcSwap<BTreeMap<String, Arc<Site>>>);
+pub struct Sites {
+    table: ArcSwap<BTreeMap<String, Arc<Site>>>,
+    sources: ArcSwap<BTreeMap<u64, Source>>,
+}
+
+/// What sites tell without asking Python each time.
+#[derive(Clone)]
+pub enum Source {
+    Feed(Arc<Feed>),
+    Snapshot(Arc<Snapshot>),
+}
 
 /// All that is served under one prefix.
 pub(crate) struct Site {
     pub(crate) prefix: String,
+    /// The numbers of what is told there.
+    sources: Vec<u64>,
     /// The routes of each pattern.
     routes: matchit::Router<Vec<Route>>,
 }
@@ -44,26 +59,67 @@ impl Sites {
     /// A pattern or a method cannot be used, or two patterns take the same addresses; in words.
     pub fn put(&self, description: SiteDescription) -> Result<(), String> {
         let site = Arc::new(Site::new(description)?);
-        self.0.rcu(|sites| {
+        let before = self.table.load().get(&site.prefix).cloned();
+        self.table.rcu(|sites| {
             let mut sites = BTreeMap::clone(sites);
             sites.insert(site.prefix.clone(), Arc::clone(&site));
             sites
         });
+        self.cut(before.iter().flat_map(|before| &before.sources), &site.sources);
         Ok(())
     }
 
-    /// Takes a site down. Requests under way go on.
+    /// Takes a site down. Requests under way go on; who follows something of it is sent away.
     pub fn remove(&self, prefix: &str) {
-        self.0.rcu(|sites| {
+        let before = self.table.load().get(prefix).cloned();
+        self.table.rcu(|sites| {
             let mut sites = BTreeMap::clone(sites);
             sites.remove(prefix);
             sites
         });
+        self.cut(before.iter().flat_map(|before| &before.sources), &[]);
+    }
+
+    /// Makes a source known, and returns its number.
+    pub fn add_source(&self, source: &Source) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.sources.rcu(|sources| {
+            let mut sources = BTreeMap::clone(sources);
+            sources.insert(number, source.clone());
+            sources
+        });
+        number
+    }
+
+    /// Forgets a source, and ends what goes out of it.
+    pub fn remove_source(&self, number: u64) {
+        self.cut([&number], &[]);
+        self.sources.rcu(|sources| {
+            let mut sources = BTreeMap::clone(sources);
+            sources.remove(&number);
+            sources
+        });
+    }
+
+    pub(crate) fn source(&self, number: u64) -> Option<Source> {
+        self.sources.load().get(&number).cloned()
+    }
+
+    fn cut<'numbers>(&self, numbers: impl IntoIterator<Item = &'numbers u64>, kept: &[u64]) {
+        let sources = self.sources.load();
+        for number in numbers.into_iter().filter(|number| !kept.contains(number)) {
+            match sources.get(number) {
+                Some(Source::Feed(feed)) => feed.cut(),
+                Some(Source::Snapshot(snapshot)) => snapshot.cut(),
+                None => {}
+            }
+        }
     }
 
     /// Finds who answers. `None` if no site has the address.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Option<Result<Found, Failure>> {
-        let sites = self.0.load();
+        let sites = self.table.load();
         let (site, rest) = longest_prefix(&sites, path)?;
         let matched = site.routes.at(if rest.is_empty() { "/" } else { rest }).ok()?;
         let wrong_method = || Failure::WrongMethod {
@@ -94,6 +150,7 @@ impl Sites {
 impl Site {
     fn new(description: SiteDescription) -> Result<Self, String> {
         let SiteDescription { prefix, routes } = description;
+        let sources = routes.iter().filter_map(|route| source_of(&route.answer)).collect();
         let mut by_pattern: BTreeMap<String, Vec<Route>> = BTreeMap::new();
         for RouteDescription { pattern, methods, scope, answer } in routes {
             let methods = methods
@@ -109,7 +166,7 @@ impl Site {
                 .insert(&pattern, of_pattern)
                 .map_err(|error| format!("the pattern {pattern:?} cannot be used: {error}"))?;
         }
-        Ok(Self { prefix, routes })
+        Ok(Self { prefix, sources, routes })
     }
 }
 
@@ -117,6 +174,13 @@ impl Route {
     fn takes(&self, method: &Method) -> bool {
         let is_head_of_get = *method == Method::HEAD && self.methods.contains(&Method::GET);
         self.methods.is_empty() || self.methods.contains(method) || is_head_of_get
+    }
+}
+
+fn source_of(answer: &RouteAnswer) -> Option<u64> {
+    match answer {
+        RouteAnswer::Events { source } | RouteAnswer::Snapshot { source } => Some(*source),
+        RouteAnswer::Handler(_) | RouteAnswer::Folder { .. } => None,
     }
 }
 
@@ -176,7 +240,7 @@ mod tests {
     fn handler(found: Option<Result<Found, Failure>>) -> Option<u64> {
         match found?.ok()?.answer {
             RouteAnswer::Handler(answer) => Some(answer.handler),
-            RouteAnswer::Folder { .. } => None,
+            _ => None,
         }
     }
 

@@ -96,6 +96,18 @@ impl Upgrade {
         self.open(Response::default(), shared, echo)
     }
 
+    /// As [`Upgrade::accept`], and the messages of a stream go out, until it ends. What comes in
+    /// is dropped.
+    pub(crate) fn push(
+        self,
+        messages: impl futures_util::Stream<Item = Message> + Send + 'static,
+        shared: &Shared,
+    ) -> Response {
+        self.open(Response::default(), shared, async move |socket, opened| {
+            push(socket, messages, opened).await;
+        })
+    }
+
     fn open<S, F>(self, mut response: Response, shared: &Shared, serve: S) -> Response
     where
         S: FnOnce(Socket, Opened) -> F + Send + 'static,
@@ -252,6 +264,51 @@ async fn send_back(sink: &mut Sink, stream: &mut Stream, liveness: &Liveness) ->
             next = stream.next().now_or_never();
         }
         if sink.flush().await.is_err() {
+            return End::Gone;
+        }
+    }
+}
+
+async fn push(
+    socket: Socket,
+    messages: impl futures_util::Stream<Item = Message> + Send,
+    opened: Opened,
+) {
+    let (mut sink, mut stream) = socket.split();
+    let liveness = Liveness::default();
+    let end = tokio::select! {
+        end = hear_out(&mut stream, &liveness) => end,
+        end = send_all(&mut sink, messages, &liveness) => end,
+        end = liveness.lost(opened.limits.silence) => end,
+        () = opened.closing.cancelled() => End::going_away(),
+    };
+    end.finish(sink, stream, &opened.limits).await;
+}
+
+/// Drops what comes, until the end.
+async fn hear_out(stream: &mut Stream, liveness: &Liveness) -> End {
+    loop {
+        if let Heard::End(end) = heard(stream.next().await) {
+            return end;
+        }
+        liveness.is_there();
+    }
+}
+
+async fn send_all(
+    sink: &mut Sink,
+    messages: impl futures_util::Stream<Item = Message>,
+    liveness: &Liveness,
+) -> End {
+    let mut messages = std::pin::pin!(messages);
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = messages.next() => message,
+            () = liveness.asks() => Some(Message::Ping(Bytes::new())),
+        };
+        let Some(message) = message else { return End::going_away() };
+        if sink.send(message).await.is_err() {
             return End::Gone;
         }
     }

@@ -107,4 +107,8 @@ pub enum RouteAnswer {
         #[serde(default)]
         is_single_page: bool,
     },
+    /// The events of a feed, as they happen, by its number.
+    Events { source: u64 },
+    /// What was published last, and to who follows it each time, by its number.
+    Snapshot { source: u64 },
 }

@@ -1,15 +1,17 @@
 """The web server as add-ons see it: each hangs its addresses on it, as a site of its own."""
 
 from aiobpy.web.binding import Body, BodyParameter, Parameter
+from aiobpy.web.events import Events
 from aiobpy.web.request import Request
 from aiobpy.web.responses import File, Response, Stream
 from aiobpy.web.routes import Result, Route
-from aiobpy.web.site import Site, site, sites
+from aiobpy.web.site import Site, publish, site, sites
 from aiobpy.web.websocket import WebSocket
 
 __all__ = [
     "Body",
     "BodyParameter",
+    "Events",
     "File",
     "Parameter",
     "Request",
@@ -19,6 +21,7 @@ __all__ = [
     "Site",
     "Stream",
     "WebSocket",
+    "publish",
     "site",
     "sites",
 ]

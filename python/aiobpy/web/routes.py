@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aiobpy.web.binding import BodyParameter, Parameter
 
 Scope = Literal["read", "control", "files", "exec", "admin"]
-Kind = Literal["function", "websocket", "events", "application", "folder", "panel"]
+Kind = Literal["function", "websocket", "events", "snapshot", "application", "folder"]
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from aiobpy import owners, server
 from aiobpy.web import serving
 from aiobpy.web.binding import Binding
+from aiobpy.web.events import Events
 from aiobpy.web.mounting import Mounted
 from aiobpy.web.request import Request
-from aiobpy.web.routes import Route, Scope, described, result_of
+from aiobpy.web.routes import Result, Route, Scope, described, result_of
 from aiobpy.web.websocket import WebSocket
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
+    from aiobpy._native import Snapshot
     from aiobpy.web.mounting import Application
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
@@ -46,6 +48,36 @@ def sites() -> list[Site]:
     return [site for site in _sites.values() if site.is_up]
 
 
+def publish(
+    path: str,
+    data: bytes,
+    content_type: str = "application/octet-stream",
+    *,
+    scope: Scope = "read",
+) -> None:
+    """Put the latest state of something at an address of the calling add-on: see `Site.publish`.
+
+    Args:
+        path: As in `/a/my_addon/viewport.jpg`, below a site of the add-on.
+        data: The whole of it.
+        content_type: As in `image/jpeg`.
+        scope: What a client needs; it counts when something is put there first.
+
+    Raises:
+        ValueError: The path is not below a site of the add-on, or cannot be used.
+    """
+    name = path.removeprefix("/a/").partition("/")[0]
+    site = _sites.get(f"/a/{name}")
+    below = path.removeprefix(f"/a/{name}")
+    if site is None or not site.is_up or not below.startswith("/"):
+        msg = f"{path!r} is not below a site that is up; make one, as by `web.site('my_addon')`"
+        raise ValueError(msg)
+    if site.owner is not owners.current():
+        msg = f"{path!r} is below the site of {site.owner.name}; publish below one of your own"
+        raise ValueError(msg)
+    site.publish(below, data, content_type, scope=scope)
+
+
 def api_site() -> Site:
     """Return the site of aiobpy's own: what Blender offers below `/api/v1`. Not for add-ons."""
     return _site_of(owners.of("aiobpy"), "api", _API)
@@ -67,6 +99,7 @@ class Site:
         self.owner = owner
         self.is_up = False
         self._routes: dict[tuple[str, str], Route] = {}
+        self._snapshots: dict[str, Snapshot] = {}
         self._room = serving.Room(owner)
         self._forget: Callable[[], object] = lambda: None
 
@@ -244,6 +277,76 @@ class Site:
 
         return register
 
+    def events(
+        self, pattern: str, *, scope: Scope = "read", keep: int = 1024, summary: str = ""
+    ) -> Events:
+        """Have clients follow what happens, as server-sent events.
+
+        Args:
+            pattern: As in `/events`.
+            scope: What a client needs.
+            keep: So many events are kept for clients that come back, of 4 MiB at most.
+            summary: What is told there, for the documentation.
+
+        Raises:
+            ValueError: The pattern cannot be used.
+        """
+        feed = server.sites.feed(keep)
+        answer = {"kind": "events", "source": feed.number}
+        result = Result(200, "text/event-stream", {})
+        self._hang_up(
+            [
+                Route(
+                    "events",
+                    "GET",
+                    pattern,
+                    None,
+                    scope,
+                    result=result,
+                    summary=summary,
+                    answer=answer,
+                )
+            ]
+        )
+        return Events(feed)
+
+    def publish(
+        self,
+        pattern: str,
+        data: bytes,
+        content_type: str = "application/octet-stream",
+        *,
+        scope: Scope = "read",
+    ) -> None:
+        """Put the latest state of something at an address, and send it to all who follow that.
+
+        It is served by Rust. A client follows it by a WebSocket, or as server-sent events if it
+        accepts `text/event-stream`; who is slow misses what has been replaced meanwhile. May be
+        called in any thread once something is there.
+
+        Args:
+            pattern: As in `/viewport.jpg`.
+            data: The whole of it.
+            content_type: Texts and JSON are followed as text, all else as bytes.
+            scope: What a client needs; it counts when something is put there first.
+
+        Raises:
+            ValueError: The pattern cannot be used, or a function answers it.
+        """
+        snapshot = self._snapshots.get(pattern)
+        if snapshot is None:
+            self._check_is_free("GET", pattern, None)
+            snapshot = server.sites.snapshot()
+            snapshot.publish(data, content_type)
+            answer = {"kind": "snapshot", "source": snapshot.number}
+            result = Result(200, content_type, {})
+            self._hang_up(
+                [Route("snapshot", "GET", pattern, None, scope, result=result, answer=answer)]
+            )
+            self._snapshots[pattern] = snapshot
+        else:
+            snapshot.publish(data, content_type)
+
     def mount(self, prefix: str, application: Application, *, scope: Scope = "control") -> None:
         """Hang an ASGI application below a prefix of the site.
 
@@ -266,6 +369,7 @@ class Site:
         for route in self.routes:
             _forget_handler(route)
         self._routes.clear()
+        self._snapshots.clear()
         if _sites.get(self.prefix) is self:
             del _sites[self.prefix]
 
@@ -281,6 +385,12 @@ class Site:
         def register(function: _Function) -> _Function:
             self._check_is_free(method, pattern, function)
             binding = Binding(function, method, pattern)
+            if cache is not None and binding.others:
+                msg = (
+                    f"an answer of {function.__qualname__} that depends on the request cannot be "
+                    "given to others; leave out `cache`, or take typed parameters instead"
+                )
+                raise TypeError(msg)
             handler = serving.FunctionHandler(
                 function, binding, self._room, cancel_on_disconnect=cancel_on_disconnect
             )
@@ -310,7 +420,9 @@ class Site:
 
         return register
 
-    def _check_is_free(self, method: str, pattern: str, function: Callable[..., Any]) -> None:
+    def _check_is_free(
+        self, method: str, pattern: str, function: Callable[..., Any] | None
+    ) -> None:
         before = self._routes.get((method, pattern))
         if before is not None and _origin_of(before.function) != _origin_of(function):
             msg = (
@@ -333,6 +445,8 @@ class Site:
         self._routes = together
 
     def _put(self, routes: dict[tuple[str, str], Route]) -> None:
+        if not self.is_up:
+            return
         wire = [route.to_wire() for route in routes.values()]
         server.sites.put(json.dumps({"prefix": self.prefix, "routes": wire}))
 

@@ -8,6 +8,7 @@ pub(crate) mod jobs;
 pub(crate) mod json_rpc;
 pub(crate) mod mcp;
 pub(crate) mod operations;
+pub(crate) mod pushed;
 pub(crate) mod rpc;
 pub(crate) mod sites;
 pub(crate) mod status;

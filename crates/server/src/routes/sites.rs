@@ -2,27 +2,35 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aiobpy_wire::{HandlerAnswer, RouteAnswer, TakenBody, Takes};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, Method, StatusCode, header};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
 
 use crate::auth::Principal;
 use crate::body;
+use crate::cache::{Kept, Key};
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::exchange::{AnsweredFile, Begun, Head, ReceivedBody, Start};
+use crate::exchange::{AnsweredFile, Begun, Client, Head, ReceivedBody, Start};
+use crate::files::conditions::{Validators, Verdict, verdict};
 use crate::files::{self, FolderRequest};
 use crate::limits::Limits;
+use crate::routes::pushed;
 use crate::shared::Shared;
-use crate::sites::Found;
+use crate::sites::{Found, Source};
 use crate::websocket;
 
 /// Any request that no route of our own takes.
 pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
-    let (method, path) = (request.method(), request.uri().path());
+    let path = request.uri().path();
+    // Over HTTP/2 a WebSocket begins with CONNECT; to who looks for its route it is the same.
+    let is_websocket = websocket::is_asked_for(&request);
+    let method = if is_websocket { &Method::GET } else { request.method() };
     let found = match shared.sites.find(method, path) {
         Some(Ok(found)) => found,
         Some(Err(failure)) => return shared.refuse(request, failure).await,
@@ -40,7 +48,14 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
     }
     let answered = match found.answer {
         RouteAnswer::Handler(handler) => {
-            answer_by_handler(&shared, handler, found, principal, request).await
+            let asked = Asked { handler, found, principal };
+            match handler.cache_seconds {
+                Some(seconds) => answer_from_cache(&shared, seconds, asked, request).await,
+                None => answer_by_handler(&shared, asked, request).await,
+            }
+        }
+        RouteAnswer::Events { source } | RouteAnswer::Snapshot { source } => {
+            answer_from_source(&shared, source, request)
         }
         RouteAnswer::Folder { folder, is_single_page } => {
             return answer_from_folder(&shared, folder, is_single_page, found.parameters, request)
@@ -74,14 +89,101 @@ async fn answer_from_folder(
     }
 }
 
+/// Handlers have no part in it.
+#[tracing::instrument(name = "routes/sites", skip_all)]
+fn answer_from_source(shared: &Shared, source: u64, request: Request) -> Result<Response, Failure> {
+    match shared.sites.source(source) {
+        Some(Source::Feed(feed)) => pushed::follow(shared, &feed, &request),
+        Some(Source::Snapshot(snapshot)) => pushed::show(shared, &snapshot, request),
+        None => Err(Failure::UnknownRoute { path: request.uri().path().to_owned() }),
+    }
+}
+
+/// A handler that is asked, and what is known of the request.
+struct Asked {
+    handler: HandlerAnswer,
+    found: Found,
+    principal: Principal,
+}
+
+/// Gives the last answer again, while it is fresh. Else one asks the handler, and all others wait
+/// for that answer.
+#[tracing::instrument(name = "routes/sites", skip_all)]
+async fn answer_from_cache(
+    shared: &Shared,
+    seconds: f64,
+    asked: Asked,
+    request: Request,
+) -> Result<Response, Failure> {
+    let longest = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let key = Key {
+        handler: asked.handler.handler,
+        target: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
+        scope: asked.principal.scope,
+    };
+    let headers = request.headers().clone();
+    let entry = shared.cache.entry(&key);
+    if let Some(kept) = entry.fresh(longest) {
+        return Ok(give_again(&kept, longest, &headers));
+    }
+    let mut turn = Some(entry.asking.lock().await);
+    if let Some(kept) = entry.fresh(longest) {
+        return Ok(give_again(&kept, longest, &headers));
+    }
+    if entry.is_not_kept() {
+        turn = None;
+    }
+    let (client, begun, upgrade) = ask(shared, asked, request).await?;
+    if let Begun::Whole(start, body) = &begun
+        && let Some(kept) = shared.cache.keep(&key, &entry, start, body)
+    {
+        return Ok(give_again(&kept, longest, &headers));
+    }
+    drop(turn);
+    finish(shared, client, begun, upgrade).await
+}
+
+fn give_again(kept: &Kept, longest: Duration, headers: &HeaderMap) -> Response {
+    let validators = Validators { tag: kept.tag.clone(), modified: None };
+    let mut response = match verdict(headers, &validators) {
+        Verdict::Go => {
+            let headers = kept.headers.clone();
+            respond(Start { status: StatusCode::OK, headers }, Body::from(kept.body.clone()))
+        }
+        Verdict::NotModified => StatusCode::NOT_MODIFIED.into_response(),
+        Verdict::Failed => StatusCode::PRECONDITION_FAILED.into_response(),
+    };
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, text: &str| {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            headers.insert(name, value);
+        }
+    };
+    set(header::ETAG, &kept.tag);
+    set(header::AGE, &kept.age().as_secs().to_string());
+    if !kept.headers.contains_key(header::CACHE_CONTROL) {
+        set(header::CACHE_CONTROL, &format!("private, max-age={}", longest.as_secs()));
+    }
+    response
+}
+
 #[tracing::instrument(name = "routes/sites", skip_all)]
 async fn answer_by_handler(
     shared: &Shared,
-    answer: HandlerAnswer,
-    found: Found,
-    principal: Principal,
-    mut request: Request,
+    asked: Asked,
+    request: Request,
 ) -> Result<Response, Failure> {
+    let (client, begun, upgrade) = ask(shared, asked, request).await?;
+    finish(shared, client, begun, upgrade).await
+}
+
+/// Has the handler begin its answer.
+async fn ask(
+    shared: &Shared,
+    asked: Asked,
+    mut request: Request,
+) -> Result<(Client, Begun, Option<websocket::Upgrade>), Failure> {
+    let Asked { handler: answer, found, principal } = asked;
     let main_thread = shared.main_thread.as_ref().ok_or(Failure::NoMainThread)?;
     let upgrade = match answer.takes {
         Takes::Requests => None,
@@ -117,6 +219,16 @@ async fn answer_by_handler(
             }
         })
         .await?;
+    Ok((client, begun, upgrade))
+}
+
+/// Sends what the handler answers.
+async fn finish(
+    shared: &Shared,
+    client: Client,
+    begun: Begun,
+    upgrade: Option<websocket::Upgrade>,
+) -> Result<Response, Failure> {
     match begun {
         Begun::Streamed(start) if start.status == StatusCode::SWITCHING_PROTOCOLS => {
             let upgrade = upgrade.ok_or(Failure::Closing)?;
