@@ -18,7 +18,19 @@ DRAWING = {
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            "do": {"enum": ["draw", "raise", "die", "crash", "dawdle", "hang", "stop", "babble", "nothing"]},
+            "do": {
+                "enum": [
+                    "draw",
+                    "raise",
+                    "die",
+                    "crash",
+                    "dawdle",
+                    "hang",
+                    "stop",
+                    "babble",
+                    "nothing",
+                ]
+            },
             "attempts": {"type": "integer", "description": "how often to do that"},
             "text": {"type": "string"},
         },

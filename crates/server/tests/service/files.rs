@@ -231,6 +231,7 @@ async fn a_single_page_answers_for_addresses_that_are_its_own() {
     assert_eq!(site.status("/../secret").await, 404);
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn no_path_and_no_link_leads_out_of_the_folder() {
     let site = Site::with(&[("a.txt", "hello"), ("sub/b.txt", "b"), (".env", "secret")]);

@@ -7,3 +7,4 @@ mod jobs;
 mod requests;
 mod sockets;
 mod transports;
+mod websockets;

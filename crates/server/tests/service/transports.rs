@@ -16,7 +16,7 @@ use rustls::RootCertStore;
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
@@ -362,9 +362,12 @@ mod tls {
     }
 }
 
+#[cfg(unix)]
 mod unix_sockets {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+
+    use tokio::net::UnixStream;
 
     use super::*;
 
