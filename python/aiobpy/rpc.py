@@ -18,7 +18,7 @@ import re
 import traceback
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from aiobpy import owners, progress, server
+from aiobpy import owners, progress, server, tracing
 from aiobpy.json_text import dumps
 from aiobpy.methods import SCOPES, Manner, Method, Scope
 from aiobpy.problem import Problem, cancelled, not_allowed, unknown_method, unspeakable
@@ -68,6 +68,10 @@ class Answer(Protocol):
     @property
     def number(self) -> int:
         """Names the call in `cancel`."""
+
+    @property
+    def trace(self) -> str | None:
+        """The value of a `traceparent` header for what is done in its name."""
 
     def send(self, json: str, /) -> None:
         """Answer with the text of a JSON value."""
@@ -240,6 +244,7 @@ def call(
     work, context = progress.begin(of.name, of.owner)
     work.follow = answer.progress
     context.run(_answer.set, answer)
+    context.run(tracing.trace.set, answer.trace)
     result = context.run(function, **arguments)
     if not inspect.isawaitable(result):
         telling.done(result)

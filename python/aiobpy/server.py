@@ -10,11 +10,14 @@ import atexit
 import importlib
 import json
 import sys
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiobpy import host
 from aiobpy import roots as allowed_roots
-from aiobpy._native import Offers, Server, Sites
+from aiobpy._native import Offers, Server, Sites, qr_code
+from aiobpy.pairing import Scope, on_pairing
 
 if TYPE_CHECKING:
     import os
@@ -23,11 +26,22 @@ if TYPE_CHECKING:
     from aiobpy.loop import EventLoop
 
 __all__ = [
+    "Asked",
+    "Device",
+    "QrCode",
     "Server",
     "Watcher",
+    "allow_exec",
+    "audit",
+    "change_token",
     "current",
+    "devices",
     "offers",
+    "on_pairing",
+    "pair",
     "publish",
+    "requests",
+    "revoke",
     "sites",
     "start",
     "stop",
@@ -36,6 +50,7 @@ __all__ = [
 ]
 
 _LONGEST_TOPIC = 200
+_OFF = "no web server runs; start it with aiobpy.server.start()"
 _server: Server | None = None
 _loop: EventLoop | None = None
 """The one that answers for the server."""
@@ -51,6 +66,7 @@ def start(
     *,
     token: str | None = None,
     roots: Iterable[str | os.PathLike[str]] | None = None,
+    exec: bool = False,  # noqa: A002 - the scope is called so
     loop: EventLoop | None = None,
 ) -> Server:
     """Start the web server of this process, and return it.
@@ -66,6 +82,8 @@ def start(
             variable AIOBPY_TOKEN, else a random one.
         roots: The folders whose files clients may name, if they have the scope `files`; if left
             out, those that were allowed before, at first none.
+        exec: Whether Python may be run from outside, by those whose scope includes it. The
+            server's own token does, once this is on.
         loop: Runs the RPC methods. If left out, the loop that all add-ons share.
 
     Raises:
@@ -85,6 +103,7 @@ def start(
         loop,
         port=port,
         token=token,
+        exec=exec,
         blender_version=_blender_version(),
         sites=sites,
         offers=offers,
@@ -140,6 +159,132 @@ def unwatch(watcher: Watcher) -> None:
     _watchers.discard(watcher)
 
 
+def allow_exec(is_allowed: bool = True) -> None:
+    """Let Python be run from outside, or no more; until the server stops.
+
+    Raises:
+        RuntimeError: No server runs.
+    """
+    _running().allow_exec(is_allowed)
+
+
+def change_token(token: str | None = None) -> str:
+    """Put another token in the place of the server's own; who came in by the old one is out.
+
+    Args:
+        token: 16 characters or more; a random one if left out.
+
+    Returns:
+        The new token. The discovery file has it, too.
+
+    Raises:
+        RuntimeError: No server runs.
+        ValueError: The token cannot be used.
+        OSError: The discovery file cannot be written.
+    """
+    server = _running()
+    server.change_token(token)
+    return server.token
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that was paired."""
+
+    id: str
+    name: str
+    """As it has called itself."""
+    scope: Scope
+    paired_at: datetime
+
+
+def devices() -> list[Device]:
+    """Return the devices that were paired, the last one first.
+
+    Raises:
+        RuntimeError: No server runs.
+    """
+    return [
+        Device(**{**told, "paired_at": datetime.fromisoformat(told["paired_at"])})
+        for told in json.loads(_running().devices())
+    ]
+
+
+def revoke(device: str) -> bool:
+    """Let a device in no more, and cut what it has open; return whether there was one.
+
+    Args:
+        device: Its `id`.
+
+    Raises:
+        RuntimeError: No server runs.
+        OSError: The list of devices cannot be written; the device is out all the same.
+    """
+    return _running().revoke(device)
+
+
+@dataclass(frozen=True, slots=True)
+class QrCode:
+    """An address as a QR code."""
+
+    address: str
+    size: int
+    """Squares along a side, without the margin of four that belongs around them."""
+    squares: bytes
+    """A byte for each square, row by row from the top: 1 is dark."""
+    svg: str
+    text: str
+    """For a dark terminal."""
+
+
+def pair() -> QrCode:
+    """Show a code that lets one device ask to be let in: once, and for two minutes.
+
+    Whoever has it can ask; a person, or the function of `on_pairing`, still has to allow it.
+
+    Raises:
+        RuntimeError: No server runs.
+    """
+    address = _running().open_pairing()
+    if address is None:
+        raise RuntimeError(_OFF)
+    return QrCode(address, *qr_code(address))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, and how it was answered. Times are in milliseconds."""
+
+    at: datetime
+    request_id: str
+    principal: str | None
+    """Who asked; None for who was not let in, or need not be."""
+    address: str | None
+    method: str
+    path: str
+    status: int
+    bytes: int
+    milliseconds: float
+
+
+def requests(limit: int = 100) -> list[Asked]:
+    """Return the newest requests, newest first.
+
+    Raises:
+        RuntimeError: No server runs.
+    """
+    return _asked(_running().requests(limit))
+
+
+def audit(limit: int = 100) -> list[Asked]:
+    """Return the newest requests that changed something or were refused, newest first.
+
+    Raises:
+        RuntimeError: No server runs.
+    """
+    return _asked(_running().audit(limit))
+
+
 def publish(topic: str, data: Any = None) -> None:
     """Tell those who follow `/api/v1/events`, from any thread; nobody does while no server runs.
 
@@ -158,6 +303,18 @@ def publish(topic: str, data: Any = None) -> None:
     text = json.dumps(data, allow_nan=False)
     if _server is not None:
         _server.publish(topic, text)
+
+
+def _running() -> Server:
+    if _server is None:
+        raise RuntimeError(_OFF)
+    return _server
+
+
+def _asked(told: str) -> list[Asked]:
+    return [
+        Asked(**{**asked, "at": datetime.fromisoformat(asked["at"])}) for asked in json.loads(told)
+    ]
 
 
 def _blender_version() -> str | None:

@@ -26,6 +26,7 @@ class Recorder:
 
     def __init__(self, scopes: str = "read control files") -> None:
         self.number = 1
+        self.trace: str | None = None
         self.scopes = scopes.split()
         self.steps: list[tuple[float | None, str]] = []
         self.answered: asyncio.Event = asyncio.Event()

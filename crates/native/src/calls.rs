@@ -46,6 +46,7 @@ impl MainThread for LoopMainThread {
             Work::News(id) => Ready::News(id),
             Work::Cancel(number) => Ready::Cancel(number),
             Work::Reply { question, answer } => Ready::Reply(Box::new((question, answer))),
+            Work::Pairing(claim) => Ready::Pairing(Box::new(claim)),
         });
         Ok(())
     }
@@ -66,6 +67,9 @@ pub(crate) struct CallAnswer {
     #[pyo3(get)]
     number: u64,
     asking: Principal,
+    /// The value of a W3C `traceparent` header for what is done in the name of the request.
+    #[pyo3(get)]
+    trace: Option<String>,
     answer: Mutex<Option<Answer>>,
 }
 
@@ -138,13 +142,14 @@ impl CallAnswer {
 /// Has `aiobpy.rpc` run the method. One whose client has left is not begun.
 pub(crate) fn run_call(event_loop: &Bound<'_, LoopCore>, call: Call) -> PyResult<()> {
     let _room = tracing::trace_span!("native/main_thread").entered();
-    let Call { number, method, params, principal, mut answer } = call;
+    let Call { number, method, params, principal, trace, mut answer } = call;
     if answer.is_abandoned() {
         return Ok(());
     }
     answer.begin();
     let py = event_loop.py();
-    let answer = CallAnswer { number, asking: principal, answer: Mutex::new(Some(answer)) };
+    let trace = trace.map(|trace| trace.parent());
+    let answer = CallAnswer { number, asking: principal, trace, answer: Mutex::new(Some(answer)) };
     let answer = Bound::new(py, answer)?;
     let dispatched = py
         .import(intern!(py, "aiobpy.rpc"))

@@ -7,7 +7,7 @@ mod scope;
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use aiobpy_server::{ReceivedBody, Sent, Start};
+use aiobpy_server::{ReceivedBody, Sent, Start, Trace};
 use aiobpy_wire::Scope;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -141,6 +141,18 @@ impl Exchange {
         let scope: Scope = serde_json::from_value(scope.into())
             .map_err(|_| PyValueError::new_err(format!("{scope:?} is no scope")))?;
         Ok(self.end.head.principal.has(scope))
+    }
+
+    /// By what the request is found again in logs.
+    #[getter]
+    fn request_id(&self) -> Option<&str> {
+        self.end.head.trace.as_ref().map(|trace| &*trace.request_id)
+    }
+
+    /// The value of a W3C `traceparent` header for what is done in the name of the request.
+    #[getter]
+    fn trace(&self) -> Option<String> {
+        self.end.head.trace.as_ref().map(Trace::parent)
     }
 
     /// Whether the client has gone, or the answer is complete.

@@ -25,9 +25,11 @@ mod loop_core;
 mod main_thread;
 mod offers;
 mod outcome;
+mod pairing;
 mod params_check;
 mod python_api;
 mod server;
+mod server_access;
 mod serving;
 mod sites;
 mod socket_connection;
@@ -55,6 +57,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<handle::TimerHandle>()?;
     module.add_class::<loop_core::LoopCore>()?;
     module.add_class::<outcome::Outcome>()?;
+    module.add_class::<pairing::PairingClaim>()?;
     module.add_class::<socket_connection::SocketConnection>()?;
     module.add_class::<ticker::Ticker>()?;
     module.add_class::<tls::TlsCore>()?;
@@ -63,6 +66,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     params_check::register(module)?;
     listeners::register(module)?;
     server::register(module)?;
+    server_access::register(module)?;
     worker_link::register(module)?;
     Ok(())
 }

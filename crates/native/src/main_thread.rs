@@ -31,6 +31,8 @@ pub(crate) enum Ready {
     Reply(Box<(u64, Result<String, Problem>)>),
     /// In this exchange, something has come to be taken, or there is room again.
     News(u64),
+    /// A device that waits for a person to let it in.
+    Pairing(Box<aiobpy_server::Claim>),
     /// What a download and its like have to say.
     Transfer(aiobpy_transfer::Event),
     /// A large result that is on its way into Python's memory.
@@ -49,6 +51,7 @@ impl Ready {
             | Self::News(_)
             | Self::Cancel(_)
             | Self::Reply(..)
+            | Self::Pairing(_)
             | Self::Transfer(_)
             | Self::Copying(_)
             | Self::Returned(_) => Ok(()),
@@ -248,6 +251,7 @@ impl Ready {
                 (None, crate::exchange::run_exchange(event_loop, *exchange))
             }
             Self::News(id) => (None, crate::exchange::run_news(event_loop, id)),
+            Self::Pairing(claim) => (None, crate::pairing::run_claim(event_loop, *claim)),
             Self::Transfer(event) => (None, crate::transfer::run_event(event_loop, event)),
             Self::Copying(copying) => (None, crate::transfer::run_copying(event_loop, *copying)),
             Self::Returned(number) => {

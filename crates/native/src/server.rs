@@ -38,9 +38,8 @@ pub(crate) struct Server {
     address: String,
     #[pyo3(get)]
     port: u16,
-    /// What clients have to send, as `Authorization: Bearer <token>`.
-    #[pyo3(get)]
-    token: String,
+    /// The token of the time when it stopped.
+    last_token: Mutex<String>,
     /// Where programs of this user find the address and the token.
     #[pyo3(get)]
     discovery_file: Option<PathBuf>,
@@ -56,12 +55,14 @@ pub(crate) struct Running {
 impl Server {
     #[new]
     #[pyo3(signature = (
-        event_loop, *, port = None, token = None, blender_version = None, sites = None, offers = None
+        event_loop, *, port = None, token = None, exec = false, blender_version = None,
+        sites = None, offers = None
     ))]
     fn new(
         event_loop: &Bound<'_, LoopCore>,
         port: Option<u16>,
         token: Option<String>,
+        exec: bool,
         blender_version: Option<String>,
         sites: Option<&Sites>,
         offers: Option<&Offers>,
@@ -70,17 +71,34 @@ impl Server {
             Arc::new(event_loop.get().main_thread(blender_version));
         let sites = sites.map(|sites| Arc::clone(&sites.sites)).unwrap_or_default();
         let offers = offers.map(|offers| Arc::clone(&offers.offers)).unwrap_or_default();
-        let parts = Parts { main_thread: Some(main_thread), sites, offers, ..Parts::default() };
+        let parts = Parts {
+            main_thread: Some(main_thread),
+            sites,
+            offers,
+            devices_file: discovery::user_folder()
+                .map(|folder| folder.with_file_name("devices.json")),
+            ..Parts::default()
+        };
+        parts.exec.set(exec);
         let started = event_loop.py().detach(|| start(parts, port, token));
         let (running, discovery_file) = started.map_err(|problem| raised(&problem))?;
         let address = running.server.address();
         Ok(Self {
             address: format!("http://{address}"),
             port: address.port(),
-            token: running.server.token().as_str().to_owned(),
+            last_token: Mutex::new(running.server.token().as_str().to_owned()),
             discovery_file,
             running: Mutex::new(Some(running)),
         })
+    }
+
+    /// What clients have to send, as `Authorization: Bearer <token>`.
+    #[getter]
+    fn token(&self) -> String {
+        match &*lock(&self.running) {
+            Some(running) => running.server.token().as_str().to_owned(),
+            None => lock(&self.last_token).clone(),
+        }
     }
 
     /// How many connections are open; 0 when the server has stopped.
@@ -115,6 +133,7 @@ impl Server {
         // Not under the lock, and without the interpreter: an answer under way may need either.
         py.detach(|| {
             if let Some(Running { server, runtime }) = running {
+                server.token().as_str().clone_into(&mut lock(&self.last_token));
                 runtime.block_on(server.stop());
                 drop(runtime);
             }

@@ -1,139 +1,119 @@
-//! Who may ask: whoever sends the token.
+//! Lets in who has a token or a cookie, as far as its scope goes.
 
-use std::fmt;
-use std::sync::Arc;
-
-use aiobpy_wire::{Problem, Scope};
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
-use http::header;
-use subtle::ConstantTimeEq;
+use http::header::{self, HeaderMap, HeaderName};
+use http::{Extensions, Method};
 
+use crate::connection::Connection;
+use crate::cut_short::UntilEnded;
 use crate::error::Failure;
+pub(crate) use crate::principal::Principal;
+use crate::routes::scopes;
 use crate::shared::Shared;
+pub(crate) use crate::token::Token;
 
-/// The secret that every request has to carry, as `Authorization: Bearer …`.
-#[derive(Clone)]
-pub struct Token(String);
-
-impl Token {
-    /// The environment variable that may give the token.
-    pub const VARIABLE: &str = "AIOBPY_TOKEN";
-    const SHORTEST: usize = 16;
-    const RANDOM_BYTES: usize = 32;
-
-    /// A new token of 256 random bits.
-    ///
-    /// # Errors
-    /// The operating system has no randomness to give.
-    pub fn random() -> Result<Self, Problem> {
-        let mut bytes = [0_u8; Self::RANDOM_BYTES];
-        getrandom::fill(&mut bytes).map_err(|error| Failure::no_randomness(&error))?;
-        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-        Ok(Self(digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()))
-    }
-
-    /// A token that somebody has chosen.
-    ///
-    /// # Errors
-    /// It is shorter than 16 characters, or no HTTP header can carry it.
-    pub fn new(text: impl Into<String>) -> Result<Self, Problem> {
-        let text = text.into();
-        if text.len() < Self::SHORTEST || !text.bytes().all(is_token_character) {
-            return Err(Failure::unusable_token(Self::SHORTEST));
-        }
-        Ok(Self(text))
-    }
-
-    /// The token of `AIOBPY_TOKEN` if that is set and not empty, else a random one.
-    ///
-    /// # Errors
-    /// As [`Token::new`] and [`Token::random`].
-    pub fn from_environment_or_random() -> Result<Self, Problem> {
-        match std::env::var(Self::VARIABLE) {
-            Ok(text) if !text.is_empty() => Self::new(text),
-            _ => Self::random(),
-        }
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Takes the same time wherever the first difference is.
-    fn matches(&self, other: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(other).into()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Token(…)")
-    }
-}
-
-/// Who asks, and how much that one may do: an extension of each request that is let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
-    /// As the user knows it; `token` for whoever has the server's own.
-    pub name: Arc<str>,
-    pub scope: Scope,
-}
-
-impl Principal {
-    fn of_token() -> Self {
-        Self { name: "token".into(), scope: Scope::Files }
-    }
-
-    pub(crate) fn may(&self, scope: Scope) -> Result<(), Failure> {
-        if self.scope >= scope {
-            return Ok(());
-        }
-        Err(Failure::NotAllowed { needed: scope, given: self.scope })
-    }
-}
+/// Any page can have a browser post a form to us; none of another site can have it send this header.
+const OUR_PAGE: HeaderName = HeaderName::from_static("x-aiobpy");
 
 pub(crate) async fn authorise(
     State(shared): State<Shared>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match check(&shared.token, request.headers()) {
-        Ok(()) => {
-            request.extensions_mut().insert(Principal::of_token());
-            next.run(request).await
-        }
-        Err(failure) => shared.refuse(request, failure).await,
+    let principal = match let_in(&shared, &request) {
+        Ok(principal) => principal,
+        Err(failure) => return shared.refuse(request, failure).await,
+    };
+    if let Some(needed) = needed_by_our_routes(&request)
+        && let Err(failure) = principal.may(needed)
+    {
+        return seen(shared.refuse(request, failure).await, principal);
     }
+    request.extensions_mut().insert(principal.clone());
+    let response = next.run(request).await;
+    // Events and downloads may take hours; revoked, they end at once.
+    let until = principal.ended();
+    seen(response.map(|body| Body::new(UntilEnded::new(body, until))), principal)
 }
 
-pub(crate) fn check(token: &Token, headers: &HeaderMap) -> Result<(), Failure> {
+/// The token of an `Authorization` header, if there is exactly one.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], Failure> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(given), None) = (given.next(), given.next()) else {
         return Err(Failure::NoToken);
     };
-    let Some((scheme, secret)) = split_at_space(given.as_bytes()) else {
-        return Err(Failure::NoToken);
-    };
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(Failure::NoToken);
+    match split_at_space(given.as_bytes()) {
+        Some((scheme, secret)) if scheme.eq_ignore_ascii_case(b"bearer") => Ok(secret),
+        _ => Err(Failure::NoToken),
     }
-    if !token.matches(secret) {
-        return Err(Failure::WrongToken);
+}
+
+/// The cookie of a request, if it has one and no `Authorization`.
+pub(crate) fn cookie<'request>(
+    shared: &Shared,
+    headers: &'request HeaderMap,
+    extensions: &Extensions,
+) -> Option<&'request str> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        return None;
     }
-    Ok(())
+    let is_secure = extensions.get::<Connection>().is_some_and(Connection::is_secure);
+    shared.keys.cookie.read(headers, is_secure)
+}
+
+/// What a browser's page sends without asking us first is not to change anything.
+///
+/// # Errors
+/// A form could have sent it.
+pub(crate) fn check_that_no_form_sent_it(
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<(), Failure> {
+    if method.is_safe() || headers.contains_key(OUR_PAGE) {
+        return Ok(());
+    }
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    match (types.next().and_then(|given| given.to_str().ok()), types.next()) {
+        (Some(given), None) if is_json(given) => Ok(()),
+        _ => Err(Failure::FormWithCookie),
+    }
+}
+
+fn let_in(shared: &Shared, request: &Request) -> Result<Principal, Failure> {
+    let (headers, extensions) = (request.headers(), request.extensions());
+    let now = shared.running.elapsed();
+    if let Some(secret) = cookie(shared, headers, extensions) {
+        check_that_no_form_sent_it(request.method(), headers)?;
+        return shared.keys.by_cookie(secret, now);
+    }
+    let token = bearer(headers)?;
+    shared.keys.by_token(token, extensions.get::<Connection>(), now)
+}
+
+/// `None` where a site answers: it has scopes of its own.
+fn needed_by_our_routes(request: &Request) -> Option<aiobpy_wire::Scope> {
+    let pattern = request.extensions().get::<MatchedPath>()?;
+    Some(scopes::needed(pattern.as_str(), request.method()))
+}
+
+/// Tells the access log who it was.
+fn seen(mut response: Response, principal: Principal) -> Response {
+    response.extensions_mut().insert(principal);
+    response
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_structured = essence.starts_with("application/") && essence.ends_with("+json");
+    essence == "application/json" || is_structured
 }
 
 fn split_at_space(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let space = text.iter().position(|byte| *byte == b' ')?;
     Some((&text[..space], text[space..].trim_ascii()))
-}
-
-/// RFC 6750's `b64token`.
-fn is_token_character(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
 }
 
 #[cfg(test)]
@@ -142,20 +122,19 @@ mod tests {
 
     use super::*;
 
-    const SECRET: &str = "0123456789abcdef";
-
-    fn check_with(values: &[&'static str]) -> Result<(), Failure> {
+    fn bearer_of(values: &[&'static str]) -> Option<Vec<u8>> {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
         }
-        check(&Token::new(SECRET).unwrap(), &headers)
+        bearer(&headers).ok().map(<[u8]>::to_vec)
     }
 
     #[test]
-    fn the_token_opens_and_the_scheme_may_be_in_any_case() {
-        assert!(check_with(&["Bearer 0123456789abcdef"]).is_ok());
-        assert!(check_with(&["bearer  0123456789abcdef"]).is_ok());
+    fn the_scheme_may_be_in_any_case() {
+        for value in ["Bearer 0123456789abcdef", "bearer  0123456789abcdef"] {
+            assert_eq!(bearer_of(&[value]).as_deref(), Some(&b"0123456789abcdef"[..]));
+        }
     }
 
     #[test]
@@ -167,38 +146,28 @@ mod tests {
             &["0123456789abcdef"],
             &["Bearer 0123456789abcdef", "Bearer 0123456789abcdef"],
         ] {
-            assert!(matches!(check_with(values), Err(Failure::NoToken)), "{values:?}");
+            assert_eq!(bearer_of(values), None, "{values:?}");
         }
     }
 
     #[test]
-    fn any_other_token_is_wrong() {
-        for value in [
-            "Bearer 0123456789abcdeF",
-            "Bearer 0123456789abcde",
-            "Bearer 0123456789abcdef0",
-            "Bearer ",
-        ] {
-            assert!(matches!(check_with(&[value]), Err(Failure::WrongToken)), "{value}");
+    fn what_a_form_can_send_changes_nothing_by_a_cookie() {
+        let check = |method: Method, headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            check_that_no_form_sent_it(&method, &headers.collect()).is_ok()
+        };
+        assert!(check(Method::GET, &[]));
+        assert!(check(Method::POST, &[("content-type", "application/json; charset=utf-8")]));
+        assert!(check(Method::PATCH, &[("content-type", "application/merge-patch+json")]));
+        assert!(check(Method::DELETE, &[("x-aiobpy", "1")]));
+        assert!(check(Method::PUT, &[("content-type", "image/png"), ("x-aiobpy", "1")]));
+        assert!(!check(Method::DELETE, &[]));
+        for form in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""] {
+            assert!(!check(Method::POST, &[("content-type", form)]), "{form}");
         }
-    }
-
-    #[test]
-    fn random_tokens_are_long_and_differ() {
-        let (one, other) = (Token::random().unwrap(), Token::random().unwrap());
-        assert_eq!(one.as_str().len(), 64);
-        assert_ne!(one.as_str(), other.as_str());
-    }
-
-    #[test]
-    fn a_token_does_not_show_in_debug_output() {
-        assert!(!format!("{:?}", Token::new(SECRET).unwrap()).contains(SECRET));
-    }
-
-    #[test]
-    fn a_chosen_token_must_be_long_and_fit_into_a_header() {
-        assert!(Token::new("short").is_err());
-        assert!(Token::new("0123456789abcdef\r\nX: y").is_err());
-        assert!(Token::new("0123456789 abcdef").is_err());
+        assert!(!check(Method::POST, &[("content-type", "text/plain; application/json")]));
+        assert!(!check(Method::POST, &[("content-type", "image/svg+json")]));
     }
 }

@@ -4,15 +4,17 @@ use aiobpy_wire::Scope;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::auth::Principal;
 use crate::error::Failure;
 use crate::main_thread::{Answered, Asked, Door, Pending};
+use crate::principal::Principal;
 use crate::shared::Shared;
+use crate::trace::Trace;
 
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) shared: Shared,
     pub(crate) principal: Principal,
+    pub(crate) trace: Option<Trace>,
 }
 
 impl Caller {
@@ -54,12 +56,14 @@ impl Caller {
         }
         match self.shared.offers.method(name) {
             Some(method) => self.principal.may(method.scope),
-            None => Ok(()),
+            // Python knows it, or says that nobody does.
+            None => self.principal.may(Scope::Control),
         }
     }
 
     fn asked(&self, method: String, params: String) -> Asked {
-        Asked { method, params, principal: self.principal.clone() }
+        let (principal, trace) = (self.principal.clone(), self.trace.clone());
+        Asked { method, params, principal, trace }
     }
 }
 
@@ -75,6 +79,7 @@ impl FromRequestParts<Shared> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Failure> {
         let principal = parts.extensions.get::<Principal>().cloned().ok_or(Failure::NoToken)?;
-        Ok(Self { shared: shared.clone(), principal })
+        let trace = parts.extensions.get::<Trace>().cloned();
+        Ok(Self { shared: shared.clone(), principal, trace })
     }
 }

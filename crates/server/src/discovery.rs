@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 use std::fs;
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use aiobpy_wire::Problem;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Failure;
-use crate::sys;
+use crate::{private_file, sys};
 
 /// What a discovery file says, as JSON.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,11 +84,19 @@ pub(crate) struct DiscoveryFile {
 impl DiscoveryFile {
     /// Writes the file in one step, so that nobody sees half of it, and removes stale ones.
     pub(crate) fn write(path: &Path, discovery: &Discovery) -> Result<Self, Problem> {
-        write_private(path, discovery).map_err(|error| Failure::cannot_write(path, &error))?;
+        let text = serde_json::to_vec_pretty(discovery).unwrap_or_default();
+        private_file::write(path, &text).map_err(|error| Failure::cannot_write(path, &error))?;
         if let Some(folder) = path.parent() {
             remove_stale(folder);
         }
         Ok(Self { path: path.to_owned(), discovery: discovery.clone() })
+    }
+
+    /// Tells another token from now on.
+    pub(crate) fn change_token(&mut self, token: &str) -> Result<(), Problem> {
+        token.clone_into(&mut self.discovery.token);
+        *self = Self::write(&self.path, &self.discovery)?;
+        Ok(())
     }
 
     /// Removes the file, unless another server has put its own in its place.
@@ -99,32 +106,6 @@ impl DiscoveryFile {
         {
             tracing::warn!(%error, file = %self.path.display(), "could not remove the discovery file");
         }
-    }
-}
-
-fn write_private(path: &Path, discovery: &Discovery) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        sys::create_private_folder(folder)?;
-    }
-    let temporary = path.with_extension(format!("{}.tmp", discovery.pid));
-    remove_if_there(&temporary)?;
-    // Made anew, so that it is ours alone and nobody else holds it open or has linked it.
-    let mut file = sys::create_private_file(&temporary)?;
-    let text = serde_json::to_string_pretty(discovery)?;
-    let written = file.write_all(text.as_bytes());
-    // Windows does not rename what is open.
-    drop(file);
-    let written = written.and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        remove_if_there(&temporary)?;
-    }
-    written
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -28,6 +28,25 @@ pub(crate) enum Failure {
     CrossSite,
     NoToken,
     WrongToken,
+    /// Too many wrong secrets from one address.
+    TooManyWrong {
+        wait: Duration,
+    },
+    EndedSession,
+    FormWithCookie,
+    ExecIsOff,
+    UnknownDevice {
+        id: String,
+    },
+    TooManyDevices {
+        most: usize,
+    },
+    WrongCode,
+    CodeExpired,
+    PairingRefused,
+    PairingUnanswered {
+        limit: Duration,
+    },
     TooManyConnections,
     UnknownRoute {
         path: String,
@@ -148,7 +167,7 @@ impl Failure {
                 "Not this host",
                 format!("the request is for {}, and this server is {ours}", shown(host)),
             )
-            .with_hint(format!("address the server as http://{ours}")),
+            .with_hint(format!("address the server as {ours}")),
             Self::ForeignOrigin { origin } => Problem::new(
                 403,
                 "foreign-origin",
@@ -183,6 +202,87 @@ impl Failure {
                 "read the token again from the server's discovery file: it changes when the \
                  server starts, unless AIOBPY_TOKEN sets it",
             ),
+            Self::TooManyWrong { wait } => Problem::new(
+                429,
+                "too-many-wrong-tokens",
+                "Too many wrong tokens",
+                format!(
+                    "too many wrong tokens or codes came from your address; nothing more is looked \
+                     at for {} s",
+                    seconds_up(*wait)
+                ),
+            )
+            .with_hint("wait, then send the right one: each wrong one makes the wait longer"),
+            Self::EndedSession => Problem::new(
+                401,
+                "ended-session",
+                "The session has ended",
+                "the cookie is of no session and of no device that is let in",
+            )
+            .with_hint("log in again: POST /login with a token, or pair the device anew"),
+            Self::FormWithCookie => Problem::new(
+                403,
+                "form-with-cookie",
+                "A page's form could have sent this",
+                "the request says who it is by a cookie, and is of a kind that any page could \
+                 have had the browser send",
+            )
+            .with_hint(
+                "send JSON with the header `Content-Type: application/json`, or add the header \
+                 `X-Aiobpy: 1`",
+            ),
+            Self::ExecIsOff => Problem::new(
+                403,
+                "exec-is-off",
+                "Python is not run from outside",
+                "this needs the scope exec, and nobody has allowed Python to be run",
+            )
+            .with_hint("tick Run Python in aiobpy's panel, or call `aiobpy.server.allow_exec()`"),
+            Self::UnknownDevice { id } => Problem::new(
+                404,
+                "unknown-device",
+                "No such device",
+                format!("there is no device {}", shown(id)),
+            )
+            .with_hint("GET /api/v1/devices lists the devices"),
+            Self::TooManyDevices { most } => Problem::new(
+                409,
+                "too-many-devices",
+                "Too many devices",
+                format!("{most} devices are paired, and no more are taken"),
+            )
+            .with_hint("revoke those that are no longer used, in aiobpy's panel"),
+            Self::WrongCode => Problem::new(
+                403,
+                "wrong-code",
+                "Wrong code",
+                "the code is not the one that Blender shows",
+            )
+            .with_hint("let Blender show a code, and scan that"),
+            Self::CodeExpired => Problem::new(
+                410,
+                "code-expired",
+                "The code has expired",
+                "the code is good once, and not for long",
+            )
+            .with_hint("let Blender show another one"),
+            Self::PairingRefused => Problem::new(
+                403,
+                "pairing-refused",
+                "The device was refused",
+                "nobody at Blender has allowed the device",
+            )
+            .with_hint(
+                "pair where somebody can allow it: in a Blender with windows, or with \
+                 `aiobpy.server.on_pairing`",
+            ),
+            Self::PairingUnanswered { limit } => Problem::new(
+                504,
+                "pairing-unanswered",
+                "Nobody has answered",
+                format!("nobody at Blender said yes or no within {} s", limit.as_secs()),
+            )
+            .with_hint("let Blender show another code, and answer there"),
             Self::TooManyConnections => Problem::new(
                 503,
                 "too-many-connections",
@@ -412,6 +512,21 @@ impl Failure {
                 header::WWW_AUTHENTICATE,
                 value("Bearer realm=\"aiobpy\", error=\"invalid_token\""),
             )),
+            Self::EndedSession => Some((
+                header::WWW_AUTHENTICATE,
+                value("Bearer realm=\"aiobpy\", error=\"invalid_token\""),
+            )),
+            Self::NotAllowed { needed, .. } => Some((
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_str(&insufficient(*needed)).ok()?,
+            )),
+            Self::ExecIsOff => Some((
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_str(&insufficient(Scope::Exec)).ok()?,
+            )),
+            Self::TooManyWrong { wait } => {
+                Some((header::RETRY_AFTER, HeaderValue::from(seconds_up(*wait))))
+            }
             Self::NotWebSocket { .. } => Some((header::UPGRADE, value("websocket"))),
             Self::WrongMethod { allowed: Some(allowed), .. } => {
                 Some((header::ALLOW, HeaderValue::from_str(allowed).ok()?))
@@ -539,15 +654,39 @@ impl Failure {
         .with_hint("the key has to be that of the first certificate")
     }
 
+    pub(crate) fn cannot_sign(error: &dyn fmt::Display) -> Problem {
+        Problem::new(
+            500,
+            "cannot-sign",
+            "No certificate can be made",
+            format!("a certificate for this network cannot be signed: {error}"),
+        )
+        .with_hint("give a certificate of your own: `aiobpy.server.start(tls=(…))`")
+    }
+
+    pub(crate) fn no_qr_code(error: &dyn fmt::Display) -> Problem {
+        Problem::new(500, "no-qr-code", "No QR code can be drawn", format!("{error}"))
+    }
+
     pub(crate) fn cannot_write(path: &Path, error: &dyn fmt::Display) -> Problem {
         Problem::new(
             500,
-            "unwritable-discovery-file",
-            "The discovery file cannot be written",
+            "unwritable-file",
+            "A file cannot be written",
             format!("cannot write {}: {error}", path.display()),
         )
         .with_hint("make its folder writable, or set XDG_CONFIG_HOME to a folder that is")
     }
+}
+
+/// RFC 6750, section 3.1.
+fn insufficient(scope: Scope) -> String {
+    let scope = named_scope(scope);
+    format!("Bearer realm=\"aiobpy\", error=\"insufficient_scope\", scope=\"{scope}\"")
+}
+
+fn seconds_up(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 fn status_of(problem: &Problem) -> StatusCode {
@@ -611,11 +750,22 @@ mod tests {
         let failures = [
             Failure::NoHost,
             Failure::SeveralHosts,
-            Failure::ForeignHost { host: "evil.com".into(), ours: "127.0.0.1:4321".into() },
+            Failure::ForeignHost { host: "evil.com".into(), ours: "http://127.0.0.1:4321".into() },
             Failure::ForeignOrigin { origin: "null".into() },
             Failure::CrossSite,
             Failure::NoToken,
             Failure::WrongToken,
+            Failure::TooManyWrong { wait: Duration::from_millis(1500) },
+            Failure::EndedSession,
+            Failure::FormWithCookie,
+            Failure::ExecIsOff,
+            Failure::NotAllowed { needed: Scope::Files, given: Scope::Read },
+            Failure::UnknownDevice { id: "7".into() },
+            Failure::TooManyDevices { most: 64 },
+            Failure::WrongCode,
+            Failure::CodeExpired,
+            Failure::PairingRefused,
+            Failure::PairingUnanswered { limit: Duration::from_mins(2) },
             Failure::TooManyConnections,
             Failure::UnknownRoute { path: "/x".into() },
             Failure::WrongMethod { method: Method::PUT, path: "/healthz".into(), allowed: None },
@@ -659,7 +809,7 @@ mod tests {
         hint: send one Host header
 
         421 foreign-host
-        Not this host: the request is for `evil.com`, and this server is 127.0.0.1:4321
+        Not this host: the request is for `evil.com`, and this server is http://127.0.0.1:4321
         hint: address the server as http://127.0.0.1:4321
 
         403 foreign-origin
@@ -677,6 +827,50 @@ mod tests {
         401 wrong-token
         Wrong token: the token is not that of this server
         hint: read the token again from the server's discovery file: it changes when the server starts, unless AIOBPY_TOKEN sets it
+
+        429 too-many-wrong-tokens
+        Too many wrong tokens: too many wrong tokens or codes came from your address; nothing more is looked at for 2 s
+        hint: wait, then send the right one: each wrong one makes the wait longer
+
+        401 ended-session
+        The session has ended: the cookie is of no session and of no device that is let in
+        hint: log in again: POST /login with a token, or pair the device anew
+
+        403 form-with-cookie
+        A page's form could have sent this: the request says who it is by a cookie, and is of a kind that any page could have had the browser send
+        hint: send JSON with the header `Content-Type: application/json`, or add the header `X-Aiobpy: 1`
+
+        403 exec-is-off
+        Python is not run from outside: this needs the scope exec, and nobody has allowed Python to be run
+        hint: tick Run Python in aiobpy's panel, or call `aiobpy.server.allow_exec()`
+
+        403 not-allowed
+        Not allowed: this needs the scope files, and you have read
+        hint: ask whoever runs this Blender to allow more, in aiobpy's panel
+
+        404 unknown-device
+        No such device: there is no device `7`
+        hint: GET /api/v1/devices lists the devices
+
+        409 too-many-devices
+        Too many devices: 64 devices are paired, and no more are taken
+        hint: revoke those that are no longer used, in aiobpy's panel
+
+        403 wrong-code
+        Wrong code: the code is not the one that Blender shows
+        hint: let Blender show a code, and scan that
+
+        410 code-expired
+        The code has expired: the code is good once, and not for long
+        hint: let Blender show another one
+
+        403 pairing-refused
+        The device was refused: nobody at Blender has allowed the device
+        hint: pair where somebody can allow it: in a Blender with windows, or with `aiobpy.server.on_pairing`
+
+        504 pairing-unanswered
+        Nobody has answered: nobody at Blender said yes or no within 120 s
+        hint: let Blender show another code, and answer there
 
         503 too-many-connections
         Too many connections: as many connections are open as the server allows
@@ -810,6 +1004,7 @@ mod tests {
             Failure::cannot_listen_at(Path::new("/run/x.sock"), &denied),
             Failure::unusable_certificate(Path::new("/x.pem"), &"no items found"),
             Failure::unusable_identity(&"keys do not match"),
+            Failure::cannot_sign(&"the key is of another kind"),
             Failure::cannot_write(Path::new("/root/x.json"), &denied),
         ];
         let problems: Vec<String> = problems.iter().map(told).collect();
@@ -850,8 +1045,12 @@ mod tests {
         The certificate cannot be used: the certificate and its key cannot be used: keys do not match
         hint: the key has to be that of the first certificate
 
-        500 unwritable-discovery-file
-        The discovery file cannot be written: cannot write /root/x.json: permission denied
+        500 cannot-sign
+        No certificate can be made: a certificate for this network cannot be signed: the key is of another kind
+        hint: give a certificate of your own: `aiobpy.server.start(tls=(…))`
+
+        500 unwritable-file
+        A file cannot be written: cannot write /root/x.json: permission denied
         hint: make its folder writable, or set XDG_CONFIG_HOME to a folder that is
         ");
     }

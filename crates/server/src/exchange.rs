@@ -19,9 +19,10 @@ use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::auth::Principal;
 use crate::main_thread::{MainThread, Work};
+use crate::principal::Principal;
 use crate::tls::TlsFacts;
+use crate::trace::Trace;
 
 /// Bytes that may wait in one direction; then the giving end waits.
 const HIGH_WATER: usize = 64 << 10;
@@ -50,6 +51,7 @@ pub struct Head {
     /// What was agreed on, where it is TLS.
     pub tls: Option<Arc<TlsFacts>>,
     pub principal: Principal,
+    pub trace: Option<Trace>,
     pub body: ReceivedBody,
 }
 

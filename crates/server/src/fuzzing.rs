@@ -13,17 +13,19 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
-use crate::auth::{self, Token};
+use crate::auth;
 use crate::body::{depth_of as counted_depth_of, read_json};
 use crate::files::ranges::{self, Asked};
 use crate::files::{self, Validators, Verdict};
-use crate::gate::Gate;
+use crate::gate::{Gate, Via};
 use crate::limits::Limits;
 use crate::main_thread::{MainThread, Refused, Work};
 use crate::prefer;
 use crate::router::router;
 use crate::routes::events::last_event_id;
 use crate::shared::{Parts, Shared};
+use crate::token::Token;
+use crate::trace::Trace;
 
 #[path = "../../../fuzz/common/head.rs"]
 mod head;
@@ -39,10 +41,13 @@ pub fn headers(data: &[u8]) {
     assert!(prefer::wait(headers, longest).is_none_or(|wait| wait <= longest));
     ranges(headers, first_line.parse().unwrap_or(1000));
     files(headers, first_line);
-    if Gate::new(([127, 0, 0, 1], PORT).into()).check(&Uri::from_static("/"), headers).is_ok() {
+    let gate = Gate::new(([127, 0, 0, 1], PORT).into());
+    if gate.check(&Uri::from_static("/"), headers, Via::Plain).is_ok() {
         is_from_here(headers);
     }
-    if auth::check(&Token::new(TOKEN).unwrap(), headers).is_ok() {
+    let trace = Trace::of(headers);
+    assert!((1..=64).contains(&trace.request_id.len()) && trace.parent().len() == 55);
+    if auth::bearer(headers).is_ok_and(|given| given == TOKEN.as_bytes()) {
         has_token(headers);
     }
     if let Ok(Some(sequence)) = last_event_id(headers) {

@@ -5,7 +5,9 @@
 //! from another origin or from another site is refused before anything else looks at it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -19,38 +21,55 @@ use crate::shared::Shared;
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The names under which clients may address this server, each with its port.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Gate {
-    authorities: Vec<String>,
+    /// On this computer, by plain HTTP.
+    here: Vec<String>,
+    /// By TLS: changes with the network.
+    shared: ArcSwap<Vec<String>>,
+}
+
+/// How a request has come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    Plain,
+    /// To this address of ours.
+    Tls(Option<SocketAddr>),
+    /// No browser gets there.
+    UnixSocket,
 }
 
 impl Gate {
     pub(crate) fn new(address: SocketAddr) -> Self {
         let port = address.port();
-        let mut authorities: Vec<String> =
+        let mut here: Vec<String> =
             ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}")).into();
-        if !authorities.contains(&address.to_string()) {
-            authorities.push(address.to_string());
+        if !here.contains(&address.to_string()) {
+            here.push(address.to_string());
         }
         if port == 80 {
-            authorities.extend(["127.0.0.1", "localhost", "[::1]"].map(str::to_owned));
+            here.extend(["127.0.0.1", "localhost", "[::1]"].map(str::to_owned));
         }
-        Self { authorities }
+        Self { here, shared: ArcSwap::default() }
     }
 
-    /// Over a Unix socket, which no browser opens, the host is called `localhost`.
-    pub(crate) fn of_local_socket() -> Self {
-        Self { authorities: vec!["localhost".to_owned()] }
+    /// Answers by TLS to these names, besides the address that the client has reached.
+    pub(crate) fn share(&self, names: &[String], port: u16) {
+        let mut authorities: Vec<_> = names.iter().map(|name| format!("{name}:{port}")).collect();
+        if port == 443 {
+            authorities.extend_from_slice(names);
+        }
+        self.shared.store(Arc::new(authorities));
     }
 
-    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Failure> {
-        // An absolute-form target overrules Host, so both have to be ours.
-        if let Some(authority) = uri.authority() {
-            self.check_host(authority.as_str())?;
+    pub(crate) fn check(&self, uri: &Uri, headers: &HeaderMap, via: Via) -> Result<(), Failure> {
+        // The target overrules Host: of HTTP/2, of a proxy, of a client that says it twice.
+        if let Some(target) = uri.authority() {
+            self.check_host(target.as_str(), via)?;
         }
-        self.check_host(the_host(headers)?)?;
+        self.check_host(the_host(uri, headers)?, via)?;
         for origin in headers.get_all(header::ORIGIN) {
-            self.check_origin(origin.to_str().unwrap_or_default())?;
+            self.check_origin(origin.to_str().unwrap_or_default(), via)?;
         }
         for site in headers.get_all(SEC_FETCH_SITE) {
             match site.as_bytes() {
@@ -61,40 +80,74 @@ impl Gate {
         Ok(())
     }
 
-    fn check_host(&self, host: &str) -> Result<(), Failure> {
-        if self.is_ours(host) {
+    fn check_host(&self, host: &str, via: Via) -> Result<(), Failure> {
+        if self.is_ours(host, via) {
             return Ok(());
         }
-        Err(Failure::ForeignHost { host: host.to_owned(), ours: self.authorities[0].clone() })
+        Err(Failure::ForeignHost { host: host.to_owned(), ours: self.one_of_ours(via) })
     }
 
-    fn check_origin(&self, origin: &str) -> Result<(), Failure> {
-        match origin.strip_prefix("http://") {
-            Some(authority) if self.is_ours(authority) => Ok(()),
+    fn check_origin(&self, origin: &str, via: Via) -> Result<(), Failure> {
+        let scheme = if matches!(via, Via::Tls(_)) { "https://" } else { "http://" };
+        match origin.strip_prefix(scheme) {
+            Some(authority) if self.is_ours(authority, via) => Ok(()),
             _ => Err(Failure::ForeignOrigin { origin: origin.to_owned() }),
         }
     }
 
-    fn is_ours(&self, authority: &str) -> bool {
-        self.authorities.iter().any(|ours| ours.eq_ignore_ascii_case(authority))
+    fn is_ours(&self, authority: &str, via: Via) -> bool {
+        let is_it = |ours: &String| ours.eq_ignore_ascii_case(authority);
+        match via {
+            Via::Plain => self.here.iter().any(is_it),
+            Via::Tls(to) => {
+                to.is_some_and(|to| is_it(&to.to_string())) || self.shared.load().iter().any(is_it)
+            }
+            Via::UnixSocket => authority == "localhost" || self.here.iter().any(is_it),
+        }
+    }
+
+    fn one_of_ours(&self, via: Via) -> String {
+        match via {
+            Via::Tls(Some(to)) => format!("https://{to}"),
+            Via::Tls(None) => "https".to_owned(),
+            Via::Plain | Via::UnixSocket => format!("http://{}", self.here[0]),
+        }
+    }
+}
+
+impl Via {
+    /// Where nothing is known of the connection, as in a test without a socket, it is plain.
+    fn of(connection: Option<&Connection>) -> Self {
+        match connection {
+            Some(connection) if connection.is_secure() => Self::Tls(connection.local),
+            Some(connection) if connection.is_local() => Self::UnixSocket,
+            _ => Self::Plain,
+        }
     }
 }
 
 pub(crate) async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let is_local = request.extensions().get::<Connection>().is_some_and(Connection::is_local);
-    let gate = if is_local { &Gate::of_local_socket() } else { &shared.gate };
-    match gate.check(request.uri(), request.headers()) {
+    let via = Via::of(request.extensions().get::<Connection>());
+    match shared.gate.check(request.uri(), request.headers(), via) {
         Ok(()) => next.run(request).await,
         Err(failure) => shared.refuse(request, failure).await,
     }
 }
 
-fn the_host(headers: &HeaderMap) -> Result<&str, Failure> {
+/// The host that a request is for: of its `Host`, or of its target, as HTTP/2 and proxies send it.
+/// If it says both, they have to be one.
+fn the_host<'request>(
+    uri: &'request Uri,
+    headers: &'request HeaderMap,
+) -> Result<&'request str, Failure> {
     let mut hosts = headers.get_all(header::HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) => Err(Failure::NoHost),
-        (Some(host), None) => Ok(host.to_str().unwrap_or_default()),
-        (Some(_), Some(_)) => Err(Failure::SeveralHosts),
+    let of_target = uri.authority().map(http::uri::Authority::as_str);
+    match (hosts.next(), hosts.next(), of_target) {
+        (None, _, None) => Err(Failure::NoHost),
+        (None, _, Some(authority)) => Ok(authority),
+        (Some(host), None, None) => Ok(host.to_str().unwrap_or_default()),
+        (Some(host), None, Some(target)) if host.as_bytes() == target.as_bytes() => Ok(target),
+        (Some(_), ..) => Err(Failure::SeveralHosts),
     }
 }
 
@@ -109,7 +162,7 @@ mod tests {
     }
 
     fn passes(host: &str) -> bool {
-        gate().check_host(host).is_ok()
+        gate().is_ours(host, Via::Plain)
     }
 
     #[test]
@@ -146,20 +199,20 @@ mod tests {
     #[test]
     fn on_port_80_the_port_may_be_left_out() {
         let gate = Gate::new("127.0.0.1:80".parse().unwrap());
-        assert!(gate.check_host("localhost").is_ok());
-        assert!(gate.check_host("localhost:80").is_ok());
-        assert!(gate.check_host("localhost:81").is_err());
+        assert!(gate.is_ours("localhost", Via::Plain));
+        assert!(gate.is_ours("localhost:80", Via::Plain));
+        assert!(!gate.is_ours("localhost:81", Via::Plain));
     }
 
     #[test]
     fn another_loopback_address_that_we_listen_on_is_ours() {
         let gate = Gate::new("127.0.0.9:4321".parse().unwrap());
-        assert!(gate.check_host("127.0.0.9:4321").is_ok());
+        assert!(gate.is_ours("127.0.0.9:4321", Via::Plain));
     }
 
     #[test]
     fn only_our_own_origin_passes() {
-        let passes = |origin: &str| gate().check_origin(origin).is_ok();
+        let passes = |origin: &str| gate().check_origin(origin, Via::Plain).is_ok();
         assert!(passes("http://127.0.0.1:4321"));
         assert!(passes("http://localhost:4321"));
         for origin in [
@@ -176,13 +229,56 @@ mod tests {
     }
 
     #[test]
-    fn an_absolute_target_must_be_ours_as_well_as_the_host() {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, HeaderValue::from_static("127.0.0.1:4321"));
-        let check = |uri: &'static str| gate().check(&Uri::from_static(uri), &headers);
-        assert!(check("/").is_ok());
-        assert!(check("http://127.0.0.1:4321/").is_ok());
-        assert!(matches!(check("http://evil.com/"), Err(Failure::ForeignHost { .. })));
-        assert!(matches!(check("http://x@127.0.0.1:4321/"), Err(Failure::ForeignHost { .. })));
+    fn the_network_has_names_of_its_own_and_needs_tls() {
+        let gate = gate();
+        let tls = Via::Tls(Some("192.168.1.2:4321".parse().unwrap()));
+        gate.share(&["studio.local".to_owned()], 4321);
+        assert!(gate.is_ours("Studio.local:4321", tls));
+        assert!(gate.is_ours("192.168.1.2:4321", tls));
+        assert!(gate.check_origin("https://192.168.1.2:4321", tls).is_ok());
+        assert!(gate.check_origin("http://192.168.1.2:4321", tls).is_err());
+        assert!(gate.check_origin("https://studio.local:4321", Via::Plain).is_err());
+        for (host, via) in [
+            ("192.168.1.2:4321", Via::Plain),
+            ("127.0.0.1:4321", tls),
+            ("192.168.1.3:4321", tls),
+            ("192.168.1.2", tls),
+            ("192.168.1.2:443", tls),
+            ("studio.local.evil.com:4321", tls),
+        ] {
+            assert!(!gate.is_ours(host, via), "{host} {via:?}");
+        }
+        gate.share(&[], 4321);
+        assert!(!gate.is_ours("studio.local:4321", tls));
+        let of_v6 = Via::Tls(Some("[fd00::2]:4321".parse().unwrap()));
+        assert!(gate.is_ours("[fd00::2]:4321", of_v6));
+    }
+
+    #[test]
+    fn a_unix_socket_is_addressed_as_localhost() {
+        assert!(gate().is_ours("localhost", Via::UnixSocket));
+        assert!(!gate().is_ours("evil.com", Via::UnixSocket));
+    }
+
+    #[test]
+    fn a_target_and_a_host_must_be_one() {
+        let host = |host: &'static str| -> HeaderMap {
+            std::iter::once((header::HOST, HeaderValue::from_static(host))).collect()
+        };
+        let check = |uri: &'static str, headers: &HeaderMap| {
+            gate().check(&Uri::from_static(uri), headers, Via::Plain)
+        };
+        let ours = host("127.0.0.1:4321");
+        assert!(check("/", &ours).is_ok());
+        assert!(check("http://127.0.0.1:4321/", &ours).is_ok());
+        assert!(matches!(check("http://evil.com/", &ours), Err(Failure::ForeignHost { .. })));
+        assert!(matches!(check("http://localhost:4321/", &ours), Err(Failure::SeveralHosts)));
+        let evil = host("evil.com");
+        assert!(matches!(check("http://127.0.0.1:4321/", &evil), Err(Failure::SeveralHosts)));
+        // As HTTP/2 has it.
+        assert!(check("http://127.0.0.1:4321/", &HeaderMap::new()).is_ok());
+        let foreign = check("http://x@127.0.0.1:4321/", &HeaderMap::new());
+        assert!(matches!(foreign, Err(Failure::ForeignHost { .. })));
+        assert!(matches!(check("/", &HeaderMap::new()), Err(Failure::NoHost)));
     }
 }

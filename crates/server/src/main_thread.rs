@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aiobpy_wire::{MainThreadStatus, Problem};
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Principal;
 use crate::clock::Stopwatch;
 use crate::error::Failure;
 use crate::exchange::{Begun, Client, Exchange, Head, exchange};
 use crate::limits::Limits;
+use crate::pairing::Claim;
+use crate::principal::Principal;
+use crate::trace::Trace;
 
 /// The main thread as the server sees it: a place to leave calls, and what is known without asking.
 ///
@@ -34,6 +37,8 @@ pub enum Work {
     Call(Call),
     /// Have a handler answer a request.
     Exchange(Box<Exchange>),
+    /// Ask a person whether a device may be let in.
+    Pairing(Claim),
     /// In the exchange of this number, something has come to be taken, or there is room again.
     News(u64),
     /// Cancel the call of this number, if it still runs: nobody wants its answer any more.
@@ -52,6 +57,7 @@ pub struct Call {
     pub params: String,
     /// Who asks.
     pub principal: Principal,
+    pub trace: Option<Trace>,
     pub answer: Answer,
 }
 
@@ -194,14 +200,18 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) params: String,
     pub(crate) principal: Principal,
+    pub(crate) trace: Option<Trace>,
 }
 
 /// The server's side of the hand-over.
 pub(crate) struct Door {
     main_thread: Arc<dyn MainThread>,
     permits: Arc<Semaphore>,
+    most: usize,
     limit: Duration,
     stopping: CancellationToken,
+    /// From handing over to the beginning of an answer.
+    seconds: Histogram,
 }
 
 impl Door {
@@ -209,9 +219,22 @@ impl Door {
         main_thread: Arc<dyn MainThread>,
         limits: &Limits,
         stopping: CancellationToken,
+        seconds: Histogram,
     ) -> Self {
         let permits = Arc::new(Semaphore::new(limits.calls));
-        Self { main_thread, permits, limit: limits.call_time, stopping }
+        Self {
+            main_thread,
+            permits,
+            most: limits.calls,
+            limit: limits.call_time,
+            stopping,
+            seconds,
+        }
+    }
+
+    /// How many calls and requests the main thread has not answered yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.most.saturating_sub(self.permits.available_permits())
     }
 
     pub(crate) fn status(&self) -> MainThreadStatus {
@@ -247,7 +270,7 @@ impl Door {
 
     fn post_call(
         &self,
-        Asked { method, params, principal }: Asked,
+        Asked { method, params, principal, trace }: Asked,
         sender: oneshot::Sender<(Result<String, Problem>, Timing)>,
         notes: Option<mpsc::Sender<Note>>,
     ) -> Result<u64, Failure> {
@@ -256,7 +279,7 @@ impl Door {
         let permit = self.permit()?;
         let posted = Stopwatch::start();
         let answer = Answer { sender, notes, posted, queued: None, _permit: permit };
-        self.post(Work::Call(Call { number, method, params, principal, answer }))?;
+        self.post(Work::Call(Call { number, method, params, principal, trace, answer }))?;
         Ok(number)
     }
 
@@ -275,6 +298,11 @@ impl Door {
         Ok((client, begun))
     }
 
+    /// Has a person asked whether a device may be let in.
+    pub(crate) fn ask_to_pair(&self, claim: Claim) -> Result<(), Failure> {
+        self.post(Work::Pairing(claim))
+    }
+
     fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
         Arc::clone(&self.permits).try_acquire_owned().map_err(|_full| Failure::TooManyCalls)
     }
@@ -291,7 +319,8 @@ impl Door {
         name: String,
         answer: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        tokio::select! {
+        let watch = Stopwatch::start();
+        let answered = tokio::select! {
             // An answer that is there counts, though the server stops at the same moment.
             biased;
             answer = tokio::time::timeout(self.limit, answer) => match answer {
@@ -300,6 +329,8 @@ impl Door {
             },
             // Whoever stops the server may be the main thread itself, which then cannot answer.
             () = self.stopping.cancelled() => Err(Failure::Closing),
-        }
+        };
+        self.seconds.observe(watch.elapsed().as_secs_f64());
+        answered
     }
 }

@@ -97,9 +97,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::auth::Token;
     use crate::limits::Limits;
     use crate::shared::Parts;
+    use crate::token::Token;
 
     fn shared() -> Shared {
         let token = Token::new("0123456789abcdef").unwrap();

@@ -4,17 +4,17 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{get, post};
-use http::header::{self, HeaderName, HeaderValue};
+use axum::routing::{delete, get, post};
 
 use crate::error::Failure;
 use crate::shared::{Shared, WithFleet};
-use crate::{auth, gate, routes};
+use crate::{auth, gate, harden, observe, routes};
 
 /// The whole service: what `Server` serves on a socket, and a test by `oneshot`.
 pub fn router(shared: Shared) -> Router {
     let authorised = from_fn_with_state(shared.clone(), auth::authorise);
     let gated = from_fn_with_state(shared.clone(), gate::pass);
+    let observed = from_fn_with_state(shared.clone(), observe::observe);
     let api = Router::new()
         .route("/api/v1/status", get(routes::status::show))
         .route("/api/v1/echo", get(routes::echo::open))
@@ -29,6 +29,12 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/operations/{id}/events", get(routes::operations::follow))
         .route("/mcp", post(routes::mcp::answer).get(routes::mcp::listen).delete(routes::mcp::end))
         .route("/openapi.json", get(routes::docs::openapi))
+        .route("/api/v1/me", get(routes::login::show))
+        .route("/api/v1/devices", get(routes::devices::list))
+        .route("/api/v1/devices/{id}", delete(routes::devices::revoke))
+        .route("/api/v1/audit", get(routes::journal::audit))
+        .route("/api/v1/requests", get(routes::journal::requests))
+        .route("/metrics", get(routes::journal::metrics))
         .merge(of_fleet(&shared))
         .method_not_allowed_fallback(wrong_method)
         .fallback(routes::sites::answer)
@@ -37,8 +43,18 @@ pub fn router(shared: Shared) -> Router {
         .route("/healthz", get(routes::status::is_healthy))
         .route("/docs", get(routes::docs::page))
         .route("/docs/{file}", get(routes::docs::part))
+        .route("/login", post(routes::login::log_in))
+        .route("/logout", post(routes::login::log_out))
+        .route("/pair", get(routes::pairing::page))
+        .route("/pair.css", get(routes::pairing::style))
+        .route("/pair.js", get(routes::pairing::script))
+        .route("/pair/claim", post(routes::pairing::claim))
         .method_not_allowed_fallback(wrong_method);
-    open.merge(api).layer(gated).layer(map_response(harden)).with_state(shared)
+    open.merge(api)
+        .layer(gated)
+        .layer(map_response(harden::harden))
+        .layer(observed)
+        .with_state(shared)
 }
 
 /// Empty where there is no fleet.
@@ -61,23 +77,4 @@ fn of_fleet(shared: &Shared) -> Router<Shared> {
 async fn wrong_method(State(shared): State<Shared>, request: Request) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     shared.refuse(request, Failure::WrongMethod { method, path, allowed: None }).await
-}
-
-/// What keeps a browser from making more of an answer than it is.
-async fn harden(mut response: Response) -> Response {
-    const ALWAYS: [(HeaderName, &str); 3] = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ];
-    const POLICY: HeaderValue =
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    let headers = response.headers_mut();
-    for (name, value) in ALWAYS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    // A page says itself what it may load.
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(POLICY);
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }

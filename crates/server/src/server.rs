@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aiobpy_wire::Problem;
 use serde_json::Value;
@@ -9,16 +10,19 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::{Listening, Serving, accept_until_closed};
-use crate::auth::Token;
+use crate::devices::Device;
 use crate::discovery::{Discovery, DiscoveryFile};
 use crate::error::Failure;
 use crate::http::Ending;
+use crate::journal::Asked;
 use crate::limits::Limits;
 use crate::places::Places;
+use crate::principal::ExecSwitch;
 use crate::router::router;
 use crate::shared::{Parts, Shared};
 use crate::sys::LocalListener;
 use crate::tls::Tls;
+use crate::token::Token;
 
 /// Where a server listens and who may ask.
 #[derive(Debug)]
@@ -150,8 +154,78 @@ impl Server {
         self.serving.shared.address
     }
 
-    pub fn token(&self) -> &Token {
-        &self.serving.shared.token
+    /// The server's own token as it is now.
+    pub fn token(&self) -> Token {
+        self.serving.shared.keys.token()
+    }
+
+    /// Puts another token in the place of the server's own. Who came in by the old one is out, at
+    /// once; programs find the new one in the discovery file.
+    ///
+    /// # Errors
+    /// The discovery file cannot be written.
+    pub fn change_token(&mut self, token: Token) -> Result<(), Problem> {
+        if let Some(file) = &mut self.discovery_file {
+            file.change_token(token.as_str())?;
+        }
+        self.serving.shared.keys.change_token(token);
+        Ok(())
+    }
+
+    /// Answers by TLS to these names and addresses, each as a URL has it, without a port.
+    pub fn answer_to(&self, names: &[String], port: u16) {
+        self.serving.shared.gate.share(names, port);
+    }
+
+    /// Whether Python may be run from outside.
+    pub fn exec(&self) -> &ExecSwitch {
+        &self.serving.shared.keys.exec
+    }
+
+    /// The devices that were paired, the last one first.
+    pub fn devices(&self) -> Vec<Device> {
+        self.serving.shared.keys.devices.list()
+    }
+
+    /// Lets a device in no more, and cuts what it has open. Whether there was one.
+    ///
+    /// # Errors
+    /// The list of devices cannot be written.
+    pub fn revoke(&self, device: &str) -> Result<bool, Problem> {
+        Ok(self.serving.shared.keys.devices.revoke(device)?.is_some())
+    }
+
+    /// Makes a code that lets one device ask to be let in, and returns the address to open there.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn open_pairing(&self) -> Result<String, Problem> {
+        let code = self.serving.shared.pairing.open(self.serving.shared.running.elapsed())?;
+        Ok(format!("{}/pair#{code}", self.address_for_devices()))
+    }
+
+    /// Makes the code of [`Self::open_pairing`] good no more.
+    pub fn close_pairing(&self) {
+        self.serving.shared.pairing.close();
+    }
+
+    /// How much longer the code is good; `None` if there is none.
+    pub fn pairing_remaining(&self) -> Option<Duration> {
+        self.serving.shared.pairing.remaining(self.serving.shared.running.elapsed())
+    }
+
+    /// The newest requests, newest first.
+    pub fn requests(&self, limit: usize) -> Vec<Asked> {
+        self.serving.shared.journal.requests(limit)
+    }
+
+    /// The newest requests that changed something or were refused, newest first.
+    pub fn audit(&self, limit: usize) -> Vec<Asked> {
+        self.serving.shared.journal.audit(limit)
+    }
+
+    fn address_for_devices(&self) -> String {
+        format!("http://{}", self.serving.shared.address)
     }
 
     /// How many connections are open.

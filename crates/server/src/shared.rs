@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,21 +12,28 @@ use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::Token;
 use crate::body;
 use crate::cache::Cache;
 use crate::clock::Stopwatch;
+use crate::cookies::CookieName;
+use crate::devices::Devices;
 use crate::error::Failure;
 use crate::events::EventLog;
 use crate::files::FileCache;
 use crate::gate::Gate;
+use crate::journal::Journal;
+use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::main_thread::{Door, MainThread};
 use crate::mcp;
+use crate::metrics::Metrics;
 use crate::offers::Offers;
 use crate::openapi;
 use crate::operations::Operations;
+use crate::pairing::Pairing;
+use crate::principal::ExecSwitch;
 use crate::sites::Sites;
+use crate::token::Token;
 
 /// What stands behind the server.
 #[derive(Default)]
@@ -38,6 +46,10 @@ pub struct Parts {
     pub sites: Arc<Sites>,
     /// What Python offers to programs.
     pub offers: Arc<Offers>,
+    /// Whether Python may be run from outside: off, until somebody switches it on.
+    pub exec: ExecSwitch,
+    /// Where paired devices are kept; in memory alone if left out.
+    pub devices_file: Option<PathBuf>,
 }
 
 /// A handle to what all requests of one server share.
@@ -47,7 +59,7 @@ pub struct Shared(Arc<Inner>);
 pub struct Inner {
     pub(crate) address: SocketAddr,
     pub(crate) gate: Gate,
-    pub(crate) token: Token,
+    pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) running: Stopwatch,
     pub(crate) connections: AtomicU64,
@@ -61,6 +73,9 @@ pub struct Inner {
     pub(crate) openapi: openapi::Kept,
     pub(crate) operations: Arc<Operations>,
     pub(crate) mcp: mcp::State,
+    pub(crate) pairing: Pairing,
+    pub(crate) journal: Journal,
+    pub(crate) metrics: Metrics,
     /// What goes on beside the connections; the stop waits for it.
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the server begins to stop.
@@ -70,13 +85,19 @@ pub struct Inner {
 impl Shared {
     /// `address` is where the server listens: requests have to name it.
     pub fn new(address: SocketAddr, token: Token, limits: Limits, parts: Parts) -> Self {
-        let stopping = CancellationToken::new();
-        let main_thread =
-            parts.main_thread.map(|thread| Door::new(thread, &limits, stopping.clone()));
+        let (stopping, metrics) = (CancellationToken::new(), Metrics::new());
+        let main_thread = parts.main_thread.map(|thread| {
+            Door::new(thread, &limits, stopping.clone(), metrics.main_thread_seconds.clone())
+        });
         Self(Arc::new(Inner {
             address,
             gate: Gate::new(address),
-            token,
+            keys: Keys::new(
+                token,
+                parts.exec.clone(),
+                CookieName::new(address.port()),
+                Devices::new(parts.devices_file, parts.exec),
+            ),
             running: Stopwatch::start(),
             connections: AtomicU64::new(0),
             events: match &parts.fleet {
@@ -92,6 +113,9 @@ impl Shared {
             openapi: openapi::Kept::default(),
             operations: Arc::default(),
             mcp: mcp::State::default(),
+            pairing: Pairing::default(),
+            journal: Journal::default(),
+            metrics,
             tasks: TaskTracker::new(),
             stopping,
             limits,

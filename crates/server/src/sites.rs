@@ -32,6 +32,8 @@ pub(crate) struct Site {
     pub(crate) prefix: String,
     /// The numbers of what is told there.
     sources: Vec<u64>,
+    /// What pages of the site may load, if it says so itself.
+    pub(crate) content_security_policy: Option<Arc<str>>,
     /// The routes of each pattern.
     routes: matchit::Router<Vec<Route>>,
 }
@@ -149,7 +151,7 @@ impl Sites {
 
 impl Site {
     fn new(description: SiteDescription) -> Result<Self, String> {
-        let SiteDescription { prefix, routes } = description;
+        let SiteDescription { prefix, routes, content_security_policy } = description;
         let sources = routes.iter().filter_map(|route| source_of(&route.answer)).collect();
         let mut by_pattern: BTreeMap<String, Vec<Route>> = BTreeMap::new();
         for RouteDescription { pattern, methods, scope, answer } in routes {
@@ -166,7 +168,8 @@ impl Site {
                 .insert(&pattern, of_pattern)
                 .map_err(|error| format!("the pattern {pattern:?} cannot be used: {error}"))?;
         }
-        Ok(Self { prefix, sources, routes })
+        let content_security_policy = content_security_policy.map(Arc::from);
+        Ok(Self { prefix, sources, content_security_policy, routes })
     }
 }
 
@@ -233,7 +236,7 @@ mod tests {
 
     fn sites(prefix: &str, routes: Vec<RouteDescription>) -> Sites {
         let sites = Sites::default();
-        sites.put(SiteDescription { prefix: prefix.to_owned(), routes }).unwrap();
+        sites.put(SiteDescription::new(prefix, routes)).unwrap();
         sites
     }
 
@@ -300,7 +303,7 @@ mod tests {
     fn patterns_that_cannot_be_used_are_refused() {
         let put = |patterns: &[&str]| {
             let routes = patterns.iter().map(|pattern| route(&["GET"], pattern, 1)).collect();
-            Sites::default().put(SiteDescription { prefix: "/a/cup".to_owned(), routes })
+            Sites::default().put(SiteDescription::new("/a/cup", routes))
         };
         assert!(put(&["/{name}", "/{other}"]).is_err());
         assert!(put(&["/{name"]).is_err());

@@ -24,6 +24,8 @@ use crate::error::Failure;
 use crate::exchange::{Client, Incoming, Outgoing};
 use crate::http::Busy;
 use crate::limits::Limits;
+use crate::metrics::OneMore;
+use crate::principal::Principal;
 use crate::shared::Shared;
 use crate::websocket::ending::{End, closing_frame};
 use crate::websocket::liveness::Liveness;
@@ -43,6 +45,7 @@ pub(crate) struct Upgrade {
     accept: Option<HeaderValue>,
     connection: Option<Connection>,
     busy: Option<Busy>,
+    principal: Option<Principal>,
 }
 
 pub(crate) fn is_asked_for(request: &Request) -> bool {
@@ -79,7 +82,8 @@ impl Upgrade {
         let becoming = becoming.ok_or_else(|| wrong("the connection cannot be upgraded"))?;
         let connection = extensions.get::<Connection>().cloned();
         let busy = extensions.get::<Busy>().cloned();
-        Ok(Self { becoming, accept, connection, busy })
+        let principal = extensions.get::<Principal>().cloned();
+        Ok(Self { becoming, accept, connection, busy, principal })
     }
 
     /// The answer that accepts it. From then on messages go to and fro between `client` and the
@@ -113,7 +117,7 @@ impl Upgrade {
         S: FnOnce(Socket, Opened) -> F + Send + 'static,
         F: Future<Output = ()> + Send,
     {
-        let Self { becoming, accept, connection, busy } = self;
+        let Self { becoming, accept, connection, busy, principal } = self;
         let headers = response.headers_mut();
         match accept {
             Some(accept) => {
@@ -125,14 +129,15 @@ impl Upgrade {
             None => *response.status_mut() = StatusCode::OK,
         }
         let closing = connection.as_ref().map_or(&shared.stopping, |it| &it.closing).clone();
-        let opened = Opened { limits: shared.limits.clone(), closing };
+        let opened = Opened { limits: shared.limits.clone(), closing, principal };
+        let open = OneMore::of(&shared.metrics.websockets);
         shared.tasks.spawn(async move {
             match becoming.await {
                 Ok(upgraded) => serve(socket(upgraded, &opened.limits).await, opened).await,
                 Err(error) => tracing::debug!(%error, "a WebSocket was not opened"),
             }
             // Until here they count.
-            drop((connection, busy));
+            drop((connection, busy, open));
         });
         response
     }
@@ -142,6 +147,17 @@ impl Upgrade {
 struct Opened {
     limits: Limits,
     closing: CancellationToken,
+    principal: Option<Principal>,
+}
+
+impl Opened {
+    /// Waits until the client is let in no more.
+    async fn revoked(&self) {
+        match &self.principal {
+            Some(principal) => principal.ended().await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 async fn socket(upgraded: Upgraded, limits: &Limits) -> Socket {
@@ -161,6 +177,7 @@ async fn serve(socket: Socket, client: Client, opened: Opened) {
         end = write(&mut sink, &client, &liveness) => end,
         end = liveness.lost(opened.limits.silence) => end,
         () = opened.closing.cancelled() => End::going_away(),
+        () = opened.revoked() => End::revoked(),
     };
     let (code, reason) = end.told_to_the_handler();
     client.gone(code, reason);
@@ -231,6 +248,7 @@ async fn echo(socket: Socket, opened: Opened) {
         end = send_back(&mut sink, &mut stream, &liveness) => end,
         end = liveness.lost(opened.limits.silence) => end,
         () = opened.closing.cancelled() => End::going_away(),
+        () = opened.revoked() => End::revoked(),
     };
     end.finish(sink, stream, &opened.limits).await;
 }

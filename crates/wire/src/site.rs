@@ -31,6 +31,16 @@ pub struct SiteDescription {
     /// Where it begins, as in `/a/my_addon`: without a slash at its end.
     pub prefix: String,
     pub routes: Vec<RouteDescription>,
+    /// A `Content-Security-Policy` for the pages of this site, in the place of the usual one, which
+    /// lets them load what comes from this server alone. Frames of others stay forbidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_security_policy: Option<String>,
+}
+
+impl SiteDescription {
+    pub fn new(prefix: impl Into<String>, routes: Vec<RouteDescription>) -> Self {
+        Self { prefix: prefix.into(), routes, content_security_policy: None }
+    }
 }
 
 /// One address of a site, and who answers it.

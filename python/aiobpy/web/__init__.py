@@ -1,5 +1,6 @@
 """The web server as add-ons see it: each hangs its addresses on it, as a site of its own."""
 
+from aiobpy.tracing import trace
 from aiobpy.web.binding import Body, BodyParameter, Parameter
 from aiobpy.web.events import Events
 from aiobpy.web.request import Request
@@ -24,4 +25,5 @@ __all__ = [
     "publish",
     "site",
     "sites",
+    "trace",
 ]

@@ -8,7 +8,7 @@ import inspect
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
-from aiobpy import owners
+from aiobpy import owners, tracing
 from aiobpy.rpc import Problem
 from aiobpy.web import problems
 from aiobpy.web.responses import Stream, pour, send
@@ -109,6 +109,7 @@ class FunctionHandler:
 
     def __call__(self, exchange: Exchange) -> None:
         context = self.room.context.copy()
+        context.run(tracing.trace.set, exchange.trace)
         try:
             result = context.run(self._call, exchange)
             if inspect.isawaitable(result):

@@ -11,10 +11,10 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::auth::Principal;
 use crate::error::Failure;
 use crate::events::{EventLog, Interest, Start};
 use crate::files;
+use crate::principal::Principal;
 use crate::routes::events::{last_event_id, streamed};
 use crate::shared::WithFleet;
 use crate::{body, prefer};

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
-use crate::auth::Principal;
 use crate::body;
 use crate::cache::{Kept, Key};
 use crate::connection::Connection;
@@ -19,10 +18,14 @@ use crate::error::Failure;
 use crate::exchange::{AnsweredFile, Begun, Client, Head, ReceivedBody, Start};
 use crate::files::conditions::{Validators, Verdict, verdict};
 use crate::files::{self, FolderRequest};
+use crate::harden::SitePolicy;
 use crate::limits::Limits;
+use crate::observe::AnsweredBy;
+use crate::principal::Principal;
 use crate::routes::pushed;
 use crate::shared::Shared;
 use crate::sites::{Found, Source};
+use crate::trace::Trace;
 use crate::websocket;
 
 /// Any request that no route of our own takes.
@@ -46,6 +49,7 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
     if let Err(failure) = principal.may(found.scope) {
         return shared.refuse(request, failure).await;
     }
+    let of_site = (AnsweredBy(found.site.prefix.clone()), SitePolicy::of(&found.site));
     let answered = match found.answer {
         RouteAnswer::Handler(handler) => {
             let asked = Asked { handler, found, principal };
@@ -58,11 +62,14 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
             answer_from_source(&shared, source, request)
         }
         RouteAnswer::Folder { folder, is_single_page } => {
-            return answer_from_folder(&shared, folder, is_single_page, found.parameters, request)
-                .await;
+            let below = found.parameters;
+            Ok(answer_from_folder(&shared, folder, is_single_page, below, request).await)
         }
     };
-    answered.unwrap_or_else(Failure::into_response)
+    let mut response = answered.unwrap_or_else(Failure::into_response);
+    response.extensions_mut().insert(of_site.0);
+    response.extensions_mut().insert(of_site.1);
+    response
 }
 
 /// The last part of the pattern says where below the folder, as in `/static/{*rest}`.
@@ -191,6 +198,7 @@ async fn ask(
         Takes::Both | Takes::Websockets => Some(websocket::Upgrade::of(&mut request)?),
     };
     let connection = request.extensions().get::<Connection>().cloned();
+    let trace = request.extensions().get::<Trace>().cloned();
     let (parts, body) = request.into_parts();
     let (received, streamed) = match answer.body {
         TakenBody::Stream => (ReceivedBody::Streamed, upgrade.is_none().then_some(body)),
@@ -210,6 +218,7 @@ async fn ask(
         is_secure: connection.as_ref().is_some_and(Connection::is_secure),
         tls: connection.and_then(|connection| connection.tls),
         principal,
+        trace,
         body: received,
     };
     let (client, begun) = main_thread

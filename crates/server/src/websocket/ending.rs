@@ -42,6 +42,11 @@ impl End {
         Self::Ended { code: CloseCode::Away, reason: "the server is closing" }
     }
 
+    /// Whom the client was let in as is let in no more.
+    pub(super) fn revoked() -> Self {
+        Self::Ended { code: CloseCode::Policy, reason: "you are let in no more" }
+    }
+
     /// The handler ended without a closing frame.
     pub(super) fn failed_handler() -> Self {
         Self::Ended { code: CloseCode::Error, reason: "the handler has ended" }

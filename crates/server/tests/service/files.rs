@@ -31,7 +31,7 @@ impl Site {
             answer: RouteAnswer::Folder { folder: root.clone(), is_single_page },
         };
         let routes = vec![route("/static"), route("/static/"), route("/static/{*rest}")];
-        sites.put(SiteDescription { prefix: "/a/cup".to_owned(), routes }).unwrap();
+        sites.put(SiteDescription::new("/a/cup", routes)).unwrap();
         let parts = Parts { sites, ..Parts::default() };
         let address = crate::common::HOST.parse().unwrap();
         Self { shared: Shared::new(address, token(), Limits::default(), parts), folder }

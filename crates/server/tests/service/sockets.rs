@@ -509,6 +509,6 @@ mod starting {
         let file = in_the_way.join("one.json");
         let config = ServerConfig { discovery_file: Some(file), ..ServerConfig::new(token()) };
         let problem = Server::start(config, Parts::default()).await.err().unwrap();
-        assert_eq!(problem.kind, "unwritable-discovery-file");
+        assert_eq!(problem.kind, "unwritable-file");
     }
 }

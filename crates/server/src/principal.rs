@@ -1,0 +1,110 @@
+//! Who asks, and how much that one may do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use aiobpy_wire::Scope;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Failure;
+
+/// Who asks, and how much that one may do: an extension of each request that is let in.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// As the user knows it; `token` for whoever has the server's own.
+    pub name: Arc<str>,
+    pub scope: Scope,
+    exec: ExecSwitch,
+    ended: CancellationToken,
+    /// Of whom it is a session: the same number for all of them.
+    number: u64,
+}
+
+/// Whether anybody may run Python: off until the user ticks it.
+#[derive(Clone, Debug, Default)]
+pub struct ExecSwitch(Arc<AtomicBool>);
+
+impl ExecSwitch {
+    pub fn set(&self, is_on: bool) {
+        self.0.store(is_on, Ordering::Relaxed);
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Principal {
+    pub(crate) fn new(name: &str, scope: Scope, exec: ExecSwitch) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { name: name.into(), scope, exec, ended: CancellationToken::new(), number }
+    }
+
+    /// The same one, with an end of its own: that of a session, which also ends with the other.
+    pub(crate) fn in_session(&self) -> Self {
+        Self { ended: self.ended.child_token(), ..self.clone() }
+    }
+
+    /// Whether it may do what needs a scope. Running Python needs the user's tick besides.
+    pub(crate) fn may(&self, needed: Scope) -> Result<(), Failure> {
+        if self.scope < needed {
+            return Err(Failure::NotAllowed { needed, given: self.scope });
+        }
+        if needed == Scope::Exec && !self.exec.is_on() {
+            return Err(Failure::ExecIsOff);
+        }
+        Ok(())
+    }
+
+    /// Whether it is the same one, or a session of it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+
+    /// Lets nothing live on that was let in by this.
+    pub(crate) fn end(&self) {
+        self.ended.cancel();
+    }
+
+    /// Waits until it is let in no more, as when a device is revoked.
+    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.ended.clone().cancelled_owned()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_scope_includes_those_before_it_but_python_is_run_by_nobody_until_ticked() {
+        use Scope::{Admin, Control, Exec, Files, Read};
+        let exec = ExecSwitch::default();
+        let scopes = [Read, Control, Files, Exec, Admin];
+        for (number, scope) in scopes.into_iter().enumerate() {
+            let principal = Principal::new("x", scope, exec.clone());
+            for (other, needed) in scopes.into_iter().enumerate() {
+                exec.set(false);
+                let may = principal.may(needed).is_ok();
+                assert_eq!(may, other <= number && needed != Exec, "{scope:?} {needed:?}");
+                exec.set(true);
+                assert_eq!(principal.may(needed).is_ok(), other <= number);
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_ends_by_itself_or_with_whom_it_belongs_to() {
+        let principal = Principal::new("x", Scope::Read, ExecSwitch::default());
+        let (one, other) = (principal.in_session(), principal.in_session());
+        one.end();
+        assert!(one.has_ended() && !other.has_ended() && !principal.has_ended());
+        principal.end();
+        assert!(other.has_ended());
+    }
+}

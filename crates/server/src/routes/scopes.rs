@@ -1,0 +1,84 @@
+//! Which scope each of our own addresses needs. What is not in the table needs the highest, so that a
+//! route that is forgotten here is closed and not open.
+
+use aiobpy_wire::Scope;
+use aiobpy_wire::Scope::{Admin, Control, Read};
+use http::Method;
+
+/// Address, method and scope.
+pub(crate) const OURS: &[(&str, &str, Scope)] = &[
+    ("/api/v1", "GET", Read),
+    ("/api/v1/status", "GET", Read),
+    ("/api/v1/events", "GET", Read),
+    ("/api/v1/echo", "GET", Read),
+    ("/api/v1/operations", "GET", Read),
+    ("/api/v1/operations/{id}", "GET", Read),
+    ("/api/v1/operations/{id}", "DELETE", Control),
+    ("/api/v1/operations/{id}/events", "GET", Read),
+    ("/openapi.json", "GET", Read),
+    // Each method has a scope of its own: see `caller.rs`.
+    ("/api/v1/rpc/{method}", "POST", Read),
+    ("/rpc", "POST", Read),
+    ("/mcp", "POST", Read),
+    ("/mcp", "GET", Read),
+    ("/mcp", "DELETE", Read),
+    ("/ws", "GET", Read),
+    ("/api/v1/jobs", "GET", Read),
+    ("/api/v1/jobs", "POST", Control),
+    ("/api/v1/jobs/{id}", "GET", Read),
+    ("/api/v1/jobs/{id}", "DELETE", Control),
+    ("/api/v1/jobs/{id}/events", "GET", Read),
+    ("/api/v1/jobs/{id}/result", "GET", Read),
+    ("/api/v1/templates", "GET", Read),
+    ("/api/v1/workers", "GET", Read),
+    ("/api/v1/me", "GET", Read),
+    ("/api/v1/devices", "GET", Admin),
+    ("/api/v1/devices/{id}", "DELETE", Admin),
+    ("/api/v1/audit", "GET", Admin),
+    ("/api/v1/requests", "GET", Admin),
+    ("/metrics", "GET", Read),
+];
+
+/// The addresses that need no token. What each of them gives away, or takes, is told with it.
+#[cfg(test)]
+pub(crate) const OPEN: &[&str] = &[
+    "/healthz",
+    "/login",
+    "/logout",
+    "/pair",
+    "/pair.css",
+    "/pair.js",
+    "/pair/claim",
+    "/ca.crt",
+    "/docs",
+    "/docs/{file}",
+];
+
+pub(crate) fn needed(pattern: &str, method: &Method) -> Scope {
+    let name = if method == Method::HEAD { "GET" } else { method.as_str() };
+    let mut of_pattern = OURS.iter().filter(|(ours, ..)| *ours == pattern);
+    of_pattern.find(|(_, ours, _)| *ours == name).map_or(Admin, |(.., scope)| *scope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_router_is_in_a_table() {
+        let router = include_str!("../router.rs");
+        let patterns = router.split(".route(").skip(1).filter_map(|rest| rest.split('"').nth(1));
+        let forgotten: Vec<_> = patterns
+            .filter(|pattern| !OPEN.contains(pattern))
+            .filter(|pattern| !OURS.iter().any(|(ours, ..)| ours == pattern))
+            .collect();
+        assert_eq!(forgotten, [""; 0], "tell their scopes in routes/scopes.rs");
+    }
+
+    #[test]
+    fn what_is_in_no_table_needs_the_highest_scope() {
+        assert_eq!(needed("/api/v1/status", &Method::HEAD), Read);
+        assert_eq!(needed("/api/v1/status", &Method::POST), Admin);
+        assert_eq!(needed("/api/v1/new", &Method::GET), Admin);
+    }
+}

@@ -1,0 +1,291 @@
+"""Who is let in, as what, and what is told of it: over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import stat
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+import aiobpy
+import aiobpy.server
+from aiobpy import web
+from aiobpy.pairing import Applicant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.web.conftest import Run
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.fixture(autouse=True)
+def _nobody_decides() -> Iterator[None]:
+    yield
+    aiobpy.server.on_pairing(None)
+
+
+async def problem(response: aiohttp.ClientResponse) -> tuple[int, str]:
+    """Return the status and the kind of a problem."""
+    return response.status, (await response.json(content_type=None))["type"]
+
+
+def another(token: str | None = None) -> aiohttp.ClientSession:
+    """Return a client that has another token, or none, and keeps cookies of IP addresses."""
+    server = aiobpy.server.current()
+    assert server is not None
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    jar = aiohttp.CookieJar(unsafe=True)
+    return aiohttp.ClientSession(server.address, headers=headers, cookie_jar=jar)
+
+
+async def paired(scope: str = "read", name: str = "iPad") -> str:
+    """Pair a device and return its token."""
+    aiobpy.server.on_pairing(lambda _applicant: scope)  # type: ignore[arg-type,return-value]
+    _, _, code = aiobpy.server.pair().address.partition("#")
+    async with (
+        another() as device,
+        device.post("/pair/claim", json={"code": code, "name": name}) as response,
+    ):
+        assert response.status == 201
+        return str((await response.json())["token"])
+
+
+async def echo_application(scope: Any, receive: Any, send: Any) -> None:
+    """Answer requests with nothing, and WebSockets with what they send."""
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    assert (await receive())["type"] == "websocket.connect"
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        await send({**message, "type": "websocket.send"})
+
+
+def test_mounts_websockets_and_events_are_behind_the_gate_and_the_token(run: Run) -> None:
+    web.site("behind").mount("/", echo_application)
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        upgrade = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        }
+        async with another() as stranger:
+            for path, headers in [
+                ("/a/behind/", {}),
+                ("/a/behind/", upgrade),
+                ("/api/v1/events", {}),
+                ("/api/v1/events", upgrade),
+            ]:
+                async with stranger.get(path, headers=headers) as response:
+                    assert await problem(response) == (401, "missing-token")
+                for name, value, wanted in [
+                    ("Origin", "http://evil.example", (403, "foreign-origin")),
+                    ("Sec-Fetch-Site", "same-site", (403, "foreign-site")),
+                    ("Host", "evil.example", (421, "foreign-host")),
+                ]:
+                    async with client.get(path, headers={**headers, name: value}) as response:
+                        assert await problem(response) == wanted
+
+    run(main)
+
+
+def test_a_device_is_allowed_by_whoever_decides(run: Run) -> None:
+    async def main(client: aiohttp.ClientSession) -> None:
+        asked: list[Applicant] = []
+
+        async def decide(applicant: Applicant) -> Any:
+            asked.append(applicant)
+            return None if applicant.name == "stranger" else "read"
+
+        aiobpy.server.on_pairing(decide)
+        async with another() as device:
+            _, _, code = aiobpy.server.pair().address.partition("#")
+            claim = {"code": code, "name": "stranger"}
+            async with device.post("/pair/claim", json=claim) as response:
+                assert await problem(response) == (403, "pairing-refused")
+            async with device.post("/pair/claim", json=claim) as response:
+                assert await problem(response) == (410, "code-expired")
+            _, _, code = aiobpy.server.pair().address.partition("#")
+            claim = {"code": code, "name": "iPad"}
+            async with device.post("/pair/claim", json=claim) as response:
+                assert response.status == 201
+                cookie = response.headers["Set-Cookie"]
+                assert "HttpOnly; SameSite=Strict" in cookie
+            assert asked == [Applicant("stranger", "127.0.0.1"), Applicant("iPad", "127.0.0.1")]
+            async with device.get("/api/v1/me") as response:
+                assert (await response.json())["name"] == "iPad"
+            async with device.get("/api/v1/devices") as response:
+                assert await problem(response) == (403, "not-allowed")
+        (known,) = aiobpy.server.devices()
+        assert (known.name, known.scope) == ("iPad", "read")
+
+    run(main)
+
+
+def test_a_device_is_refused_where_nobody_can_be_asked(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(client: aiohttp.ClientSession) -> None:
+        _, _, code = aiobpy.server.pair().address.partition("#")
+        async with client.post("/pair/claim", json={"code": code, "name": "iPad"}) as response:
+            assert await problem(response) == (403, "pairing-refused")
+
+    run(main)
+    assert "aiobpy.server.on_pairing" in caplog.text
+
+
+def test_a_revoked_device_loses_its_websocket_and_its_events_at_once(run: Run) -> None:
+    web.site("revoked").mount("/", echo_application, scope="read")
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        async with another(await paired()) as device, device.ws_connect("/a/revoked/") as socket:
+            await socket.send_str("there?")
+            assert await socket.receive_str() == "there?"
+            events = await device.get("/api/v1/events")
+            await events.content.readline()
+            assert aiobpy.server.revoke(aiobpy.server.devices()[0].id)
+            message = await socket.receive()
+            assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await events.read()
+            async with device.get("/api/v1/status") as response:
+                assert await problem(response) == (401, "wrong-token")
+        assert aiobpy.server.devices() == []
+
+    run(main)
+
+
+def test_python_is_run_from_outside_only_when_it_is_allowed(run: Run) -> None:
+    web.site("console").mount("/", echo_application, scope="exec")
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        async with client.get("/a/console/") as response:
+            assert await problem(response) == (403, "exec-is-off")
+        aiobpy.server.allow_exec()
+        async with client.get("/a/console/") as response:
+            assert response.status == 200
+        aiobpy.server.allow_exec(False)
+        async with client.get("/a/console/") as response:
+            assert response.status == 403
+        async with another(await paired("files")) as device, device.get("/a/console/") as response:
+            assert response.headers["WWW-Authenticate"].endswith('scope="exec"')
+
+    run(main)
+
+
+def test_a_page_logs_in_with_the_token_and_out_again(run: Run) -> None:
+    async def main(client: aiohttp.ClientSession) -> None:
+        server = aiobpy.server.current()
+        assert server is not None
+        async with another() as page:
+            async with page.post("/login", json={"token": "a-wrong-token-of-mine"}) as response:
+                assert await problem(response) == (401, "wrong-token")
+            async with page.post("/login", json={"token": server.token}) as response:
+                assert response.status == 200
+            async with page.get("/api/v1/status") as response:
+                assert response.status == 200
+            async with page.post("/api/v1/rpc/x", data="{}") as response:
+                assert await problem(response) == (403, "form-with-cookie")
+            async with page.post("/logout", headers={"X-Aiobpy": "1"}) as response:
+                assert response.status == 204
+            async with page.get("/api/v1/status") as response:
+                assert response.status == 401
+
+    run(main)
+
+
+def test_another_token_puts_everybody_out_who_came_by_the_one_before(run: Run) -> None:
+    async def main(client: aiohttp.ClientSession) -> None:
+        server = aiobpy.server.current()
+        assert server is not None
+        assert server.discovery_file is not None
+        events = await client.get("/api/v1/events")
+        await events.content.readline()
+        token = aiobpy.server.change_token()
+        assert json.loads(server.discovery_file.read_text())["token"] == token == server.token
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await events.read()
+        async with client.get("/api/v1/status") as response:
+            assert response.status == 401
+        async with another(token) as other, other.get("/api/v1/status") as response:
+            assert response.status == 200
+
+    run(main)
+
+
+def test_the_list_of_devices_is_for_its_owner_alone_and_has_no_token(
+    run: Run, tmp_path: Path
+) -> None:
+    async def main(client: aiohttp.ClientSession) -> None:
+        token = await paired()
+        file = tmp_path / "aiobpy" / "devices.json"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert token not in file.read_text()
+
+    run(main)
+
+
+def test_a_handler_goes_on_in_the_trace_of_its_request(run: Run) -> None:
+    site = web.site("traced")
+
+    @site.get("/")
+    async def trace() -> str | None:
+        await asyncio.sleep(0)
+        return web.trace.get()
+
+    @aiobpy.rpc(name="traced.trace")
+    def trace_of_call() -> str | None:
+        return web.trace.get()
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        headers = {"traceparent": TRACE}
+        for response in [
+            await client.get("/a/traced/", headers=headers),
+            await client.post("/api/v1/rpc/traced.trace", json={}, headers=headers),
+        ]:
+            ours = await response.text()
+            assert re.search(r"00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01", ours)
+            assert TRACE not in ours
+        assert web.trace.get() is None
+
+    run(main)
+
+
+def test_no_secret_is_logged(
+    run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secrets: list[str] = []
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        server = aiobpy.server.current()
+        assert server is not None
+        code = aiobpy.server.pair().address.partition("#")[2]
+        secrets.extend([server.token, code, await paired()])
+        async with another() as page:
+            async with page.post("/login", json={"token": server.token}) as response:
+                secrets.append(response.cookies[f"aiobpy-{server.port}"].value)
+            async with page.get("/api/v1/status?token=wrong-and-secret") as response:
+                assert response.status == 200
+        async with another("wrong-but-secret") as page, page.get("/api/v1/status") as response:
+            assert response.status == 401
+        told = [*aiobpy.server.requests(), *aiobpy.server.audit()]
+        assert {asked.path for asked in told} >= {"/login", "/api/v1/status", "/pair/claim"}
+        secrets.extend(["wrong-and-secret", "wrong-but-secret"])
+        output = capfd.readouterr()
+        for secret in secrets:
+            for text in (output.out, output.err, caplog.text, repr(told), repr(server)):
+                assert secret not in text
+
+    run(main)
