@@ -48,6 +48,12 @@ def test_an_operator_says_what_it_takes() -> None:
             operators.describe(name)
 
 
+def test_every_operator_can_be_described() -> None:
+    for name in operators.names():
+        facts = operators.describe(name)
+        assert facts["can_run"] is (facts["why_not"] is None), name
+
+
 async def test_an_operator_runs() -> None:
     told = await call("mesh.primitive_cube_add", args={"size": 3, "location": [1, 2, 3]})
     assert told["result"] == ["FINISHED"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import bpy
 
-from aiobpy.data import blocks, queries, reading, rna
+from aiobpy.data import blocks, properties, queries, reading, rna, values
 from tests.data.refused import refused
 
 
@@ -176,6 +177,52 @@ def test_paths_are_not_python() -> None:
     for name in ("__class__", "rna_type", "bl_rna", "select_set", "to_mesh", "id_data"):
         with refused(404):
             rna.get(f'objects["Cube"].{name}')
+
+
+def test_every_property_of_a_scene_can_be_described() -> None:
+    described = 0
+    for prop in properties.visible(bpy.context.scene):
+        place = f"scenes[0].{prop.identifier}"
+        json.dumps(rna.get(place), allow_nan=False)
+        inside = getattr(bpy.context.scene, prop.identifier)
+        if prop.type == 'POINTER' and inside is not None:
+            for inner in properties.visible(inside):
+                json.dumps(rna.get(f"{place}.{inner.identifier}"), allow_nan=False)
+                described += 1
+    assert described > 200
+
+
+def test_whatever_can_be_reached_can_be_read() -> None:
+    """Some properties of editors that were never drawn end Blender when they are read."""
+    seen: set[str] = set()
+    for kind in blocks.kinds().values():
+        for block in blocks.all_of(kind):
+            visit(block, seen)
+    assert len(seen) > 60
+
+
+def visit(holder: Any, seen: set[str]) -> None:
+    """Read what one thing of each type has."""
+    struct = holder.bl_rna.identifier
+    if struct in seen:
+        return
+    seen.add(struct)
+    for prop in properties.visible(holder):
+        values.read(holder, prop)
+        properties.describe(holder, prop)
+        if prop.type in {'POINTER', 'COLLECTION'}:
+            inside = getattr(holder, prop.identifier)
+            items = [inside] if prop.type == 'POINTER' else inside[:2] if len(inside) else []
+            for item in items:
+                if item is not None:
+                    visit(item, seen)
+
+
+def test_half_a_character_is_no_name() -> None:
+    with refused(404):
+        rna.get('objects["\\ud800"]')
+    with refused(422):
+        rna.put("scenes[0].camera", "\ud800")
 
 
 def test_a_render_result_that_is_not_there_loads_nothing() -> None:

@@ -126,6 +126,8 @@ def find(kind: Kind, name: str, library: str | None = None) -> Any:
 
 def look_up(kind: Kind, name: str, library: str | None = None) -> Any:
     """Return a data-block, or None."""
+    if not (name.isascii() or _can_be_said(name)):
+        return None
     collection = all_of(kind)
     if library is None:
         return collection.get((name, None))
@@ -168,6 +170,15 @@ def why_not_to_change(block: Any) -> str | None:
         f"{block.name!r} is linked from the library {library_of(block)!r}; change it there, or make"
         " it local or a library override"
     )
+
+
+def _can_be_said(name: str) -> bool:
+    """Return whether a text is one: JSON may have half of a character, which Blender chokes on."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _by_collection: Final = {

@@ -147,8 +147,8 @@ class Changes:
             self._add(where, lambda: put(fitted), lambda: put(present))
 
     def _named(self, holder: Any, name: str, value: Any, where: Where) -> None:
-        prop = holder.bl_rna.properties.get(name)
-        if prop is None or name == "rna_type":
+        prop = properties.find(holder, name)
+        if prop is None:
             known = [other.identifier for other in properties.visible(holder)]
             self._refuse(where, f"there is no such property; {problems.near(name, known)}")
         elif name == "name" and isinstance(holder, bpy.types.ID) and self._is_taken(holder, value):
@@ -261,7 +261,11 @@ def _is_inside(holder: Any, prop: Any, value: Any) -> bool:
 
 
 def _item(items: Any, key: str) -> Any:
-    found = items.get(key)
+    try:
+        found = items.get(key)
+    except TypeError:
+        # Its items have no names.
+        found = None
     if found is None and key.isdecimal() and int(key) < len(items):
         found = items[int(key)]
     return found

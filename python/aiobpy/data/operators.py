@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST: Final = 200
 _REPORT: Final = re.compile(r"(Debug|Info|Operator|Property|Warning|[\w ]*Error)(?: \w+)?: (.*)")
+_CRASH_WITHOUT_AREA: Final = frozenset({"anim.slot_channels_move_to_new_action"})
+"""Blender 5.0 does not survive being asked whether it could run."""
+
 _LEVELS: Final = {"Info": 'INFO', "Warning": 'WARNING', "Debug": 'DEBUG', "Operator": 'OPERATOR'}
 
 
@@ -156,6 +159,8 @@ def rna(name: str) -> Any:
 
 def poll(name: str) -> tuple[bool, str | None]:
     """Return whether an operator could run just now, and why not."""
+    if name in _CRASH_WITHOUT_AREA and bpy.context.area is None:
+        return False, "it works in an animation editor alone"
     operator = _operator(name)
     with main_loop.with_a_window():
         if operator.poll():

@@ -155,7 +155,10 @@ def _go(place: Place, step: Step) -> Place:
 def _found_in(items: Any, step: Step, name: str) -> Any:
     if step.number is not None:
         return _item(items, step.number, name)
-    found = items.get(step.key)
+    try:
+        found = items.get(step.key)
+    except TypeError:
+        raise problems.malformed(f"the items of {name} have no names", "count them") from None
     if found is None:
         names = (values.name_of(item) for item in items)
         msg = f"{name} has no {step.key!r}"

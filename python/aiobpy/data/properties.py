@@ -6,6 +6,8 @@ import ast
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+import bpy
+
 from aiobpy.data import problems, values
 
 if TYPE_CHECKING:
@@ -14,14 +16,25 @@ if TYPE_CHECKING:
 CUSTOM: Final = "custom_properties"
 """The member that holds custom properties."""
 
+_LEFT_OUT: Final = {
+    # Copies of what is in the file, made to be drawn and gone with the next change.
+    "ViewLayer": ("depsgraph",),
+    # Blender 4.2 or 4.5 does not survive being asked for them while the editor was never drawn.
+    "SpaceNodeEditor": ("cursor_location",),
+    "SpaceProperties": ("search_filter", "tab_search_results"),
+    # In Blender 4.2 it is memory of something else.
+    "ToolSettings": ("uv_sculpt",) if bpy.app.version < (4, 3, 0) else (),
+}
+
 _NOT_FOUND: Final = re.compile(r"not found in (\(.*\))\s*$", re.DOTALL)
 _NO_SUCH_ITEM: Final = "\x01"
 
 
 def visible(holder: Any) -> Iterator[Any]:
     """Yield the properties that people are meant to see, in Blender's order."""
+    left_out = _LEFT_OUT.get(holder.bl_rna.identifier, ())
     for prop in holder.bl_rna.properties:
-        if is_visible(prop):
+        if is_visible(prop) and prop.identifier not in left_out:
             yield prop
 
 
@@ -39,12 +52,19 @@ def of(holder: Any, name: str) -> Any:
     Raises:
         Problem: 404, it has none of that name.
     """
-    prop = holder.bl_rna.properties.get(name)
-    if prop is None or prop.identifier == "rna_type":
+    prop = find(holder, name)
+    if prop is None:
         struct = holder.bl_rna.identifier
         msg = f"{struct} has no property {name!r}"
         raise problems.unknown(msg, name, [prop.identifier for prop in visible(holder)])
     return prop
+
+
+def find(holder: Any, name: str) -> Any:
+    """Return a property of what is there, or None."""
+    if name == "rna_type" or name in _LEFT_OUT.get(holder.bl_rna.identifier, ()):
+        return None
+    return holder.bl_rna.properties.get(name)
 
 
 def enum_identifiers(holder: Any, prop: Any) -> list[str]:
@@ -140,11 +160,11 @@ def _of_text(_holder: Any, prop: Any) -> dict[str, Any]:
 
 
 def _of_enum(holder: Any, prop: Any) -> dict[str, Any]:
-    labels = {item.identifier: item for item in prop.enum_items}
+    # Read while they are gone through: Blender may make them for that alone, and free them then.
+    told = {item.identifier: (item.name, item.description) for item in prop.enum_items}
     items = []
     for identifier in enum_identifiers(holder, prop):
-        item = labels.get(identifier)
-        label, text = (item.name, item.description) if item else (identifier, "")
+        label, text = told.get(identifier, (identifier, ""))
         items.append({"identifier": identifier, "label": label, "description": text})
     default: Any = sorted(prop.default_flag) if prop.is_enum_flag else prop.default
     return {"items": items, "is_flag": prop.is_enum_flag, "default": default}

@@ -81,7 +81,7 @@ def value_at(holder: Any, path: tuple[str, ...]) -> Any:
     for name in path[:-1]:
         if name == properties.CUSTOM:
             return custom(holder).get(path[-1])
-        prop = holder.bl_rna.properties.get(name)
+        prop = properties.find(holder, name)
         if prop is None or prop.type != 'POINTER':
             return None
         holder = getattr(holder, name)
@@ -89,7 +89,7 @@ def value_at(holder: Any, path: tuple[str, ...]) -> Any:
             return None
     if path[-1] == "library" and isinstance(holder, bpy.types.ID):
         return blocks.library_of(holder)
-    prop = holder.bl_rna.properties.get(path[-1])
+    prop = properties.find(holder, path[-1])
     return None if prop is None else values.read(holder, prop)
 
 

@@ -34,11 +34,11 @@ def read(holder: Any, prop: Any) -> Any:
         return None
     try:
         value = getattr(holder, prop.identifier)
-    except (AttributeError, RuntimeError, UnicodeDecodeError):
+        if prop.type == 'POINTER':
+            return pointer(value)
+    except (AttributeError, ReferenceError, RuntimeError, UnicodeDecodeError):
         return None
     match prop.type:
-        case 'POINTER':
-            return pointer(value)
         case 'COLLECTION':
             return collection(value)
         case 'ENUM':

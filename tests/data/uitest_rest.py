@@ -1,0 +1,126 @@
+"""Blender over REST beside a person: undo steps, operators in an area, pictures of the view."""
+
+import asyncio
+import zlib
+from typing import Any
+
+import bpy
+
+import aiobpy
+import aiobpy.server
+from aiobpy import main_loop, uitest
+
+
+async def ask(method: str, path: str, json: Any = None, status: int = 200) -> Any:
+    """Return what the server of this Blender answers."""
+    server = aiobpy.server.current() or aiobpy.server.start()
+    body = {} if json is None else {"json": json}
+    answer = await aiobpy.fetch(
+        f"{server.address}/api/v1/{path}",
+        method=method,
+        headers={"Authorization": f"Bearer {server.token}"},
+        check=False,
+        **body,
+    )
+    assert answer.status == status, answer.text()
+    return answer.json() if "json" in answer.headers.get("content-type", "") else answer.bytes
+
+
+async def test_each_change_is_one_undo_step() -> None:
+    await ask("PATCH", "objects/Cube", {"location": [1, 2, 3], "hide_render": True})
+    await ask("PUT", "rna?path=objects%5B%22Cube%22%5D.scale%5B0%5D", {"value": 3})
+    await ask("POST", "objects", {"name": "Lamp", "type": "LIGHT"}, 201)
+    await ask("DELETE", "objects/Camera", status=204)
+    await ask("PATCH", "objects/Cube", {"location": "none"}, 422)
+    assert "Camera" not in bpy.data.objects
+    await undo_by_key()
+    assert {"Camera", "Lamp"} <= set(bpy.data.objects.keys())
+    await undo_by_key()
+    assert "Lamp" not in bpy.data.objects
+    assert bpy.data.objects["Cube"].scale.x == 3
+    await undo_by_key()
+    assert bpy.data.objects["Cube"].scale.x == 1
+    assert bpy.data.objects["Cube"].location.x == 1
+    await undo_by_key()
+    assert bpy.data.objects["Cube"].location.x == 0
+    assert not bpy.data.objects["Cube"].hide_render
+
+
+async def test_operators_run_in_an_area_as_one_step() -> None:
+    call: dict[str, Any] = {"args": {"size": 3}, "context": {"area": "VIEW_3D"}}
+    dry = await ask("POST", "operators/mesh.primitive_cube_add", {**call, "dry_run": True})
+    assert dry["result"] is None
+    told = await ask("POST", "operators/mesh.primitive_cube_add", call)
+    assert told["result"] == ["FINISHED"]
+    assert "Cube.001" in bpy.data.objects
+    cut: dict[str, Any] = {
+        "args": {"number_cuts": 2},
+        "context": {"active": "Cube", "selected": ["Cube"]},
+    }
+    cut["context"]["mode"] = 'EDIT'
+    assert (await ask("POST", "operators/mesh.subdivide", cut))["result"] == ["FINISHED"]
+    assert bpy.context.mode == 'OBJECT'
+    assert len(bpy.data.objects["Cube"].data.vertices) > 8
+    await undo_by_key()
+    assert len(bpy.data.objects["Cube"].data.vertices) == 8
+    assert "Cube.001" in bpy.data.objects
+    await undo_by_key()
+    assert "Cube.001" not in bpy.data.objects
+    # What works in the view is refused elsewhere, with the reason.
+    problem = await ask("POST", "operators/view3d.view_selected", {}, 409)
+    assert "cannot run now" in problem["detail"]
+    view = {"context": {"area": "VIEW_3D"}}
+    assert (await ask("POST", "operators/view3d.view_selected", view))["result"] == ["FINISHED"]
+    assert (await ask("POST", "operators/ed.undo", {}, 200))["result"]
+
+
+async def test_a_change_waits_for_a_transform_under_way() -> None:
+    await uitest.move(*uitest.centre(area='VIEW_3D'))
+    await uitest.press("G")
+    await uitest.until(main_loop.is_in_hand)
+    changing = asyncio.create_task(ask("PATCH", "objects/Light", {"location": [9, 9, 9]}))
+    await uitest.passes(20)
+    assert bpy.data.objects["Light"].location.x != 9
+    assert len((await ask("GET", "objects"))["items"]) == 3
+    await uitest.press('ESC')
+    await changing
+    assert bpy.data.objects["Light"].location.x == 9
+
+
+async def test_a_picture_of_the_view_shows_what_is_there() -> None:
+    picture = await ask("POST", "viewport", {"width": 160})
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = (int.from_bytes(picture[at : at + 4], "big") for at in (16, 20))
+    assert width == 160
+    start = picture.index(b"IDAT") + 4
+    length = int.from_bytes(picture[start - 8 : start - 4], "big")
+    pixels = zlib.decompress(picture[start : start + length])
+    assert len(pixels) == height * (1 + 4 * width)
+    # The cube is lit from one side: there are many greys.
+    assert len(set(pixels)) > 20
+    problem = await ask("POST", "viewport", {"area": 7}, 409)
+    assert "there is no 3D view 7" in problem["detail"]
+
+
+async def test_a_render_runs_beside_the_interface() -> None:
+    scene = bpy.context.scene
+    scene.render.engine, scene.cycles.samples = 'CYCLES', 1
+    scene.cycles.use_denoising = False
+    scene.render.resolution_x = scene.render.resolution_y = 16
+    begun = await ask("POST", "renders", {}, 202)
+    await uitest.until(lambda: _state(begun["id"]) == "finished")
+    assert (await ask("GET", f"renders/{begun['id']}/result"))[:4] == b"\x89PNG"
+
+
+def _state(number: str) -> str:
+    from aiobpy.data import renders
+
+    return str(renders.get(number)["state"])
+
+
+async def undo_by_key() -> None:
+    """Undo as a person does."""
+    undone = aiobpy.handlers.next("undo_post")
+    await uitest.move(*uitest.centre(area='VIEW_3D'))
+    await uitest.press("Z", ctrl=True)
+    await undone
