@@ -82,6 +82,9 @@ class Answer(Protocol):
     def may(self, scope: str, /) -> bool:
         """Return whether whoever asks has a scope."""
 
+    def begin(self) -> None:
+        """Say that the parameters fit, and the method begins."""
+
     def progress(self, fraction: float | None, text: str, /) -> None:
         """Say how far the method has come."""
 
@@ -245,6 +248,7 @@ def call(
     work.follow = answer.progress
     context.run(_answer.set, answer)
     context.run(tracing.trace.set, answer.trace)
+    answer.begin()
     result = context.run(function, **arguments)
     if not inspect.isawaitable(result):
         telling.done(result)

@@ -1,11 +1,14 @@
 """A web server with something of each kind, for judges to try.
 
+With `mcp_tools` or `methods` as its argument, it offers what is in that module besides.
+
 Prints one line of JSON, with where it is and its token, and serves until its input ends.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import sys
 import tempfile
@@ -20,6 +23,8 @@ async def main() -> None:
     """Serve, say where, and wait for the end of the input."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, aiobpy.EventLoop)
+    for name in sys.argv[1:]:
+        importlib.import_module(f"tests.judged.{name}")
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder) / "files"
         files.mkdir()

@@ -36,6 +36,8 @@ class Recorder:
     def may(self, scope: str, /) -> bool:
         return scope in self.scopes
 
+    def begin(self) -> None: ...
+
     def progress(self, fraction: float | None, text: str, /) -> None:
         self.steps.append((fraction, text))
 

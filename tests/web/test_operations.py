@@ -88,17 +88,33 @@ def test_an_operation_is_cancelled_with_its_task(run: Run) -> None:
     async def main(client: aiohttp.ClientSession) -> None:
         location = await begun(client, "cup.bake")
         await began.wait()
-        async with client.delete(location) as response:
-            assert (await response.json())["state"] == "cancelled"
-        await asyncio.wait_for(ended.wait(), 10)
-        assert (await told(client, location))[-1]["state"] == "cancelled"
+        async with client.get(f"{location}/events") as events:
+            async with client.delete(location) as response:
+                assert (await response.json())["state"] == "cancelled"
+            await asyncio.wait_for(ended.wait(), 10)
+            assert '"state":"cancelled"' in await events.text()
+        async with client.get(location) as response:
+            assert response.status == 404
+
+    run(main)
+
+
+def test_what_does_not_fit_is_told_at_once(run: Run) -> None:
+    @rpc(name="cup.bake", long=True)
+    async def bake(height: float) -> None: ...
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        async with client.post("/api/v1/rpc/cup.bake", json={"height": "x"}) as response:
+            assert response.status == 422
+        async with client.get("/api/v1/operations") as response:
+            assert (await response.json())["operations"] == []
 
     run(main)
 
 
 def test_any_method_goes_on_without_a_client_that_would_not_wait(run: Run) -> None:
     @rpc(name="cup.break")
-    def break_it() -> None:
+    async def break_it() -> None:
         raise aiobpy.Problem("it is broken already", kind="broken")
 
     async def main(client: aiohttp.ClientSession) -> None:

@@ -90,6 +90,11 @@ impl CallAnswer {
         Ok(())
     }
 
+    /// Says that the parameters fit and the method begins.
+    fn begin(&self) {
+        self.note(Note::Begun);
+    }
+
     /// Says how far the method has come. Whoever does not follow misses it.
     fn progress(&self, fraction: Option<f64>, text: String) {
         self.note(Note::Progress { fraction, text });

@@ -108,6 +108,11 @@ pub(crate) enum Failure {
     },
     /// Of the Model Context Protocol.
     UnknownSession,
+    BadIdempotencyKey {
+        longest: usize,
+    },
+    ReusedIdempotencyKey,
+    IdempotencyKeyInUse,
     TooManyCalls,
     Closing,
     CallTooSlow {
@@ -402,6 +407,27 @@ impl Failure {
                 format!("there is no operation {}, or not any more", shown(id)),
             )
             .with_hint("GET /api/v1/operations lists the operations"),
+            Self::BadIdempotencyKey { longest } => Problem::new(
+                400,
+                "malformed-idempotency-key",
+                "The Idempotency-Key cannot be used",
+                format!("Idempotency-Key is not 1 to {longest} characters of plain ASCII"),
+            )
+            .with_hint("send one that no other request has, such as a UUID, or leave it out"),
+            Self::ReusedIdempotencyKey => Problem::new(
+                422,
+                "idempotency-key-reused",
+                "Another request had that Idempotency-Key",
+                "the Idempotency-Key is that of a request which asked for something else",
+            )
+            .with_hint("send each request with a key of its own"),
+            Self::IdempotencyKeyInUse => Problem::new(
+                409,
+                "idempotency-key-in-use",
+                "The request is under way",
+                "the request of that Idempotency-Key has not been answered yet",
+            )
+            .with_hint("send it again later: the answer will be the same"),
             Self::UnknownSession => Problem::new(
                 404,
                 "unknown-session",
@@ -783,6 +809,9 @@ mod tests {
             Failure::NoMainThread,
             Failure::UnknownMethod { method: "tools/call".into() },
             Failure::UnknownOperation { id: "7".into() },
+            Failure::BadIdempotencyKey { longest: 255 },
+            Failure::ReusedIdempotencyKey,
+            Failure::IdempotencyKeyInUse,
             Failure::UnknownSession,
             Failure::TooManyOperations { most: 64 },
             Failure::TooManyCalls,
@@ -935,6 +964,18 @@ mod tests {
         404 unknown-operation
         No such operation: there is no operation `7`, or not any more
         hint: GET /api/v1/operations lists the operations
+
+        400 malformed-idempotency-key
+        The Idempotency-Key cannot be used: Idempotency-Key is not 1 to 255 characters of plain ASCII
+        hint: send one that no other request has, such as a UUID, or leave it out
+
+        422 idempotency-key-reused
+        Another request had that Idempotency-Key: the Idempotency-Key is that of a request which asked for something else
+        hint: send each request with a key of its own
+
+        409 idempotency-key-in-use
+        The request is under way: the request of that Idempotency-Key has not been answered yet
+        hint: send it again later: the answer will be the same
 
         404 unknown-session
         No such session: there is no session of that Mcp-Session-Id, or not any more

@@ -30,6 +30,7 @@ pub mod fuzzing;
 mod gate;
 mod harden;
 mod http;
+mod idempotency;
 mod journal;
 mod json_rpc;
 mod keys;

@@ -73,6 +73,8 @@ pub enum Refused {
 /// What a method says before it answers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
+    /// The parameters fit, and the method begins.
+    Begun,
     /// How far it has come, from 0 to 1 if it knows, and what it does just now.
     Progress { fraction: Option<f64>, text: String },
     /// A message for whoever logs: its level as RFC 5424 names it, and the text of a JSON value.

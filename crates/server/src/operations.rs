@@ -25,6 +25,9 @@ const MOST_BYTES: usize = 64 << 20;
 /// For so long after its end an operation is remembered, if there is room.
 const RETENTION: Duration = Duration::from_hours(1);
 
+/// So long it may take until a method has begun, or has refused, which its caller is told at once.
+const BEGINNING: Duration = Duration::from_secs(2);
+
 /// The operations of one server, the oldest first.
 #[derive(Default)]
 pub(crate) struct Operations(Mutex<BTreeMap<OperationId, Arc<Kept>>>);
@@ -39,15 +42,20 @@ struct Kept {
 
 impl Operations {
     /// Begins to call a method, and returns the operation that this becomes.
-    pub(crate) fn start(
-        self: &Arc<Self>,
+    pub(crate) async fn start(
+        &self,
         caller: &Caller,
         method: &str,
         params: String,
     ) -> Result<Operation, Failure> {
         let scope = caller.shared.offers.method(method).map_or(Scope::default(), |it| it.scope);
         self.make_room()?;
-        let pending = caller.start(method.to_owned(), params)?;
+        let mut pending = caller.start(method.to_owned(), params)?;
+        let first = match tokio::time::timeout(BEGINNING, pending.next()).await {
+            Ok(Some(Next::Answer(Err(failure)))) => return Err(failure),
+            Ok(first) => first,
+            Err(_elapsed) => None,
+        };
         let operation = Operation {
             id: OperationId::new(Uuid::now_v7()),
             method: method.to_owned(),
@@ -66,7 +74,7 @@ impl Operations {
             ended: Mutex::new(None),
         });
         self.lock().insert(operation.id, Arc::clone(&kept));
-        caller.shared.tasks.spawn(async move { kept.run(pending).await });
+        caller.shared.tasks.spawn(async move { kept.run(first, pending).await });
         Ok(operation)
     }
 
@@ -86,9 +94,11 @@ impl Operations {
         Ok(self.find(caller, id)?.now.subscribe())
     }
 
-    /// Cancels an operation, if it still runs, and returns it.
+    /// Cancels an operation, if it still runs, forgets it, and returns it as it is at its end. Who
+    /// follows it is told of that.
     pub(crate) fn cancel(&self, caller: &Caller, id: &str) -> Result<Operation, Failure> {
         let kept = self.find(caller, id)?;
+        self.lock().retain(|_, other| !Arc::ptr_eq(other, &kept));
         kept.cancel.cancel();
         kept.end(OperationState::Cancelled, |_| ());
         let operation = kept.now.borrow().clone();
@@ -130,13 +140,13 @@ impl Operations {
 }
 
 impl Kept {
-    async fn run(&self, mut pending: Pending) {
+    async fn run(&self, mut first: Option<Next>, mut pending: Pending) {
         loop {
             let next = tokio::select! {
                 biased;
                 // Dropping the call cancels it.
                 () = self.cancel.cancelled() => break,
-                next = pending.next() => next,
+                next = async { if first.is_some() { first.take() } else { pending.next().await } } => next,
             };
             match next {
                 Some(Next::Note(Note::Progress { fraction, text })) => {

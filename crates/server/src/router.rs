@@ -8,7 +8,7 @@ use axum::routing::{delete, get, post};
 
 use crate::error::Failure;
 use crate::shared::{Shared, WithFleet};
-use crate::{auth, gate, harden, observe, routes};
+use crate::{auth, gate, harden, idempotency, observe, routes};
 
 /// The whole service: what `Server` serves on a socket, and a test by `oneshot`.
 pub fn router(shared: Shared) -> Router {
@@ -38,6 +38,7 @@ pub fn router(shared: Shared) -> Router {
         .merge(of_fleet(&shared))
         .method_not_allowed_fallback(wrong_method)
         .fallback(routes::sites::answer)
+        .layer(from_fn_with_state(shared.clone(), idempotency::once))
         .layer(authorised);
     let open = Router::new()
         .route("/healthz", get(routes::status::is_healthy))

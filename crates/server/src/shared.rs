@@ -21,6 +21,7 @@ use crate::error::Failure;
 use crate::events::EventLog;
 use crate::files::FileCache;
 use crate::gate::Gate;
+use crate::idempotency::Answers;
 use crate::journal::Journal;
 use crate::keys::Keys;
 use crate::limits::Limits;
@@ -76,6 +77,8 @@ pub struct Inner {
     pub(crate) pairing: Pairing,
     pub(crate) journal: Journal,
     pub(crate) metrics: Metrics,
+    /// To requests that may be sent again.
+    pub(crate) answers: Answers,
     /// What goes on beside the connections; the stop waits for it.
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the server begins to stop.
@@ -116,6 +119,7 @@ impl Shared {
             pairing: Pairing::default(),
             journal: Journal::default(),
             metrics,
+            answers: Answers::default(),
             tasks: TaskTracker::new(),
             stopping,
             limits,

@@ -132,6 +132,7 @@ impl Call {
     /// The message that tells of a note, if the client wants it.
     fn said(&mut self, note: Note) -> Option<String> {
         match note {
+            Note::Begun => None,
             Note::Progress { fraction, text } => self.progress(fraction?, &text),
             Note::Log { level, data } => self.log(&level, &data),
             Note::Question { number, method, params } => {

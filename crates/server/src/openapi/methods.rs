@@ -51,7 +51,6 @@ fn operation(method: &MethodDescription) -> Value {
         "tags": [owner(method)],
         "summary": method.summary,
         "description": method.description,
-        "parameters": [{ "$ref": "#/components/parameters/Idempotency-Key" }],
         "requestBody": {
             "required": required.is_some_and(|required| !required.is_empty()),
             "content": { "application/json": { "schema": method.params } },

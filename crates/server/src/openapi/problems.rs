@@ -44,12 +44,6 @@ pub(super) fn add(document: &mut Value) {
         "schema": { "type": "string" },
         "example": "queue;dur=3.2, py;dur=0.4",
     } });
-    document["components"]["parameters"] = json!({ "Idempotency-Key": {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "description": "Any text that no other request has. The same request with the same key is answered as before, for a day.",
-        "schema": { "type": "string", "pattern": "^[!-~]{1,255}$" },
-    } });
 }
 
 fn response(status: u16) -> Value {

@@ -35,7 +35,7 @@ pub(crate) fn calling(caller: Caller) -> Answering {
             let params = request.params().to_owned();
             if caller.takes_long(&request.method) {
                 let operations = &caller.shared.operations;
-                let operation = operations.start(&caller, &request.method, params)?;
+                let operation = operations.start(&caller, &request.method, params).await?;
                 return Ok(serde_json::to_string(&operation).unwrap_or_default());
             }
             Ok(caller.call(request.method, params).await?.json)

@@ -33,7 +33,7 @@ pub(crate) async fn show(caller: Caller, id: Id) -> Result<Json<Operation>, Fail
     Ok(Json(operation))
 }
 
-/// `DELETE /api/v1/operations/{id}`: cancels it.
+/// `DELETE /api/v1/operations/{id}`: cancels it, and forgets it.
 #[tracing::instrument(name = "routes/operations", skip_all)]
 pub(crate) async fn cancel(caller: Caller, id: Id) -> Result<Json<Operation>, Failure> {
     Ok(Json(caller.shared.operations.cancel(&caller, &text_of(id)?)?))

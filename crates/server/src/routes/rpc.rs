@@ -24,8 +24,8 @@ pub(crate) async fn call(
     let wants_no_wait = prefer::wants_no_wait(request.headers());
     let params = body::read_json_object(request, &caller.shared.limits).await?;
     if wants_no_wait || caller.takes_long(&method) {
-        let mut response =
-            operations::accepted(&caller.shared.operations.start(&caller, &method, params)?);
+        let operation = caller.shared.operations.start(&caller, &method, params).await?;
+        let mut response = operations::accepted(&operation);
         if wants_no_wait {
             let applied = HeaderValue::from_static("respond-async");
             response.headers_mut().insert(prefer::PREFERENCE_APPLIED, applied);

@@ -1,19 +1,13 @@
-"""What the conformance suite of the Model Context Protocol asks servers to have, by our public API.
-
-Serves until its standard input ends; its first line of output is a JSON object with the server's
-address and token.
-"""
+"""What the conformance suite of the Model Context Protocol asks servers to have."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
-import sys
 from typing import Any, Literal
 
 import aiobpy
-import aiobpy.server
 from aiobpy import mcp
 
 PIXEL = base64.b64decode(
@@ -359,15 +353,3 @@ def completed(answer: dict[str, Any]) -> str:
     """Return what was answered to a form."""
     content = json.dumps(answer.get("content", {}))
     return f"Elicitation completed: action={answer['action']}, content={content}"
-
-
-async def serve() -> None:
-    """Serve until the standard input ends."""
-    server = aiobpy.server.start(loop=asyncio.get_running_loop())  # type: ignore[arg-type]
-    print(json.dumps({"address": server.address, "token": server.token}), flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    aiobpy.server.stop()
-
-
-if __name__ == "__main__":
-    aiobpy.EventLoop().run_until_complete(serve())

@@ -1,1 +1,0 @@
-"""Programs that judges of other people's making look at: `cargo xtask judge`."""
