@@ -102,38 +102,52 @@ async def test_scripts_of_a_file_do_not_run(folder: Path) -> None:
     assert "ran" not in bpy.app.driver_namespace
 
 
-def test_small_pictures(folder: Path) -> None:
+async def test_small_pictures(folder: Path) -> None:
     image = saved_picture(folder / "a.png", 300)
     count = len(bpy.data.images)
     for fmt, start in (("png", b"\x89PNG"), ("jpeg", b"\xff\xd8"), ("webp", b"RIFF")):
-        picture = pictures.thumbnail(image, 64, fmt)
+        picture = await pictures.thumbnail("a.png", width=64, fmt=fmt)
         assert picture.data is not None
         assert picture.data.startswith(start)
         assert picture.content_type == f"image/{fmt}"
-        again = pictures.thumbnail(image, 64, fmt, picture.tag)
+        again = await pictures.thumbnail("a.png", width=64, fmt=fmt, known=picture.tag)
         assert (again.data, again.tag) == (None, picture.tag)
     assert len(bpy.data.images) == count
-    before = pictures.thumbnail(image, 64)
+    assert not image.has_data
+    before = await pictures.thumbnail("a.png", width=64)
+    assert await small("a.png", 64) == (64, 64)
+    assert await small("a.png", 1024) == (300, 300)
     image.pixels = [1.0, 0.0, 0.0, 1.0] * (300 * 300)
     assert image.is_dirty
-    assert pictures.thumbnail(image, 64).tag != before.tag
-    assert size_of(pictures.thumbnail(image, 64, "png").data) == (64, 64)
-    assert size_of(pictures.thumbnail(image, 1024, "png").data) == (300, 300)
-    made = bpy.data.images.new("wide", 400, 100, float_buffer=True)
-    assert size_of(pictures.thumbnail(made, 100, "png").data) == (100, 25)
-    with refused(400):
-        pictures.thumbnail(image, 64, "gif")
-    with refused(400):
-        pictures.thumbnail(image, 5000)
+    assert (await pictures.thumbnail("a.png", width=64)).tag != before.tag
+    assert await small("a.png", 64) == (64, 64)
+    bpy.data.images.new("wide", 400, 100, float_buffer=True)
+    assert await small("wide", 100) == (100, 25)
+    saved_picture(folder / "packed.png").pack()
+    (folder / "packed.png").unlink()
+    assert await small("packed.png", 64) == (8, 8)
+    for asked in ({"fmt": "gif"}, {"width": 5000}, {"width": 1}):
+        with refused(400):
+            await pictures.thumbnail("a.png", **asked)
+    with refused(404):
+        await pictures.thumbnail("b.png")
 
 
-def test_what_cannot_be_seen_is_refused(folder: Path) -> None:
-    image = saved_picture(folder / "a.png")
+async def test_what_cannot_be_seen_is_refused(folder: Path) -> None:
+    saved_picture(folder / "a.png")
+    (folder / "a.png").write_text("no picture")
+    with refused(409):
+        await pictures.thumbnail("a.png")
     (folder / "a.png").unlink()
     with refused(409):
-        pictures.thumbnail(image)
+        await pictures.thumbnail("a.png")
     with refused(409):
         viewport.picture()
+
+
+async def small(name: str, width: int) -> tuple[int, int]:
+    """Return how large a small picture is."""
+    return size_of((await pictures.thumbnail(name, width=width, fmt="png")).data)
 
 
 def size_of(png: bytes | None) -> tuple[int, int]:

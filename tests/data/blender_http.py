@@ -163,4 +163,23 @@ async def test_files_pictures_and_renders(folder: Path) -> None:
 
 async def test_python_is_run_for_those_who_may_alone(folder: Path) -> None:
     async with client(folder) as session:
+        problem, _ = await ask(session, "POST", "exec", 403, json={"code": "1 + 1"})
+        assert problem["title"]
+        bpy.data.objects["Cube"].driver_add("location", 0)
+        path = {"path": 'objects["Cube"].animation_data.drivers[0].driver.expression'}
+        await ask(session, "PUT", "rna", 403, params=path, json={"value": "1"})
+        aiobpy.server.allow_exec()
+        code = "print('hi')\nx = len(bpy.data.objects)\nx"
+        told, _ = await ask(session, "POST", "exec", json={"code": code})
+        assert (told["result"], told["printed"]) == (3, "hi\n")
+        told, _ = await ask(session, "POST", "exec", json={"code": "x + y", "args": {"y": 1}})
+        assert told["result"] == 4
+        problem, _ = await ask(session, "POST", "exec", 422, json={"code": "1 / 0"})
+        assert "ZeroDivisionError" in problem["crash_text"]
+        assert "main" in (await ask(session, "GET", "exec/namespaces"))[0]["items"]
+        await ask(session, "DELETE", "exec/namespaces/main", 204)
+        assert (await ask(session, "PUT", "rna", params=path, json={"value": "1"}))[0][
+            "value"
+        ] == "1"
+        aiobpy.server.allow_exec(False)
         await ask(session, "POST", "exec", 403, json={"code": "1 + 1"})

@@ -1,9 +1,7 @@
-"""The functions of `aiobpy.data`, in three Blenders without windows."""
+"""What `aiobpy.data` does in three Blenders without windows: each `blender_*.py` beside this."""
 
 from __future__ import annotations
 
-import ast
-import functools
 import json
 import subprocess
 from pathlib import Path
@@ -12,27 +10,14 @@ from typing import Final
 import pytest
 
 _HERE: Final = Path(__file__).parent
-_ROOT: Final = _HERE.parents[1]
+_MODULES: Final = sorted(path.stem for path in _HERE.glob("blender_*.py"))
 
 
-def _tests() -> list[str]:
-    """Return the tests of the modules that need `bpy`, without loading them."""
-    return [
-        f"tests.data.{path.stem}:{node.name}"
-        for path in sorted(_HERE.glob("blender_*.py"))
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and node.name.startswith("test_")
-    ]
-
-
-@functools.cache
-def _results(python: Path) -> dict[str, str | None]:
-    """Run them all in one process: Blender takes a second to begin."""
-    modules = sorted({test.partition(":")[0] for test in _tests()})
+@pytest.mark.parametrize("module", _MODULES)
+def test_data(module: str, python: Path) -> None:
     finished = subprocess.run(
-        [python, "-m", "tests.data.inside", *modules],
-        cwd=_ROOT,
+        [python, "-m", "tests.data.inside", f"tests.data.{module}"],
+        cwd=_HERE.parents[1],
         capture_output=True,
         text=True,
         timeout=100,
@@ -40,11 +25,7 @@ def _results(python: Path) -> dict[str, str | None]:
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     results: dict[str, str | None] = json.loads(finished.stdout.splitlines()[-1])
-    return results
-
-
-@pytest.mark.parametrize("test", _tests(), ids=lambda test: test.partition(":")[2])
-def test_data(test: str, python: Path) -> None:
-    problem = _results(python)[test]
-    if problem is not None:
-        pytest.fail(problem, pytrace=False)
+    assert results
+    failed = [f"{test}\n{problem}" for test, problem in results.items() if problem is not None]
+    if failed:
+        pytest.fail("\n\n".join(failed), pytrace=False)

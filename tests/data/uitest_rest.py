@@ -9,6 +9,7 @@ import bpy
 import aiobpy
 import aiobpy.server
 from aiobpy import main_loop, uitest
+from aiobpy.data import renders, thumbnailer
 
 
 async def ask(method: str, path: str, json: Any = None, status: int = 200) -> Any:
@@ -102,6 +103,19 @@ async def test_a_picture_of_the_view_shows_what_is_there() -> None:
     assert "there is no 3D view 7" in problem["detail"]
 
 
+async def test_small_pictures_are_made_by_another_blender() -> None:
+    bpy.data.images.new("grid", 2048, 1024).generated_type = 'COLOR_GRID'
+    asking = asyncio.create_task(ask("GET", "images/grid/thumb?w=64&fmt=png"))
+    passes = 0
+    while not asking.done():
+        await aiobpy.frame()
+        passes += 1
+    assert (await asking)[16:24] == bytes([0, 0, 0, 64, 0, 0, 0, 32])
+    assert passes > 20
+    assert not bpy.data.images["grid"].has_data
+    await thumbnailer.close()
+
+
 async def test_a_render_runs_beside_the_interface() -> None:
     scene = bpy.context.scene
     scene.render.engine, scene.cycles.samples = 'CYCLES', 1
@@ -113,8 +127,6 @@ async def test_a_render_runs_beside_the_interface() -> None:
 
 
 def _state(number: str) -> str:
-    from aiobpy.data import renders
-
     return str(renders.get(number)["state"])
 
 

@@ -182,9 +182,8 @@ async def get_thumbnail(
         fmt: webp, png or jpeg.
         library: That the image is linked from.
     """
-    image = blocks.find(blocks.kind_of("images"), name, library or None)
     known = next(iter(_tags(request.header("if-none-match"))), "")
-    picture = pictures.thumbnail(image, w, fmt, known)
+    picture = await pictures.thumbnail(name, library or None, w, fmt, known)
     headers = {"etag": f'"{picture.tag}"', "cache-control": "private, no-cache"}
     if picture.data is None:
         return web.Response(None, 304, headers)
