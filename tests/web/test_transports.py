@@ -124,6 +124,39 @@ def test_the_server_answers_on_a_unix_socket(run: Run, tmp_path: Path) -> None:
     run(main)
 
 
+def test_an_application_is_told_what_tls_has_agreed_on(run: Run, tmp_path: Path) -> None:
+    chain, key = certificates.make(tmp_path)
+    seen: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    web.site("tls").mount("/", application)
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        server = aiobpy.server.current()
+        assert server is not None
+        address = server.open_secure("127.0.0.1", 0, chain, key).address
+        assert address is not None
+        context = ssl.create_default_context(cafile=str(tmp_path / "server-ca.pem"))
+        headers = {"Authorization": f"Bearer {server.token}"}
+        url = f"https://{address[0]}:{address[1]}/a/tls"
+        async with client.get(url, ssl=context, headers=headers) as response:
+            assert response.status == 204
+        (scope,) = seen
+        assert (scope["scheme"], scope["server"]) == ("https", address)
+        tls = scope["extensions"]["tls"]
+        assert ssl.PEM_cert_to_DER_cert(tls["server_cert"]) == ssl.PEM_cert_to_DER_cert(
+            (tmp_path / "server.pem").read_text()
+        )
+        assert tls["tls_version"] == 0x0304
+        assert tls["cipher_suite"] in {0x1301, 0x1302, 0x1303}
+
+    run(main)
+
+
 def test_the_server_speaks_tls_with_a_certificate_of_ones_own(run: Run, tmp_path: Path) -> None:
     (tmp_path / "tls").mkdir()
     first = certificates.make(tmp_path / "tls", "first")

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use aiobpy_wire::Problem;
 use arc_swap::ArcSwap;
+use data_encoding::BASE64;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -123,6 +124,20 @@ pub struct TlsFacts {
     /// What the server has shown, as DER.
     pub certificate: Option<CertificateDer<'static>>,
     pub(crate) is_http_2: bool,
+}
+
+impl TlsFacts {
+    /// What the server has shown, as PEM (RFC 7468).
+    pub fn certificate_pem(&self) -> Option<String> {
+        let certificate = self.certificate.as_ref()?;
+        let text = BASE64.encode(certificate);
+        let lines: String = text
+            .as_bytes()
+            .chunks(64)
+            .flat_map(|line| line.iter().map(|byte| char::from(*byte)).chain(['\n']))
+            .collect();
+        Some(format!("-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n"))
+    }
 }
 
 /// The identity that is shown to whoever asks.

@@ -30,9 +30,9 @@ use crate::shared::Shared;
 use crate::websocket::ending::{End, closing_frame};
 use crate::websocket::liveness::Liveness;
 
-/// Bytes that are read in one go, and bytes that wait to be written together. Of each socket that is
-/// idle they are all there is.
-const BUFFER: usize = 16 << 10;
+/// Bytes that are read in one go, and bytes that wait to be written together. Of a socket that is idle,
+/// the first are nearly all there is: the library clears them before each read.
+const BUFFER: usize = 8 << 10;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 type Sink = SplitSink<Socket, Message>;

@@ -49,15 +49,15 @@ fn extensions<'py>(py: Python<'py>, head: &Head) -> PyResult<Bound<'py, PyDict>>
             extensions.set_item(intern!(py, "http.response.trailers"), nothing())?;
         }
     }
-    if head.is_secure {
+    if let Some(facts) = &head.tls {
         let tls = nothing();
         // We ask no client for a certificate.
-        tls.set_item(intern!(py, "server_cert"), py.None())?;
+        tls.set_item(intern!(py, "server_cert"), facts.certificate_pem())?;
         tls.set_item(intern!(py, "client_cert_chain"), PyTuple::empty(py))?;
         tls.set_item(intern!(py, "client_cert_name"), py.None())?;
         tls.set_item(intern!(py, "client_cert_error"), py.None())?;
-        tls.set_item(intern!(py, "tls_version"), py.None())?;
-        tls.set_item(intern!(py, "cipher_suite"), py.None())?;
+        tls.set_item(intern!(py, "tls_version"), facts.version)?;
+        tls.set_item(intern!(py, "cipher_suite"), facts.cipher_suite)?;
         extensions.set_item(intern!(py, "tls"), tls)?;
     }
     Ok(extensions)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -105,8 +105,7 @@ async fn hang_up(sink: Sink, stream: Stream) {
     let Ok(mut socket) = sink.reunite(stream) else { return };
     let stream = socket.get_mut();
     let _gone = stream.shutdown().await;
-    let mut bytes = [0; 4096];
-    while stream.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
+    let _reset = tokio::io::copy(stream, &mut tokio::io::sink()).await;
 }
 
 /// A code that may not be sent (7.4.2) becomes 1000, and a reason that is too long is cut.

@@ -194,7 +194,8 @@ async fn a_burst_comes_back_whole_though_it_is_read_late() {
     let server = start(Limits::default()).await;
     let mut client = Client::open(&server).await;
     let (mut reading, mut writing) = client.0.split();
-    let frame = [&[0x82, 0x80 | 127][..], &(1_u64 << 20).to_be_bytes(), &[0; 4], &[7; 1 << 20]];
+    let payload = vec![7; 1 << 20];
+    let frame = [&[0x82, 0x80 | 127][..], &(1_u64 << 20).to_be_bytes(), &[0; 4], &payload];
     let frame = frame.concat();
     let write = async {
         for _ in 0..16 {
@@ -207,6 +208,6 @@ async fn a_burst_comes_back_whole_though_it_is_read_late() {
         bytes
     };
     let ((), bytes) = in_time(async { tokio::join!(write, read) }).await;
-    assert!(bytes.ends_with(&[7; 1 << 20]));
+    assert!(bytes.ends_with(&payload));
     server.stop().await;
 }
