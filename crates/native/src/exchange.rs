@@ -3,6 +3,7 @@
 mod length;
 mod messages;
 mod scope;
+mod upload;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -15,13 +16,17 @@ use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyBytes, PyDict};
+use pyo3::types::{PyAny, PyBytes, PyDict, PyList};
 
 use self::length::{Length, final_status};
+pub(crate) use self::upload::UploadedFile;
 use crate::gil_cell::GilCell;
 use crate::loop_core::LoopCore;
 use crate::main_thread::{is_exit, report};
 use crate::outcome::Outcome;
+
+/// Names with texts.
+type Fields = Vec<(String, String)>;
 
 /// A request of a client, and where its answer goes.
 #[pyclass(frozen, module = "aiobpy._native")]
@@ -118,8 +123,20 @@ impl Exchange {
     fn body<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         match &self.end.head.body {
             ReceivedBody::Whole(bytes) => Some(PyBytes::new(py, bytes)),
-            ReceivedBody::Streamed | ReceivedBody::Absent => None,
+            ReceivedBody::Streamed | ReceivedBody::Absent | ReceivedBody::Form(_) => None,
         }
+    }
+
+    /// The fields and the files of a form, as names with texts and with files; `None` if the route
+    /// takes none.
+    #[getter]
+    fn form<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<(Fields, Bound<'py, PyList>)>> {
+        let ReceivedBody::Form(form) = &slf.get().end.head.body else { return Ok(None) };
+        let uploads = PyList::empty(slf.py());
+        for index in 0..form.uploads.len() {
+            uploads.append(Bound::new(slf.py(), UploadedFile::new(slf, index))?)?;
+        }
+        Ok(Some((form.fields.clone(), uploads)))
     }
 
     /// Whether there is no body to be received.

@@ -53,6 +53,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<calls::CallAnswer>()?;
     module.add_class::<exchange::Exchange>()?;
+    module.add_class::<exchange::UploadedFile>()?;
     module.add_class::<handle::Handle>()?;
     module.add_class::<handle::TimerHandle>()?;
     module.add_class::<loop_core::LoopCore>()?;

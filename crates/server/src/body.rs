@@ -110,7 +110,8 @@ pub(crate) async fn discard(request: Request, limits: &Limits) {
     discard_body(&parts.headers, body, limits).await;
 }
 
-async fn discard_body(headers: &HeaderMap, body: Body, limits: &Limits) {
+/// As [`discard`].
+pub(crate) async fn discard_body(headers: &HeaderMap, body: Body, limits: &Limits) {
     // Such a client waits for leave to send its body; reading would give it.
     if headers.contains_key(header::EXPECT) {
         return;

@@ -135,6 +135,16 @@ pub(crate) enum Failure {
         id: JobId,
         detail: String,
     },
+    NotForm {
+        given: Option<String>,
+    },
+    MalformedForm {
+        detail: String,
+    },
+    /// A file of a form.
+    CannotKeep {
+        detail: String,
+    },
     RangeOutside {
         bytes: u64,
     },
@@ -496,6 +506,31 @@ impl Failure {
                 format!("the result of the job {id} cannot be read: {detail}"),
             )
             .with_hint("submit the job again"),
+            Self::NotForm { given } => Problem::new(
+                415,
+                "unsupported-content-type",
+                "Not a form",
+                match given {
+                    Some(given) => format!("the body is declared to be {}", shown(given)),
+                    None => "the body is not declared to be anything".to_owned(),
+                },
+            )
+            .with_hint(
+                "send a form, as multipart/form-data or as application/x-www-form-urlencoded",
+            ),
+            Self::MalformedForm { detail } => Problem::new(
+                400,
+                "malformed-form",
+                "The form cannot be read",
+                format!("the body is no form: {detail}"),
+            ),
+            Self::CannotKeep { detail } => Problem::new(
+                507,
+                "cannot-keep",
+                "The files cannot be kept",
+                format!("the files of the form cannot be written: {detail}"),
+            )
+            .with_hint("the disk may be full"),
             Self::UnreadableFile { path, detail } => {
                 tracing::warn!(path = %path.display(), detail, "a file cannot be read");
                 Problem::new(

@@ -19,6 +19,7 @@ use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::form::Form;
 use crate::main_thread::{MainThread, Work};
 use crate::principal::Principal;
 use crate::tls::TlsFacts;
@@ -63,6 +64,7 @@ pub enum ReceivedBody {
     /// There is none, or nobody wants it.
     Absent,
     Whole(Bytes),
+    Form(Form),
 }
 
 /// What comes from the client.

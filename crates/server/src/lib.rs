@@ -25,6 +25,7 @@ mod events;
 mod exchange;
 mod feed;
 mod files;
+mod form;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gate;
@@ -70,6 +71,7 @@ mod websocket;
 pub use devices::Device;
 pub use exchange::{Exchange, Head, Incoming, Outgoing, ReceivedBody, Sent, Start};
 pub use feed::Feed;
+pub use form::{Content, Form, Upload};
 pub use journal::Asked;
 pub use limits::Limits;
 pub use main_thread::{Answer, Call, MainThread, Note, Refused, Timing, Work};

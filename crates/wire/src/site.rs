@@ -82,6 +82,11 @@ pub enum TakenBody {
         #[serde(default)]
         bytes: Option<usize>,
     },
+    /// Whole, and only if it is a form; files in it are kept on the disk.
+    Form {
+        #[serde(default)]
+        bytes: Option<usize>,
+    },
     /// Whole, whatever it is.
     Bytes {
         #[serde(default)]

@@ -3,6 +3,7 @@
 from aiobpy.tracing import trace
 from aiobpy.web.binding import Body, BodyParameter, Parameter
 from aiobpy.web.events import Events
+from aiobpy.web.forms import Field, Form, Upload
 from aiobpy.web.request import Request
 from aiobpy.web.responses import File, Response, Stream
 from aiobpy.web.routes import Result, Route
@@ -13,7 +14,9 @@ __all__ = [
     "Body",
     "BodyParameter",
     "Events",
+    "Field",
     "File",
+    "Form",
     "Parameter",
     "Request",
     "Response",
@@ -21,6 +24,7 @@ __all__ = [
     "Route",
     "Site",
     "Stream",
+    "Upload",
     "WebSocket",
     "publish",
     "site",

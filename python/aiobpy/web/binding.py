@@ -16,6 +16,7 @@ from aiobpy import schema, values
 from aiobpy._native import ParamsCheck
 from aiobpy.image import Image
 from aiobpy.web import problems
+from aiobpy.web.forms import Field, Form, Upload
 from aiobpy.web.request import Request
 from aiobpy.web.texts import reader_of
 
@@ -54,7 +55,7 @@ class BodyParameter:
     """The body that a route takes.
 
     Attributes:
-        content_type: As in `application/json`.
+        content_type: As in `application/json`; `multipart/form-data` for any form.
         schema: Of JSON Schema; of `{}` for bytes.
     """
 
@@ -77,6 +78,10 @@ class Binding:
         self.body: BodyParameter | None = None
         self.others: dict[str, Any] = {}
         """Names and annotations of what is no value: the request, a WebSocket."""
+        self.takes_form = False
+        self._form_name: str | None = None
+        self._uploads: dict[str, tuple[bool, bool]] = {}
+        """Whether it is a list, and whether it is required."""
         self._slots: dict[str, _Slot] = {}
         self._body: _Slot | None = None
         places = set(_PLACE.findall(pattern))
@@ -95,6 +100,8 @@ class Binding:
                 self._add("path", name, annotation, True, description)
             elif getattr(annotation, "is_given_by_the_exchange", False):
                 self.others[name] = annotation
+            elif annotation is Form or _is_upload(annotation) or _is_marked(annotation, Field):
+                self._add_field(function, method, name, annotation, is_required, description)
             elif _is_body(annotation):
                 self._add_body(function, method, name, annotation, is_required, description)
             else:
@@ -125,11 +132,32 @@ class Binding:
             self._take_query(query, given, wrong)
         if self._body is not None:
             self._take_body(exchange, given, wrong)
+        elif self.takes_form:
+            self._take_form(Form(exchange), given, wrong)
         if wrong:
             raise problems.unfit(wrong)
         for name, kind in self.others.items():
             given[name] = kind(exchange)
         return given
+
+    def _take_form(self, form: Form, given: dict[str, Any], wrong: list[tuple[str, str]]) -> None:
+        if self._form_name is not None:
+            given[self._form_name] = form
+        for name, (is_list, is_required) in self._uploads.items():
+            files = [upload for upload in form.uploads if upload.name == name]
+            if is_list:
+                given[name] = files
+            elif files:
+                given[name] = files[0]
+            elif is_required:
+                wrong.append((name, "is missing"))
+        for slot in self._slots.values():
+            if slot.place == "form":
+                texts = [text for name, text in form.fields if name == slot.name]
+                if texts:
+                    slot.take(texts, given, wrong)
+                elif slot.is_required:
+                    wrong.append((slot.name, "is missing"))
 
     def _take_query(self, query: str, given: dict[str, Any], wrong: list[tuple[str, str]]) -> None:
         texts: dict[str, list[str]] = {}
@@ -176,6 +204,41 @@ class Binding:
         self._slots[name] = _Slot(name, place, annotation, of_value, is_required)
         self.parameters.append(Parameter(name, place, of_value, is_required, description))
 
+    def _add_field(
+        self,
+        function: Callable[..., Any],
+        method: str,
+        name: str,
+        annotation: Any,
+        is_required: bool,
+        description: str,
+    ) -> None:
+        if method in ("GET", "HEAD") or (self.body is not None and not self.takes_form):
+            msg = f"{name!r} of {function.__qualname__} is of a form, and there is none"
+            raise TypeError(msg)
+        self.takes_form = True
+        of_value: dict[str, Any] = {"type": "string", "contentMediaType": "*/*"}
+        if annotation is Form:
+            self._form_name = name
+            is_required = False
+        elif _is_upload(annotation):
+            is_list = typing.get_origin(annotation) is list
+            self._uploads[name] = (is_list, is_required)
+            if is_list:
+                of_value = {"type": "array", "items": of_value}
+        else:
+            of_value = schema.of_annotation(annotation, name)
+            self._slots[name] = _Slot(name, "form", annotation, of_value, is_required)
+        before: Mapping[str, Any] = {} if self.body is None else self.body.schema
+        properties = dict(before.get("properties", {}))
+        required = list(before.get("required", []))
+        if annotation is not Form:
+            properties[name] = {**of_value, **({"description": description} if description else {})}
+        if is_required:
+            required.append(name)
+        whole = {"type": "object", "properties": properties, "required": required}
+        self.body = BodyParameter("form", "multipart/form-data", whole, bool(required))
+
     def _add_body(
         self,
         function: Callable[..., Any],
@@ -215,7 +278,7 @@ class _Slot:
         self.read: Callable[[Any], Any] = str
         self.is_list = False
         if place != "body":
-            item = schema.list_item(of_value) if place == "query" else None
+            item = schema.list_item(of_value) if place != "path" else None
             self.is_list = item is not None
             self.read = reader_of(of_value if item is None else item, name)
         self._convert = values.converter(annotation)
@@ -274,9 +337,18 @@ def _is_body(annotation: Any) -> bool:
     return annotation is dict or origin is dict or schema.members_of(annotation) is not None
 
 
-def _is_marked(annotation: Any) -> bool:
+def _is_marked(annotation: Any, mark: type = Body) -> bool:
     return typing.get_origin(annotation) is Annotated and any(
-        mark is Body or isinstance(mark, Body) for mark in typing.get_args(annotation)[1:]
+        given is mark or isinstance(given, mark) for given in typing.get_args(annotation)[1:]
+    )
+
+
+def _is_upload(annotation: Any) -> bool:
+    arguments = typing.get_args(annotation)
+    return annotation is Upload or (
+        bool(arguments)
+        and set(arguments) <= {Upload, type(None)}
+        and (typing.get_origin(annotation) is list or type(None) in arguments)
     )
 
 

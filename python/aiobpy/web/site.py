@@ -487,6 +487,8 @@ def _site_of(owner: owners.Owner, name: str, prefix: str) -> Site:
 
 
 def _taken_body(binding: Binding, method: str, most: int | None) -> dict[str, Any]:
+    if binding.takes_form:
+        return {"kind": "form", "bytes": most}
     if binding.body is not None:
         kind = "json" if binding.body.content_type == "application/json" else "bytes"
         return {"kind": kind, "bytes": most}

@@ -18,6 +18,7 @@ use crate::error::Failure;
 use crate::exchange::{AnsweredFile, Begun, Client, Head, ReceivedBody, Start};
 use crate::files::conditions::{Validators, Verdict, verdict};
 use crate::files::{self, FolderRequest};
+use crate::form;
 use crate::harden::SitePolicy;
 use crate::limits::Limits;
 use crate::observe::AnsweredBy;
@@ -273,6 +274,11 @@ async fn received(
         TakenBody::Json { bytes } => {
             let most = bytes.unwrap_or(limits.body_bytes);
             body::read_json_text(headers, body, limits, most).await?
+        }
+        TakenBody::Form { bytes } => {
+            let most = bytes.unwrap_or(limits.body_bytes);
+            let form = form::read(headers, body, limits, most).await?;
+            return Ok(ReceivedBody::Form(form));
         }
         TakenBody::Bytes { bytes } => {
             let most = bytes.unwrap_or(limits.body_bytes);
