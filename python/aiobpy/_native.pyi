@@ -353,6 +353,7 @@ class Server:
         port: int | None = None,
         token: str | None = None,
         exec: bool = False,  # noqa: A002 - the scope is called so
+        connections: int | None = None,
         blender_version: str | None = None,
         sites: Sites | None = None,
         offers: Offers | None = None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import importlib
 import json
+import pathlib
 import sys
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,6 +68,8 @@ def start(
     token: str | None = None,
     roots: Iterable[str | os.PathLike[str]] | None = None,
     exec: bool = False,  # noqa: A002 - the scope is called so
+    connections: int | None = None,
+    unix_socket: str | os.PathLike[str] | None = None,
     loop: EventLoop | None = None,
 ) -> Server:
     """Start the web server of this process, and return it.
@@ -84,12 +87,16 @@ def start(
             out, those that were allowed before, at first none.
         exec: Whether Python may be run from outside, by those whose scope includes it. The
             server's own token does, once this is on.
+        connections: How many may be open at once, three quarters of them from one address; 512 if
+            left out. Each needs a file descriptor, of which a process often has 1024.
+        unix_socket: A path to listen at as well, for this user alone; the host is `localhost`
+            there. Not on Windows.
         loop: Runs the RPC methods. If left out, the loop that all add-ons share.
 
     Raises:
         RuntimeError: The server runs already.
-        OSError: The port is in use, or the file cannot be written.
-        ValueError: The token cannot be used.
+        OSError: The port or the path is in use, or the file cannot be written.
+        ValueError: The token or the number of connections cannot be used.
     """
     global _loop, _server
     if _server is not None:
@@ -104,12 +111,19 @@ def start(
         port=port,
         token=token,
         exec=exec,
+        connections=connections,
         blender_version=_blender_version(),
         sites=sites,
         offers=offers,
     )
     _loop = loop
     atexit.register(stop)
+    if unix_socket is not None:
+        try:
+            _server.open_local(pathlib.Path(unix_socket))
+        except BaseException:
+            stop()
+            raise
     if "bpy" in sys.modules:
         # Not before: it knows Blender, which loading it would make of any Python.
         importlib.import_module("aiobpy.data.site")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+import aiobpy
 import aiobpy.server
 from aiobpy import web
 from tests.judged import certificates
@@ -122,6 +123,28 @@ def test_the_server_answers_on_a_unix_socket(run: Run, tmp_path: Path) -> None:
         listener.close()
 
     run(main)
+
+
+def test_a_server_may_listen_at_a_path_from_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "socket"
+    loop = aiobpy.EventLoop()
+    try:
+        server = aiobpy.server.start(unix_socket=path, connections=20_000, loop=loop)
+        assert path.is_socket()
+        aiobpy.server.stop()
+        assert not path.exists()
+        path.write_text("in the way")
+        with pytest.raises(OSError, match="cannot listen"):
+            aiobpy.server.start(unix_socket=path, loop=loop)
+        assert aiobpy.server.current() is None
+        assert server.connections == 0
+        with pytest.raises(ValueError, match="connections"):
+            aiobpy.server.start(connections=0, loop=loop)
+    finally:
+        loop.close()
 
 
 def test_an_application_is_told_what_tls_has_agreed_on(run: Run, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aiobpy_server::{MainThread, Parts, ServerConfig, Token, discovery};
+use aiobpy_server::{Limits, MainThread, Parts, ServerConfig, Token, discovery};
 use aiobpy_wire::Problem;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -55,18 +55,21 @@ pub(crate) struct Running {
 impl Server {
     #[new]
     #[pyo3(signature = (
-        event_loop, *, port = None, token = None, exec = false, blender_version = None,
-        sites = None, offers = None
+        event_loop, *, port = None, token = None, exec = false, connections = None,
+        blender_version = None, sites = None, offers = None
     ))]
+    #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     fn new(
         event_loop: &Bound<'_, LoopCore>,
         port: Option<u16>,
         token: Option<String>,
         exec: bool,
+        connections: Option<usize>,
         blender_version: Option<String>,
         sites: Option<&Sites>,
         offers: Option<&Offers>,
     ) -> PyResult<Self> {
+        let limits = limits(connections)?;
         let main_thread: Arc<dyn MainThread> =
             Arc::new(event_loop.get().main_thread(blender_version));
         let sites = sites.map(|sites| Arc::clone(&sites.sites)).unwrap_or_default();
@@ -80,7 +83,7 @@ impl Server {
             ..Parts::default()
         };
         parts.exec.set(exec);
-        let started = event_loop.py().detach(|| start(parts, port, token));
+        let started = event_loop.py().detach(|| start(parts, port, token, limits));
         let (running, discovery_file) = started.map_err(|problem| raised(&problem))?;
         let address = running.server.address();
         Ok(Self {
@@ -150,6 +153,7 @@ fn start(
     parts: Parts,
     port: Option<u16>,
     token: Option<String>,
+    limits: Limits,
 ) -> Result<(Running, Option<PathBuf>), Problem> {
     let token = match token {
         Some(token) => Token::new(token)?,
@@ -167,12 +171,25 @@ fn start(
     let folder = discovery::user_folder();
     let mut config = ServerConfig::new(token);
     config.port = port;
-    config.limits.farewell = FAREWELL;
+    config.limits = limits;
     config.remembered_port_file = folder.as_ref().map(|folder| folder.with_file_name("port"));
     config.discovery_file = folder.map(|folder| discovery::file_of_this_process(&folder));
     let discovery_file = config.discovery_file.clone();
     let server = runtime.block_on(aiobpy_server::Server::start(config, parts))?;
     Ok((Running { server, runtime }, discovery_file))
+}
+
+/// So many connections, three quarters of them from one address, so that there is room for others.
+fn limits(connections: Option<usize>) -> PyResult<Limits> {
+    let limits = Limits { farewell: FAREWELL, ..Limits::default() };
+    match connections {
+        None => Ok(limits),
+        Some(0) => Err(PyValueError::new_err("without connections nobody can reach the server")),
+        Some(connections) => {
+            let connections_per_address = (connections / 4 * 3).max(1);
+            Ok(Limits { connections, connections_per_address, ..limits })
+        }
+    }
 }
 
 /// A wrong argument is a `ValueError`; what the system refuses is an `OSError`.
