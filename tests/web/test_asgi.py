@@ -35,6 +35,19 @@ def test_an_application_answers_below_its_prefix(run: Run) -> None:
     run(main)
 
 
+def test_an_application_answers_below_a_prefix_of_its_site(run: Run) -> None:
+    web.site("part").mount("/part", hello)
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        for path in ["/a/part/part", "/a/part/part/", "/a/part/part/x/y"]:
+            async with client.get(path) as response:
+                assert await response.text() == f"hello {path}"
+        async with client.get("/a/part/parts") as response:
+            assert response.status == 404
+
+    run(main)
+
+
 def test_a_body_streams_both_ways(run: Run) -> None:
     async def echo(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -231,12 +231,11 @@ class Site:
             raise NotADirectoryError(msg)
         below = prefix.rstrip("/")
         answer = {"kind": "folder", "folder": str(path), "is_single_page": spa}
-        patterns = dict.fromkeys([below or "/", f"{below}/", f"{below}/{{*rest}}"])
         self._hang_up(
             Route(
                 "folder", "", pattern, None, scope, summary=f"Files of {path.name}", answer=answer
             )
-            for pattern in patterns
+            for pattern in _all_below(below)
         )
 
     def websocket(
@@ -360,7 +359,7 @@ class Site:
         answer = {"kind": "handler", "handler": number, "takes": "both"}
         self._hang_up(
             Route("application", "", pattern, None, scope, answer=answer)
-            for pattern in (below or "/", f"{below}/{{*rest}}")
+            for pattern in _all_below(below)
         )
 
     def close(self) -> None:
@@ -506,3 +505,8 @@ def _origin_of(function: Callable[..., Any] | None) -> str:
     return (
         "an application" if function is None else f"{function.__module__}.{function.__qualname__}"
     )
+
+
+def _all_below(prefix: str) -> Iterable[str]:
+    """Return the patterns of a prefix with and without a slash, and of all that lies below it."""
+    return dict.fromkeys([prefix or "/", f"{prefix}/", f"{prefix}/{{*rest}}"])
