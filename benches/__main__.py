@@ -3,6 +3,7 @@
 python -m benches [NAME…]          all of NAMES, or those that are named
 python -m benches loop [OPTION…]   the event loop against its rivals
 python -m benches gui [OPTION…]    a Blender with windows: frame rate, idle cost, latency
+python -m benches web [OPTION…]    the web server against its rivals, and beside Blender
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ def main(chosen: list[str]) -> int:
         from benches.gui import suite as gui_suite
 
         return 0 if gui_suite.main(chosen[1:]) else 1
+    if chosen[:1] == ["web"]:
+        from benches.web import suite as web_suite
+
+        return 0 if web_suite.main(chosen[1:]) else 1
     for name in chosen:
         if name not in NAMES:
             print(
-                f"there is no benchmark `{name}`\nhint: choose from loop, gui, {', '.join(NAMES)}"
+                f"there is no benchmark `{name}`\n"
+                f"hint: choose from loop, gui, web, {', '.join(NAMES)}"
             )
             return 2
     met = [importlib.import_module(f"benches.{name}").main() for name in chosen or NAMES]

@@ -19,12 +19,14 @@ import bpy
 sys.path.insert(0, sys.argv[sys.argv.index("--") + 2])
 
 from benches.gui.drivers import DRIVERS
+from benches.gui.servers import SERVERS
 from benches.gui.traffic import Busy, Stamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from benches.gui.drivers import Driver
+    from benches.gui.servers import WebServer
 
     Step = Generator[Callable[[], bool], None, Any]
 
@@ -54,10 +56,10 @@ def play(mode: str, seconds: float, port: int, connections: int) -> Step:
     yield from until_busy(busy, task, connections)
     switch_playback()
     yield after(1.0)
-    frames, began_at = count_frames(), time.monotonic()
+    counted, began_at = count_frames(), time.monotonic()
     yield after(seconds)
     ended_at = time.monotonic()
-    rate = frames[0] / (ended_at - began_at)
+    rate = counted[0] / (ended_at - began_at)
     bpy.app.handlers.frame_change_post.clear()
     switch_playback()
     yield from end(driver, task)
@@ -106,6 +108,35 @@ def idle(mode: str, seconds: float) -> Step:
     return share
 
 
+def serve(kind: str) -> Step:
+    """Start a web server, and return its port."""
+    global server
+    server = SERVERS[kind]()
+    yield lambda: server.port != 0
+    return server.port
+
+
+def stop_serving() -> Step:
+    """Stop it."""
+    global server
+    if server is not None:
+        server.stop()
+    server = None
+    yield after(0.3)
+
+
+def frames(seconds: float) -> Step:
+    """Play the animation, whatever goes on beside it, and return frames per second."""
+    switch_playback()
+    yield after(1.0)
+    counted, began_at = count_frames(), time.monotonic()
+    yield after(seconds)
+    rate = counted[0] / (time.monotonic() - began_at)
+    bpy.app.handlers.frame_change_post.clear()
+    switch_playback()
+    return rate
+
+
 def begin(mode: str, port: int, connections: int) -> tuple[Driver, Busy | None, Any]:
     """Start a loop, and its traffic if there is to be some."""
     gc.collect()
@@ -149,13 +180,13 @@ def switch_playback() -> None:
 
 def count_frames() -> list[int]:
     """Count the frames from now on."""
-    frames = [0]
+    counted = [0]
 
     def count(*_arguments: object) -> None:
-        frames[0] += 1
+        counted[0] += 1
 
     bpy.app.handlers.frame_change_post.append(count)
-    return frames
+    return counted
 
 
 def after(seconds: float) -> Callable[[], bool]:
@@ -203,6 +234,7 @@ def answer(message: dict[str, Any]) -> None:
 
 wire = socket.socket(fileno=int(sys.argv[sys.argv.index("--") + 1]))
 wire.setblocking(False)
+server: WebServer | None = None
 step: Step | None = None
 condition: Callable[[], bool] | None = None
 bpy.context.preferences.view.show_splash = False

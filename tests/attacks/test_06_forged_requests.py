@@ -28,7 +28,7 @@ _CALL = "/api/v1/rpc/attacked.call"
 )
 def test_what_a_form_can_send_calls_no_method(attack: Attack, kind: str) -> None:
     async def main(target: Target) -> None:
-        for path in [_CALL, "/rpc"]:
+        for path in [_CALL, "/rpc", "/mcp"]:
             answer = await target.ask(
                 path, method="POST", headers={"Content-Type": kind}, body=b'{"text": "x"}'
             )

@@ -1,8 +1,8 @@
 """13. Clients that hold what they do not use, or send more than can be kept.
 
 Mirrors slowloris, CVE-2023-43669 (tungstenite's growing headers), rapid resets of HTTP/2, frames
-and fragments without end, and bombs. Time-outs are tried with short limits in `crates/server/tests`,
-and by slowhttptest in `cargo xtask judge slow`.
+and fragments without end, and bombs. Time-outs are tried with short limits in the server's own
+tests, and by slowhttptest in `cargo xtask judge slow`.
 """
 
 from __future__ import annotations

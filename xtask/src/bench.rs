@@ -8,8 +8,16 @@ use crate::{blender_tree, python, setup, system, wheel, workspace};
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if arguments.first().is_some_and(|name| name == "loop") {
         system::install("the comparison of event loops", system::LOOP_BENCH_TOOLS)?;
-        python::prepare(python::TO_BENCH_THE_LOOP)?;
+        python::prepare(python::TO_BENCH)?;
         wheel::install()?;
+    } else if arguments.first().is_some_and(|name| name == "web") {
+        system::install("Blender", system::BLENDER_LIBRARIES)?;
+        system::install("Blenders with windows", system::DISPLAY_TOOLS)?;
+        system::install("the comparison of web servers", system::WEB_BENCH_TOOLS)?;
+        python::prepare(python::TO_BENCH)?;
+        python::prepare_blender_packages(&blender_tree::prepare()?)?;
+        wheel::install()?;
+        build_peers()?;
     } else if arguments.first().is_some_and(|name| name == "gui") {
         system::install("Blender", system::BLENDER_LIBRARIES)?;
         system::install("Blenders with windows", system::DISPLAY_TOOLS)?;
@@ -24,6 +32,14 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     }
     step("benchmarks", || {
         Run::new(workspace::venv_program("python")).args(["-m", "benches"]).args(arguments).check()
+    })
+}
+
+/// What loads the web server, and its rival in Rust.
+fn build_peers() -> Outcome {
+    step("peers of the web server", || {
+        let cargo = Run::new("cargo").args(["build", "--release", "--locked", "--quiet"]);
+        cargo.args(["--package", "aiobpy-bench-peers"]).check()
     })
 }
 

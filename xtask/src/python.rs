@@ -28,8 +28,13 @@ const FOR_BLENDERS: &[(&str, &[&str])] = &[
 ];
 /// The other Blenders that have Python 3.11, which `.venv-4.2` and `.venv-4.5` are named after.
 const OLDER_BLENDERS: &[&str] = &["4.2", "4.5"];
-pub(crate) const TO_BENCH_THE_LOOP: &[&str] =
-    &["requirements/build.txt", "requirements/libraries.txt", "requirements/bench.txt"];
+pub(crate) const TO_BENCH: &[&str] = &[
+    "requirements/build.txt",
+    "requirements/worker.txt",
+    "requirements/libraries.txt",
+    "requirements/test.txt",
+    "requirements/bench.txt",
+];
 
 /// Make `.venv` hold what the requirement files pin.
 pub(crate) fn prepare(requirements: &[&str]) -> Outcome {

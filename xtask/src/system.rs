@@ -43,6 +43,9 @@ pub(crate) const BROWSER: &[&str] = &["chromium"];
 /// Slow clients, for a judge of the web server.
 pub(crate) const SLOW_CLIENTS: &[&str] = &["slowhttptest"];
 
+/// What the comparison of web servers needs: a load that all others are measured by, too.
+pub(crate) const WEB_BENCH_TOOLS: &[&str] = &["wrk"];
+
 /// Install those of the packages that are missing.
 pub(crate) fn install(purpose: &str, packages: &[&str]) -> Outcome {
     let name = format!("system packages for {purpose}");

@@ -1,0 +1,1 @@
+"""The web server against its rivals: see `suite.py`."""
