@@ -54,7 +54,7 @@ def aiobpy(folder: str, connections: int | None = None) -> None:
 
 def aiobpy_wide(folder: str) -> None:
     """Ours, for thousands of clients."""
-    aiobpy(folder, connections=20_000)
+    aiobpy(folder, connections=40_000)
 
 
 def aiohttp(folder: str) -> None:
