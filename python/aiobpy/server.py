@@ -126,7 +126,7 @@ def start(
             raise
     if "bpy" in sys.modules:
         # Not before: it knows Blender, which loading it would make of any Python.
-        importlib.import_module("aiobpy.data.site")
+        importlib.import_module("aiobpy.data.site").put_up()
     for watcher in list(_watchers):
         loop.call_soon(watcher.server_started)
     return _server

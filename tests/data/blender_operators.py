@@ -137,7 +137,8 @@ async def test_scopes_keep_files_and_python_apart(folder: Path) -> None:
         assert operators.describe(name)["scope"] == "exec", name
         with refused(403):
             await call(name, FILES)
-    assert operators.describe("wm.save_as_mainfile")["scope"] == "files"
+    for name in ("wm.save_as_mainfile", "image.save", "text.save", "wm.append", "sound.mixdown"):
+        assert operators.describe(name)["scope"] == "files", name
     with refused(403):
         await call("wm.save_as_mainfile", CONTROL, args={"filepath": str(folder / "a.blend")})
     with refused(403):

@@ -11,7 +11,6 @@ _EXEC_PREFIXES: Final = (
     "asset.bundle_install",
     "asset.open_containing",
     "image.external_edit",
-    "import_scene.",
     "render.play_rendered",
     "screen.userpref",
     "sound.bake",
@@ -27,6 +26,7 @@ _EXEC_PREFIXES: Final = (
     "wm.operator_",
     "wm.owner_",
     "wm.path_open",
+    "wm.previews_",
     "wm.properties_",
     "wm.quit_blender",
     "wm.read_",
@@ -40,8 +40,27 @@ _EXEC_PREFIXES: Final = (
 )
 """They run text as Python, start programs, delete files, or replace or end what is open."""
 
-_FILES_PREFIXES: Final = ("image.save", "poselib.", "ptcache.bake", "fluid.", "wm.save_")
-"""They write where a data-block says, without being told a path."""
+_FILES_PREFIXES: Final = (
+    "asset.",
+    "brush.asset_",
+    "clip.rebuild_proxy",
+    "collection.export",
+    "fluid.",
+    "image.save",
+    "image.unpack",
+    "object.geometry_node_bake",
+    "object.simulation_nodes_cache",
+    "poselib.",
+    "ptcache.bake",
+    "sequencer.rebuild_proxy",
+    "sound.unpack",
+    "text.reload",
+    "text.save",
+    "wm.collection_export",
+    "wm.lib_",
+    "wm.save_",
+)
+"""They read or write where a data-block says, without being told a path."""
 
 _PATH_ARGUMENTS: Final = frozenset({"directory", "filename", "filepath", "files"})
 _PATH_SUBTYPES: Final = frozenset({'DIR_PATH', 'FILE_PATH'})

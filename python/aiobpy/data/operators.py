@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import re
 from dataclasses import dataclass, field
@@ -135,13 +136,10 @@ async def call(asked: Call, rights: Rights = EVERYTHING) -> dict[str, Any]:
 
 def names() -> list[str]:
     """Return the names of all operators, in order."""
-    return sorted(
-        f"{module}.{name}"
-        for module in dir(bpy.ops)
-        if not module.startswith("_")
-        for name in dir(getattr(bpy.ops, module))
-        if not name.startswith("_")
-    )
+    # `dir(bpy.ops.mesh)` makes this list for each module anew.
+    identifiers = importlib.import_module("_bpy").ops.dir()
+    parts = (identifier.partition("_OT_") for identifier in identifiers)
+    return sorted(f"{module.lower()}.{name}" for module, _, name in parts)
 
 
 def rna(name: str) -> Any:

@@ -76,21 +76,34 @@ def custom(holder: Any) -> dict[str, Any]:
     return {name: values.custom(holder[name]) for name in values.custom_names(holder)}
 
 
-def value_at(holder: Any, path: tuple[str, ...]) -> Any:
-    """Return what JSON says of a property that may lie deeper; None if there is nothing."""
-    for name in path[:-1]:
-        if name == properties.CUSTOM:
-            return custom(holder).get(path[-1])
-        prop = properties.find(holder, name)
-        if prop is None or prop.type != 'POINTER':
+class Reader:
+    """Reads the same few properties of many data-blocks, in one walk: it remembers what there is."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, frozenset[str]] = {}
+
+    def value_at(self, holder: Any, path: tuple[str, ...]) -> Any:
+        """Return what JSON says of a property that may lie deeper; None if there is nothing."""
+        *inward, last = path
+        for name in inward:
+            if name == properties.CUSTOM:
+                return custom(holder).get(last)
+            holder = getattr(holder, name) if self._has(holder, name) else None
+            if not isinstance(holder, bpy.types.bpy_struct):
+                return None
+        if last == "library" and isinstance(holder, bpy.types.ID):
+            return blocks.library_of(holder)
+        if not self._has(holder, last) or not values.is_loaded(holder, last):
             return None
-        holder = getattr(holder, name)
-        if holder is None:
-            return None
-    if path[-1] == "library" and isinstance(holder, bpy.types.ID):
-        return blocks.library_of(holder)
-    prop = properties.find(holder, path[-1])
-    return None if prop is None else values.read(holder, prop)
+        return values.plain(getattr(holder, last, None))
+
+    def _has(self, holder: Any, name: str) -> bool:
+        struct = holder.bl_rna.identifier
+        names = self._names.get(struct)
+        if names is None:
+            names = frozenset(prop.identifier for prop in properties.visible(holder))
+            self._names[struct] = names
+        return name in names
 
 
 def check_path(kind: blocks.Kind, path: tuple[str, ...], where: str) -> None:

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 _site: Final = api_site()
 
 
+def put_up() -> None:
+    """Serve it from now on: also after aiobpy was shut down, which takes all sites down."""
+    _site.owner.enabled()
+
+
 @dataclass
 class Value:
     """A value for what a path leads to."""

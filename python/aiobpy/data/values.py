@@ -29,8 +29,7 @@ _LOADS_FILE: Final = frozenset(
 
 def read(holder: Any, prop: Any) -> Any:
     """Return the value that a property has, or null if Blender cannot say."""
-    is_of_image = prop.identifier in _LOADS_FILE and isinstance(holder, bpy.types.Image)
-    if is_of_image and not holder.has_data:
+    if not is_loaded(holder, prop.identifier):
         return None
     try:
         value = getattr(holder, prop.identifier)
@@ -46,6 +45,26 @@ def read(holder: Any, prop: Any) -> Any:
         case 'STRING':
             return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
     return array(value) if prop.is_array else plain_number(value)
+
+
+def is_loaded(holder: Any, name: str) -> bool:
+    """Return whether reading a property loads no file of an image."""
+    return name not in _LOADS_FILE or not isinstance(holder, bpy.types.Image) or holder.has_data
+
+
+def plain(value: Any) -> Any:
+    """Return what JSON says of a value whose property is not at hand, which takes time to find."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return plain_number(value)
+    if isinstance(value, bpy.types.bpy_struct):
+        return pointer(value)
+    if isinstance(value, bpy.types.bpy_prop_collection):
+        return {"count": len(value)}
+    if isinstance(value, set):
+        return sorted(value)
+    return array(value) if hasattr(value, "__len__") else None
 
 
 def pointer(value: Any) -> Any:
