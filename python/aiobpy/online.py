@@ -46,6 +46,20 @@ def check_address(address: Any) -> None:
         check(address[0])
 
 
+def check_sharing() -> None:
+    """Refuse to be there for other machines while Blender may not go online.
+
+    Raises:
+        OfflineError: Blender may not.
+    """
+    if not is_allowed():
+        msg = (
+            "the web server is to be shared on the network, but Blender may not go online;"
+            f" {_remedy()}"
+        )
+        raise OfflineError(msg)
+
+
 def is_this_machine(host: str) -> bool:
     """Return whether a host is this very machine, without asking anybody what its name means."""
     name = host.rstrip(".").lower()
@@ -59,15 +73,17 @@ def is_this_machine(host: str) -> bool:
 
 
 def _refusal(host: str) -> str:
+    asks = owners.current().short_name
+    return f"{asks} wants to reach {host}, but Blender may not go online; {_remedy()}"
+
+
+def _remedy() -> str:
     bpy = sys.modules["bpy"]
     if getattr(bpy.app, "online_access_override", False):
-        remedy = "it was started with --offline-mode: start it with --online-mode"
-    elif bpy.app.background:
-        remedy = (
+        return "it was started with --offline-mode: start it with --online-mode"
+    if bpy.app.background:
+        return (
             "start it with --online-mode, or with the `bpy` module set"
             " `bpy.context.preferences.system.use_online_access = True`"
         )
-    else:
-        remedy = "Preferences > System > Network > Allow Online Access allows it"
-    asks = owners.current().short_name
-    return f"{asks} wants to reach {host}, but Blender may not go online; {remedy}"
+    return "Preferences > System > Network > Allow Online Access allows it"

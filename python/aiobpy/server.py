@@ -9,22 +9,25 @@ from __future__ import annotations
 import atexit
 import importlib
 import json
-import pathlib
+import socket
 import sys
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aiobpy import host
+from aiobpy import host, online
 from aiobpy import roots as allowed_roots
 from aiobpy._native import Offers, Server, Sites, qr_code
 from aiobpy.pairing import Scope, on_pairing
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from aiobpy.loop import EventLoop
+
+    Tls = tuple[str | os.PathLike[str], str | os.PathLike[str]]
 
 __all__ = [
     "Asked",
@@ -43,9 +46,11 @@ __all__ = [
     "publish",
     "requests",
     "revoke",
+    "share",
     "sites",
     "start",
     "stop",
+    "unshare",
     "unwatch",
     "watch",
 ]
@@ -70,6 +75,8 @@ def start(
     exec: bool = False,  # noqa: A002 - the scope is called so
     connections: int | None = None,
     unix_socket: str | os.PathLike[str] | None = None,
+    lan: bool = False,
+    tls: Tls | None = None,
     loop: EventLoop | None = None,
 ) -> Server:
     """Start the web server of this process, and return it.
@@ -85,6 +92,8 @@ def start(
             variable AIOBPY_TOKEN, else a random one.
         roots: The folders whose files clients may name, if they have the scope `files`; if left
             out, those that were allowed before, at first none.
+        lan: Whether devices on the network may reach it, as after `share`.
+        tls: As for `share`.
         exec: Whether Python may be run from outside, by those whose scope includes it. The
             server's own token does, once this is on.
         connections: How many may be open at once, three quarters of them from one address; 512 if
@@ -118,9 +127,12 @@ def start(
     )
     _loop = loop
     atexit.register(stop)
-    if unix_socket is not None:
+    if unix_socket is not None or lan:
         try:
-            _server.open_local(pathlib.Path(unix_socket))
+            if unix_socket is not None:
+                _server.open_local(Path(unix_socket))
+            if lan:
+                share(tls=tls)
         except BaseException:
             stop()
             raise
@@ -180,6 +192,39 @@ def allow_exec(is_allowed: bool = True) -> None:
         RuntimeError: No server runs.
     """
     _running().allow_exec(is_allowed)
+
+
+def share(*, tls: Tls | None = None, addresses: Sequence[str] | None = None) -> list[str]:
+    """Let devices on the network reach the server, by TLS; who may do what stays as it is.
+
+    Args:
+        tls: PEM files: the certificates, the server's own first, and their key. If left out, an
+            authority of this user's own signs a certificate, which follows the network. Devices are
+            to be told to trust it once: `GET /ca.crt`.
+        addresses: Of this computer, to listen at; if left out, all private ones, as they come and
+            go.
+
+    Returns:
+        Where it is reached, as in `https://192.168.1.2:43210`.
+
+    Raises:
+        RuntimeError: No server runs.
+        OfflineError: Blender may not go online.
+        ValueError: A certificate or an address cannot be used.
+        OSError: There is no network, or the port is in use there.
+    """
+    server = _running()
+    online.check_sharing()
+    files = None if tls is None else (Path(tls[0]), Path(tls[1]))
+    told = None if addresses is None else list(addresses)
+    server.share(socket.gethostname(), addresses=told, tls=files)
+    return server.shared_at
+
+
+def unshare() -> None:
+    """Serve this computer alone again, and cut the connections of others."""
+    if _server is not None:
+        _server.unshare()
 
 
 def change_token(token: str | None = None) -> str:

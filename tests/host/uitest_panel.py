@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import bpy
 
 import aiobpy
+import aiobpy.server
 from aiobpy import blender, uitest
 from aiobpy.blender import tasks
 
@@ -52,6 +53,23 @@ async def test_a_person_sees_a_task_and_cancels_it() -> None:
         assert not other.done()
         await uitest.until(lambda: tasks._status is None)
         other.cancel()
+
+
+async def test_a_person_shares_the_server_pairs_a_device_and_sees_who_asks() -> None:
+    server = aiobpy.server.start()
+    try:
+        async with sidebar():
+            for panel in ("AIOBPY_PT_devices", "AIOBPY_PT_requests"):
+                getattr(bpy.types, panel).bl_options = set()
+            await uitest.passes(20)
+            await uitest.click(operator="aiobpy.exec_toggle", area='VIEW_3D', region='UI')
+            await uitest.until(lambda: server.allows_exec)
+            bpy.ops.aiobpy.pair()
+            assert server.pairing_remaining is not None
+            await uitest.passes(50)
+            await uitest.screenshot("panel-server.png")
+    finally:
+        aiobpy.server.stop()
 
 
 async def test_a_person_is_told_of_a_failure_and_reads_its_traceback() -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import re
+import socket
+import ssl
 import stat
+import sys
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -258,6 +262,95 @@ def test_a_handler_goes_on_in_the_trace_of_its_request(run: Run) -> None:
             assert re.search(r"00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-01", ours)
             assert TRACE not in ours
         assert web.trace.get() is None
+
+    run(main)
+
+
+def trusting(authority: bytes) -> ssl.SSLContext:
+    """Return how a device speaks TLS that trusts an authority and no other."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=ssl.DER_cert_to_PEM_cert(authority))
+    return context
+
+
+def test_devices_on_the_network_come_by_tls_that_this_user_vouches_for(
+    run: Run, tmp_path: Path
+) -> None:
+    async def main(client: aiohttp.ClientSession) -> None:
+        server = aiobpy.server.current()
+        assert server is not None
+        async with client.get("/ca.crt") as response:
+            assert await problem(response) == (404, "no-authority")
+        (address,) = aiobpy.server.share(addresses=["127.0.0.2"])
+        assert address == f"https://127.0.0.2:{server.port}"
+        async with client.get("/ca.crt") as response:
+            assert response.content_type == "application/x-x509-ca-cert"
+            authority = await response.read()
+        digest = hashlib.sha256(authority).hexdigest().upper()
+        assert server.authority_fingerprint == ":".join(re.findall("..", digest))
+        file = tmp_path / "aiobpy" / "authority.json"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+        aiobpy.server.on_pairing(lambda _applicant: "control")
+        pairing, _, code = aiobpy.server.pair().address.partition("#")
+        assert pairing == f"{address}/pair"
+        connector = aiohttp.TCPConnector(ssl=trusting(authority))
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(address, connector=connector, cookie_jar=jar) as device:
+            async with device.get("/api/v1/status") as response:
+                assert await problem(response) == (401, "missing-token")
+            async with device.post("/pair/claim", json={"code": code, "name": "a"}) as response:
+                assert response.status == 201
+                cookie = response.headers["Set-Cookie"]
+                assert cookie.startswith(f"__Host-aiobpy-{server.port}=")
+                assert "; Secure" in cookie
+            name = {"Host": f"{socket.gethostname().split('.')[0]}.local:{server.port}"}
+            for headers, status in [
+                ({}, 200),
+                (name, 200),
+                ({"Host": f"127.0.0.1:{server.port}"}, 421),
+                ({"Host": "evil.example"}, 421),
+                ({"Origin": address}, 200),
+                ({"Origin": f"http://127.0.0.2:{server.port}"}, 403),
+            ]:
+                async with device.get("/api/v1/status", headers=headers) as response:
+                    assert response.status == status, headers
+            events = await device.get("/api/v1/events")
+            await events.content.readline()
+            aiobpy.server.unshare()
+            assert server.shared_at == []
+            with pytest.raises(aiohttp.ClientError):
+                await events.read()
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await device.get("/api/v1/status")
+
+    run(main)
+
+
+def test_a_server_is_not_shared_while_blender_may_not_go_online(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Bpy:
+        class app:
+            online_access = False
+            background = False
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        monkeypatch.setitem(sys.modules, "bpy", Bpy())  # type: ignore[arg-type]
+        with pytest.raises(PermissionError, match="Allow Online Access allows it"):
+            aiobpy.server.share(addresses=["127.0.0.2"])
+        monkeypatch.delitem(sys.modules, "bpy")
+
+    run(main)
+
+
+def test_a_certificate_of_the_users_own_is_shown(run: Run, tmp_path: Path) -> None:
+    async def main(client: aiohttp.ClientSession) -> None:
+        missing = str(tmp_path / "missing.pem")
+        with pytest.raises(ValueError, match="cannot be read"):
+            aiobpy.server.share(tls=(missing, missing), addresses=["127.0.0.2"])
+        with pytest.raises(ValueError, match="none of IP"):
+            aiobpy.server.share(addresses=["studio.local"])
 
     run(main)
 

@@ -1,6 +1,9 @@
 //! Who may ask the web server for what, and who has asked: the rest of `_native.Server`.
 
-use aiobpy_server::{QrCode, Token};
+use std::path::PathBuf;
+
+use aiobpy_server::{Certificate, QrCode, Share, Token, discovery};
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde::Serialize;
@@ -52,6 +55,56 @@ impl Server {
     fn revoke(&self, device: &str) -> PyResult<bool> {
         let revoked = self.ask(|running| running.server.revoke(device)).unwrap_or(Ok(false));
         revoked.map_err(|problem| raised(&problem))
+    }
+
+    /// Lets devices on the network reach the server, by TLS at its own port.
+    ///
+    /// `host` is what this computer is called; `addresses` are those to listen at, all private ones
+    /// if left out; `tls` names PEM files, with certificates and their key, in the place of the
+    /// user's own authority. Raises `ValueError` for what cannot be used, else `OSError`.
+    #[pyo3(signature = (host, *, addresses = None, tls = None))]
+    fn share(
+        &self,
+        py: Python<'_>,
+        host: String,
+        addresses: Option<Vec<String>>,
+        tls: Option<(PathBuf, PathBuf)>,
+    ) -> PyResult<()> {
+        let addresses = addresses
+            .map(|addresses| addresses.iter().map(|address| address.parse()).collect())
+            .transpose()
+            .map_err(|_| PyValueError::new_err("an address to share at is none of IP"))?;
+        let certificate = match (tls, discovery::user_folder()) {
+            (Some((chain, key)), _) => Certificate::Own { chain, key },
+            (None, Some(folder)) => {
+                Certificate::OfAuthority(folder.with_file_name("authority.json"))
+            }
+            (None, None) => {
+                return Err(PyOSError::new_err("there is no home folder to keep a key in"));
+            }
+        };
+        let share = Share { addresses, host, certificate };
+        // Without the interpreter: others may wait for it while this waits.
+        let shared =
+            py.detach(|| self.ask(|running| running.runtime.block_on(running.server.share(share))));
+        shared.unwrap_or(Ok(())).map_err(|problem| raised(&problem))
+    }
+
+    /// Is there for this computer alone again; cuts the connections of others.
+    fn unshare(&self) {
+        self.ask(|running| running.server.unshare());
+    }
+
+    /// Where others reach the server, as in `https://192.168.1.2:43210`; empty if it is not shared.
+    #[getter]
+    fn shared_at(&self) -> Vec<String> {
+        self.ask(|running| running.server.shared_at()).unwrap_or_default()
+    }
+
+    /// What a person compares before a device trusts this computer's authority.
+    #[getter]
+    fn authority_fingerprint(&self) -> Option<String> {
+        self.ask(|running| running.server.authority_fingerprint()).flatten()
     }
 
     /// Makes a code that lets one device ask to be let in, and returns the address to open there.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aiobpy_wire::Problem;
 use jiff::{SignedDuration, Timestamp};
@@ -63,10 +63,9 @@ struct Kept {
     key: String,
 }
 
-/// A certificate that the authority has signed, and until when it is good.
+/// What the authority has signed: for which addresses, and until when it is good.
 #[derive(Debug)]
 pub(crate) struct Signed {
-    pub(crate) identity: TlsIdentity,
     addresses: Vec<IpAddr>,
     ends_at: Timestamp,
 }
@@ -123,7 +122,7 @@ impl Authority {
         addresses: &[IpAddr],
         host: &str,
         now: Timestamp,
-    ) -> Result<Signed, Problem> {
+    ) -> Result<(TlsIdentity, Signed), Problem> {
         let name = local_name(host);
         let ends_at = now + LIFE_OF_WHAT_IT_SIGNS;
         let mut params = CertificateParams::default();
@@ -144,17 +143,12 @@ impl Authority {
         let certificate = params.signed_by(&key, &issuer).map_err(failed)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let identity = TlsIdentity { chain: vec![certificate.der().clone()], key };
-        Ok(Signed { identity, addresses: addresses.to_vec(), ends_at })
+        Ok((identity, Signed { addresses: addresses.to_vec(), ends_at }))
     }
 
     /// What a device is made to trust.
     pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
-    }
-
-    /// What a person compares before a device trusts it: SHA-256, as devices show it.
-    pub(crate) fn fingerprint(&self) -> String {
-        fingerprint(&self.certificate)
     }
 }
 
@@ -164,17 +158,12 @@ impl fmt::Debug for Authority {
     }
 }
 
-/// The authority's file beside the discovery files' folder.
-pub(crate) fn file_in(folder: &Path) -> PathBuf {
-    folder.join("authority.json")
-}
-
 /// What certificates call this computer: its first name, below `.local` (RFC 6762).
 pub(crate) fn local_name(host: &str) -> String {
     format!("{}.local", short_name(host).to_ascii_lowercase())
 }
 
-/// SHA-256 of a certificate, as in `AB:CD:…`.
+/// SHA-256 of a certificate, as devices show it: `AB:CD:…`.
 pub(crate) fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
     let pairs: Vec<_> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
@@ -245,7 +234,7 @@ mod tests {
         "2026-06-01T12:00:00Z".parse().unwrap()
     }
 
-    fn signed(addresses: &[&str]) -> (Authority, Signed) {
+    fn signed(addresses: &[&str]) -> (Authority, (TlsIdentity, Signed)) {
         let authority = Authority::make("Studio.example.com", now()).unwrap();
         let addresses: Vec<IpAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
         let signed = authority.sign(&addresses, "Studio.example.com", now()).unwrap();
@@ -253,8 +242,13 @@ mod tests {
     }
 
     /// As a browser that trusts the authority sees it.
-    fn is_trusted(authority: &Authority, signed: &Signed, name: &str, at: Timestamp) -> bool {
-        let certificate = EndEntityCert::try_from(&signed.identity.chain[0]).unwrap();
+    fn is_trusted(
+        authority: &Authority,
+        signed: &(TlsIdentity, Signed),
+        name: &str,
+        at: Timestamp,
+    ) -> bool {
+        let certificate = EndEntityCert::try_from(&signed.0.chain[0]).unwrap();
         let anchors = [anchor_from_trusted_cert(authority.certificate()).unwrap()];
         let seconds = u64::try_from(at.as_second()).unwrap();
         let path = certificate.verify_for_usage(
@@ -294,16 +288,20 @@ mod tests {
         assert!(is_trusted(now() + DAY * 360));
         assert!(!is_trusted(now() + DAY * 365));
         let addresses = ["192.168.1.2".parse().unwrap()];
-        assert!(!signed.is_stale(&addresses, now() + DAY * 300));
-        assert!(signed.is_stale(&addresses, now() + DAY * 340));
-        assert!(signed.is_stale(&["192.168.1.3".parse().unwrap()], now()));
+        assert!(!signed.1.is_stale(&addresses, now() + DAY * 300));
+        assert!(signed.1.is_stale(&addresses, now() + DAY * 340));
+        assert!(signed.1.is_stale(&["192.168.1.3".parse().unwrap()], now()));
     }
 
     #[test]
     fn it_is_made_once_and_made_anew_before_it_ends() {
         let folder = tempfile::tempdir().unwrap();
-        let file = file_in(folder.path());
-        let load = |at| Authority::load_or_make(&file, "studio", at).unwrap().fingerprint();
+        let file = folder.path().join("authority.json");
+        let load = |at| {
+            Authority::load_or_make(&file, "studio", at)
+                .map(|it| fingerprint(it.certificate()))
+                .unwrap()
+        };
         let first = load(now());
         assert_eq!(load(now() + DAY), first);
         let later = load(now() + DAY * 3400);
@@ -314,7 +312,7 @@ mod tests {
     #[test]
     fn what_a_loaded_one_signs_is_trusted_too() {
         let folder = tempfile::tempdir().unwrap();
-        let file = file_in(folder.path());
+        let file = folder.path().join("authority.json");
         let made = Authority::load_or_make(&file, "studio", now()).unwrap();
         let loaded = Authority::load_or_make(&file, "studio", now()).unwrap();
         let addresses = ["10.0.0.2".parse().unwrap()];
@@ -328,7 +326,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
 
         let folder = tempfile::tempdir().unwrap();
-        let file = file_in(&folder.path().join("aiobpy"));
+        let file = folder.path().join("aiobpy").join("authority.json");
         Authority::load_or_make(&file, "studio", now()).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&file), 0o600);

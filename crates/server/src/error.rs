@@ -41,6 +41,7 @@ pub(crate) enum Failure {
     TooManyDevices {
         most: usize,
     },
+    NoAuthority,
     WrongCode,
     CodeExpired,
     PairingRefused,
@@ -267,6 +268,13 @@ impl Failure {
                 format!("{most} devices are paired, and no more are taken"),
             )
             .with_hint("revoke those that are no longer used, in aiobpy's panel"),
+            Self::NoAuthority => Problem::new(
+                404,
+                "no-authority",
+                "There is nothing to trust here",
+                "the server is not shared on the network with a certificate of its own",
+            )
+            .with_hint("share it first, in aiobpy's panel"),
             Self::WrongCode => Problem::new(
                 403,
                 "wrong-code",
@@ -722,7 +730,17 @@ impl Failure {
             "No certificate can be made",
             format!("a certificate for this network cannot be signed: {error}"),
         )
-        .with_hint("give a certificate of your own: `aiobpy.server.start(tls=(…))`")
+        .with_hint("give a certificate of your own: `aiobpy.server.share(tls=(…))`")
+    }
+
+    pub(crate) fn no_network() -> Problem {
+        Problem::new(
+            409,
+            "no-network",
+            "There is no network to share on",
+            "this computer has no address on a private network",
+        )
+        .with_hint("connect it to your network, as by Wi-Fi, then share again")
     }
 
     pub(crate) fn no_qr_code(error: &dyn fmt::Display) -> Problem {
@@ -1123,7 +1141,7 @@ mod tests {
 
         500 cannot-sign
         No certificate can be made: a certificate for this network cannot be signed: the key is of another kind
-        hint: give a certificate of your own: `aiobpy.server.start(tls=(…))`
+        hint: give a certificate of your own: `aiobpy.server.share(tls=(…))`
 
         500 unwritable-file
         A file cannot be written: cannot write /root/x.json: permission denied

@@ -8,7 +8,6 @@
 
 mod accept;
 mod auth;
-#[cfg_attr(not(test), expect(dead_code, reason = "sharing on the network comes next"))]
 mod authority;
 mod backoff;
 mod body;
@@ -59,6 +58,7 @@ mod security_tests;
 mod server;
 mod sessions;
 mod shared;
+mod sharing;
 mod sites;
 mod snapshot;
 mod stalling;
@@ -82,6 +82,7 @@ pub use qr::QrCode;
 pub use router::router;
 pub use server::{Listen, Opened, Server, ServerConfig};
 pub use shared::{Parts, Shared};
+pub use sharing::{Certificate, Share};
 pub use sites::{Sites, Source};
 pub use snapshot::Snapshot;
 pub use token::Token;

@@ -46,6 +46,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/docs/{file}", get(routes::docs::part))
         .route("/login", post(routes::login::log_in))
         .route("/logout", post(routes::login::log_out))
+        .route("/ca.crt", get(routes::pairing::authority))
         .route("/pair", get(routes::pairing::page))
         .route("/pair.css", get(routes::pairing::style))
         .route("/pair.js", get(routes::pairing::script))

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aiobpy_wire::Problem;
@@ -20,6 +21,7 @@ use crate::places::Places;
 use crate::principal::ExecSwitch;
 use crate::router::router;
 use crate::shared::{Parts, Shared};
+use crate::sharing::{Share, Sharing};
 use crate::sys::LocalListener;
 use crate::tls::Tls;
 use crate::token::Token;
@@ -69,11 +71,9 @@ impl ServerConfig {
 
 /// A server that runs. Stop it with [`Server::stop`]: dropping it alone lets connections live on.
 pub struct Server {
-    serving: Serving,
+    listeners: Listeners,
     /// What it listens on besides, in the order in which it was told to.
     also: Vec<Opened>,
-    /// Cancelled to cut the connections that have not ended by themselves.
-    cut: CancellationToken,
     discovery_file: Option<DiscoveryFile>,
 }
 
@@ -99,9 +99,9 @@ impl Server {
         let also = config.also;
         let shared = Shared::new(address, config.token, config.limits, parts);
         let serving = Serving { router: router(shared.clone()), shared, places: Places::default() };
-        let cut = CancellationToken::new();
-        let mut server = Self { serving, also: Vec::new(), cut, discovery_file };
-        server.accept(Listening::Plain(listener));
+        let listeners = Listeners { serving, cut: CancellationToken::new() };
+        listeners.accept(Listening::Plain(listener));
+        let mut server = Self { listeners, also: Vec::new(), discovery_file };
         for listen in also {
             match server.open(listen).await {
                 Ok(opened) => server.also.push(opened),
@@ -119,6 +119,175 @@ impl Server {
     /// # Errors
     /// The address or the path is in use, or cannot be had.
     pub async fn open(&self, listen: Listen) -> Result<Opened, Problem> {
+        self.listeners.open(listen).await
+    }
+
+    /// What the configuration had it listen on besides.
+    pub fn also(&self) -> &[Opened] {
+        &self.also
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.listeners.serving.shared.address
+    }
+
+    /// The server's own token as it is now.
+    pub fn token(&self) -> Token {
+        self.listeners.serving.shared.keys.token()
+    }
+
+    /// Puts another token in the place of the server's own. Who came in by the old one is out, at
+    /// once; programs find the new one in the discovery file.
+    ///
+    /// # Errors
+    /// The discovery file cannot be written.
+    pub fn change_token(&mut self, token: Token) -> Result<(), Problem> {
+        if let Some(file) = &mut self.discovery_file {
+            file.change_token(token.as_str())?;
+        }
+        self.listeners.serving.shared.keys.change_token(token);
+        Ok(())
+    }
+
+    /// Lets devices on the network reach the server, by TLS at its own port; in the place of how it
+    /// was shared before.
+    ///
+    /// # Errors
+    /// There is no network, the port is in use there, or the certificate cannot be made or used.
+    pub async fn share(&self, share: Share) -> Result<(), Problem> {
+        self.unshare();
+        let shared = &self.listeners.serving.shared;
+        let port = shared.address.port();
+        let sharing = Sharing::prepare(share, port, shared.stopping.child_token())?;
+        if let Err(problem) = sharing.follow(&self.listeners).await {
+            sharing.end();
+            return Err(problem);
+        }
+        shared.gate.share(&sharing.names, port);
+        let sharing = Arc::new(sharing);
+        shared.sharing.store(Some(Arc::clone(&sharing)));
+        let listeners = self.listeners.clone();
+        shared.tasks.spawn(async move { sharing.keep_following(&listeners).await });
+        Ok(())
+    }
+
+    /// Is there for this computer alone again; cuts the connections of others.
+    pub fn unshare(&self) {
+        let shared = &self.listeners.serving.shared;
+        if let Some(sharing) = shared.sharing.swap(None) {
+            sharing.end();
+            shared.gate.share(&[], shared.address.port());
+        }
+    }
+
+    /// Where others reach the server, as in `https://192.168.1.2:43210`; empty if it is not shared.
+    pub fn shared_at(&self) -> Vec<String> {
+        let sharing = self.listeners.serving.shared.sharing.load();
+        sharing.as_ref().map(|sharing| sharing.addresses()).unwrap_or_default()
+    }
+
+    /// What a person compares before a device trusts the user's own authority; `None` if there is no
+    /// need to.
+    pub fn authority_fingerprint(&self) -> Option<String> {
+        self.listeners.serving.shared.sharing.load().as_ref()?.fingerprint()
+    }
+
+    /// Whether Python may be run from outside.
+    pub fn exec(&self) -> &ExecSwitch {
+        &self.listeners.serving.shared.keys.exec
+    }
+
+    /// The devices that were paired, the last one first.
+    pub fn devices(&self) -> Vec<Device> {
+        self.listeners.serving.shared.keys.devices.list()
+    }
+
+    /// Lets a device in no more, and cuts what it has open. Whether there was one.
+    ///
+    /// # Errors
+    /// The list of devices cannot be written.
+    pub fn revoke(&self, device: &str) -> Result<bool, Problem> {
+        Ok(self.listeners.serving.shared.keys.devices.revoke(device)?.is_some())
+    }
+
+    /// Makes a code that lets one device ask to be let in, and returns the address to open there.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn open_pairing(&self) -> Result<String, Problem> {
+        let code = self
+            .listeners
+            .serving
+            .shared
+            .pairing
+            .open(self.listeners.serving.shared.running.elapsed())?;
+        Ok(format!("{}/pair#{code}", self.address_for_devices()))
+    }
+
+    /// Makes the code of [`Self::open_pairing`] good no more.
+    pub fn close_pairing(&self) {
+        self.listeners.serving.shared.pairing.close();
+    }
+
+    /// How much longer the code is good; `None` if there is none.
+    pub fn pairing_remaining(&self) -> Option<Duration> {
+        self.listeners
+            .serving
+            .shared
+            .pairing
+            .remaining(self.listeners.serving.shared.running.elapsed())
+    }
+
+    /// The newest requests, newest first.
+    pub fn requests(&self, limit: usize) -> Vec<Asked> {
+        self.listeners.serving.shared.journal.requests(limit)
+    }
+
+    /// The newest requests that changed something or were refused, newest first.
+    pub fn audit(&self, limit: usize) -> Vec<Asked> {
+        self.listeners.serving.shared.journal.audit(limit)
+    }
+
+    fn address_for_devices(&self) -> String {
+        let own = || format!("http://{}", self.listeners.serving.shared.address);
+        self.shared_at().into_iter().next().unwrap_or_else(own)
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> u64 {
+        self.listeners.serving.shared.connections()
+    }
+
+    /// Tells those who follow `GET /api/v1/events`. From any thread; never waits.
+    pub fn publish(&self, topic: String, data: Value) {
+        self.listeners.serving.shared.events.publish(topic, data);
+    }
+
+    /// Listens no more, lets answers under way end, and cuts those that take too long.
+    pub async fn stop(self) {
+        if let Some(file) = self.discovery_file {
+            file.remove();
+        }
+        let Listeners { serving: Serving { shared, .. }, cut } = self.listeners;
+        shared.stopping.cancel();
+        shared.tasks.close();
+        if tokio::time::timeout(shared.limits.farewell, shared.tasks.wait()).await.is_err() {
+            cut.cancel();
+            shared.tasks.wait().await;
+        }
+    }
+}
+
+/// Opens listeners of one server.
+#[derive(Clone)]
+pub(crate) struct Listeners {
+    serving: Serving,
+    /// Cancelled to cut the connections that have not ended by themselves.
+    cut: CancellationToken,
+}
+
+impl Listeners {
+    pub(crate) async fn open(&self, listen: Listen) -> Result<Opened, Problem> {
         let (listening, address) = match listen {
             Listen::Secure { address, tls } => {
                 let cannot = |error: std::io::Error| Failure::cannot_listen(address, &error);
@@ -135,11 +304,6 @@ impl Server {
         Ok(Opened { address, ending: self.accept(listening) })
     }
 
-    /// What the configuration had it listen on besides.
-    pub fn also(&self) -> &[Opened] {
-        &self.also
-    }
-
     fn accept(&self, listening: Listening) -> Ending {
         let ending = Ending {
             closing: self.serving.shared.stopping.child_token(),
@@ -148,108 +312,6 @@ impl Server {
         let accepting = accept_until_closed(listening, self.serving.clone(), ending.clone());
         self.serving.shared.tasks.spawn(accepting);
         ending
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.serving.shared.address
-    }
-
-    /// The server's own token as it is now.
-    pub fn token(&self) -> Token {
-        self.serving.shared.keys.token()
-    }
-
-    /// Puts another token in the place of the server's own. Who came in by the old one is out, at
-    /// once; programs find the new one in the discovery file.
-    ///
-    /// # Errors
-    /// The discovery file cannot be written.
-    pub fn change_token(&mut self, token: Token) -> Result<(), Problem> {
-        if let Some(file) = &mut self.discovery_file {
-            file.change_token(token.as_str())?;
-        }
-        self.serving.shared.keys.change_token(token);
-        Ok(())
-    }
-
-    /// Answers by TLS to these names and addresses, each as a URL has it, without a port.
-    pub fn answer_to(&self, names: &[String], port: u16) {
-        self.serving.shared.gate.share(names, port);
-    }
-
-    /// Whether Python may be run from outside.
-    pub fn exec(&self) -> &ExecSwitch {
-        &self.serving.shared.keys.exec
-    }
-
-    /// The devices that were paired, the last one first.
-    pub fn devices(&self) -> Vec<Device> {
-        self.serving.shared.keys.devices.list()
-    }
-
-    /// Lets a device in no more, and cuts what it has open. Whether there was one.
-    ///
-    /// # Errors
-    /// The list of devices cannot be written.
-    pub fn revoke(&self, device: &str) -> Result<bool, Problem> {
-        Ok(self.serving.shared.keys.devices.revoke(device)?.is_some())
-    }
-
-    /// Makes a code that lets one device ask to be let in, and returns the address to open there.
-    ///
-    /// # Errors
-    /// There is no randomness.
-    pub fn open_pairing(&self) -> Result<String, Problem> {
-        let code = self.serving.shared.pairing.open(self.serving.shared.running.elapsed())?;
-        Ok(format!("{}/pair#{code}", self.address_for_devices()))
-    }
-
-    /// Makes the code of [`Self::open_pairing`] good no more.
-    pub fn close_pairing(&self) {
-        self.serving.shared.pairing.close();
-    }
-
-    /// How much longer the code is good; `None` if there is none.
-    pub fn pairing_remaining(&self) -> Option<Duration> {
-        self.serving.shared.pairing.remaining(self.serving.shared.running.elapsed())
-    }
-
-    /// The newest requests, newest first.
-    pub fn requests(&self, limit: usize) -> Vec<Asked> {
-        self.serving.shared.journal.requests(limit)
-    }
-
-    /// The newest requests that changed something or were refused, newest first.
-    pub fn audit(&self, limit: usize) -> Vec<Asked> {
-        self.serving.shared.journal.audit(limit)
-    }
-
-    fn address_for_devices(&self) -> String {
-        format!("http://{}", self.serving.shared.address)
-    }
-
-    /// How many connections are open.
-    pub fn connections(&self) -> u64 {
-        self.serving.shared.connections()
-    }
-
-    /// Tells those who follow `GET /api/v1/events`. From any thread; never waits.
-    pub fn publish(&self, topic: String, data: Value) {
-        self.serving.shared.events.publish(topic, data);
-    }
-
-    /// Listens no more, lets answers under way end, and cuts those that take too long.
-    pub async fn stop(self) {
-        if let Some(file) = self.discovery_file {
-            file.remove();
-        }
-        let shared = self.serving.shared;
-        shared.stopping.cancel();
-        shared.tasks.close();
-        if tokio::time::timeout(shared.limits.farewell, shared.tasks.wait()).await.is_err() {
-            self.cut.cancel();
-            shared.tasks.wait().await;
-        }
     }
 }
 

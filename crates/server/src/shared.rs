@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aiobpy_fleet::Fleet;
+use arc_swap::ArcSwapOption;
 use axum::extract::{FromRef, Request};
 use axum::response::{IntoResponse, Response};
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,7 @@ use crate::openapi;
 use crate::operations::Operations;
 use crate::pairing::Pairing;
 use crate::principal::ExecSwitch;
+use crate::sharing::Sharing;
 use crate::sites::Sites;
 use crate::token::Token;
 
@@ -75,6 +77,7 @@ pub struct Inner {
     pub(crate) operations: Arc<Operations>,
     pub(crate) mcp: mcp::State,
     pub(crate) pairing: Pairing,
+    pub(crate) sharing: ArcSwapOption<Sharing>,
     pub(crate) journal: Journal,
     pub(crate) metrics: Metrics,
     /// To requests that may be sent again.
@@ -117,6 +120,7 @@ impl Shared {
             operations: Arc::default(),
             mcp: mcp::State::default(),
             pairing: Pairing::default(),
+            sharing: ArcSwapOption::empty(),
             journal: Journal::default(),
             metrics,
             answers: Answers::default(),

@@ -3,9 +3,9 @@
 **Invariant:** nothing here knows how the loop or the server works; it starts, stops and shows them.
 """
 
-from aiobpy.blender import operators, panel, preferences, service, tasks
+from aiobpy.blender import operators, panel, preferences, service, sharing, tasks
 
-_modules = (preferences, operators, tasks, panel)
+_modules = (preferences, operators, tasks, panel, sharing)
 
 
 def register(package: str) -> None:

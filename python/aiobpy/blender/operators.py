@@ -3,7 +3,7 @@
 import bpy
 from bpy.app.translations import pgettext_rpt as translated_report
 
-from aiobpy.blender import service
+from aiobpy.blender import preferences, service
 
 
 class AIOBPY_OT_server_start(bpy.types.Operator):
@@ -21,10 +21,16 @@ class AIOBPY_OT_server_start(bpy.types.Operator):
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         try:
-            service.start_server()
+            service.start_server(allows_exec=preferences.allows_exec())
         except Exception as error:
             self.report({'ERROR'}, str(error))
             return {'CANCELLED'}
+        try:
+            if preferences.is_shared():
+                service.share()
+        except Exception as error:
+            # It serves this computer all the same.
+            self.report({'WARNING'}, str(error))
         return {'FINISHED'}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import bpy
 from bpy.app.translations import pgettext_iface as translated
 
-from aiobpy.blender import service, tasks
+from aiobpy.blender import service, sharing, tasks
 from aiobpy.blender.operators import (
     AIOBPY_OT_address_copy,
     AIOBPY_OT_server_start,
@@ -75,6 +75,7 @@ class AIOBPY_PT_server(bpy.types.Panel):
         copy.operator(AIOBPY_OT_address_copy.bl_idname, icon='COPYDOWN', text="Address")
         copy.operator(AIOBPY_OT_token_copy.bl_idname, icon='KEYINGSET', text="Token")
         _fact(column, "Connected Clients", f"{server.connections:,}")
+        sharing.draw_switches(self.layout, server)
 
 
 @dataclass(frozen=True, slots=True)

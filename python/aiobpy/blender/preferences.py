@@ -37,12 +37,31 @@ class AiobpyPreferences(bpy.types.AddonPreferences):
         update=lambda self, _context: service.set_keeps_frame_rate(self.keeps_frame_rate),
     )
 
+    allows_exec: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Run Python",
+        description=(
+            "Let programs that have the web server's token run any Python in Blender, from each"
+            " start of the server on"
+        ),
+        default=False,
+    )
+
+    is_shared: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Share on the Network",
+        description="Let devices on the network reach the web server, from each start of it on",
+        default=False,
+    )
+
     def draw(self, _context: bpy.types.Context) -> None:
         column = self.layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
         column.prop(self, "budget_milliseconds")
         column.prop(self, "keeps_frame_rate")
+        column.separator()
+        column.label(text="When the web server is started:")
+        column.prop(self, "is_shared")
+        column.prop(self, "allows_exec")
 
 
 def name_after(package: str) -> None:
@@ -61,6 +80,18 @@ def keeps_frame_rate() -> bool:
     """Whether callbacks give way while Blender draws for somebody."""
     kept = _kept()
     return True if kept is None else bool(kept.keeps_frame_rate)
+
+
+def allows_exec() -> bool:
+    """Whether programs may run Python as soon as the web server runs."""
+    kept = _kept()
+    return False if kept is None else bool(kept.allows_exec)
+
+
+def is_shared() -> bool:
+    """Whether devices on the network may reach the web server as soon as it runs."""
+    kept = _kept()
+    return False if kept is None else bool(kept.is_shared)
 
 
 def register() -> None:

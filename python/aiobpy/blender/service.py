@@ -80,13 +80,54 @@ def server() -> aiobpy.server.Server | None:
     return aiobpy.server.current()
 
 
-def start_server() -> aiobpy.server.Server:
+def start_server(*, allows_exec: bool = False) -> aiobpy.server.Server:
     """Switch the web server on.
+
+    Args:
+        allows_exec: Whether programs may run Python.
 
     Raises:
         Exception: It cannot listen; the text says why and what to do next.
     """
-    return aiobpy.server.start()
+    return aiobpy.server.start(exec=allows_exec)
+
+
+def share() -> None:
+    """Let devices on the network reach the web server.
+
+    Raises:
+        Exception: There is no network, or Blender may not go online; the text says so.
+    """
+    aiobpy.server.share()
+
+
+def unshare() -> None:
+    """Serve this computer alone again."""
+    aiobpy.server.unshare()
+
+
+def pair() -> aiobpy.server.QrCode:
+    """Make a code that lets one device ask to be let in."""
+    return aiobpy.server.pair()
+
+
+def devices() -> list[aiobpy.server.Device]:
+    """The devices that were paired, the last one first."""
+    return aiobpy.server.devices()
+
+
+def revoke(device: str) -> bool:
+    """Let a device in no more; return whether there was one.
+
+    Raises:
+        OSError: The list of devices cannot be written.
+    """
+    return aiobpy.server.revoke(device)
+
+
+def requests(limit: int) -> list[aiobpy.server.Asked]:
+    """The newest requests, newest first."""
+    return aiobpy.server.requests(limit)
 
 
 def stop_server() -> None:

@@ -31,6 +31,19 @@ pub(crate) async fn style() -> Response {
     asset("text/css; charset=utf-8", include_str!("../../assets/pair.css"))
 }
 
+/// `GET /ca.crt`: what a device is made to trust, so that it need not be told to trust us each time.
+/// It tells nothing that a handshake does not.
+pub(crate) async fn authority(State(shared): State<Shared>) -> Result<Response, Failure> {
+    let sharing = shared.sharing.load();
+    let authority = sharing.as_ref().and_then(|sharing| sharing.authority());
+    let authority = authority.ok_or(Failure::NoAuthority)?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-x509-ca-cert"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"aiobpy.crt\""),
+    ];
+    Ok((headers, authority.to_vec()).into_response())
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
