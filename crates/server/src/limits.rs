@@ -66,3 +66,40 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../docs/web_server_limits.md");
+
+    fn is_told(what: &str, bound: &str) {
+        let row = PAGE.lines().find(|line| line.starts_with(&format!("| {what}")));
+        let told = row.and_then(|row| row.split('|').nth(2)).map(str::trim);
+        assert_eq!(told, Some(bound), "docs/web_server_limits.md, {what}");
+    }
+
+    fn seconds(time: Duration) -> String {
+        format!("{} s", time.as_secs())
+    }
+
+    #[test]
+    fn the_page_of_limits_is_true() {
+        let limits = Limits::default();
+        is_told("connections, ", &limits.connections.to_string());
+        is_told("connections from", &limits.connections_per_address.to_string());
+        is_told("a TLS handshake", &seconds(limits.handshake_time));
+        is_told("the headers of a request, from", &seconds(limits.header_time));
+        is_told("the headers of a request |", &format!("{} KiB", limits.header_bytes >> 10));
+        let body = format!("{}, {} MiB", seconds(limits.body_time), limits.body_bytes >> 20);
+        is_told("a body that has to be whole", &body);
+        is_told("a body that a handler reads", &seconds(limits.body_time));
+        is_told("an answer of which", &seconds(limits.stall_time));
+        is_told("an HTTP/2 connection", &seconds(limits.idle_time));
+        is_told("requests at once", &limits.streams.to_string());
+        is_told("silence of", &seconds(limits.silence));
+        is_told("a message of", &format!("{} MiB", limits.message_bytes >> 20));
+        is_told("requests that wait", &limits.calls.to_string());
+        is_told("a handler's answer", &seconds(limits.call_time));
+    }
+}
