@@ -2,6 +2,8 @@
 //! program serves as an add-on would: `tests/judged`.
 
 mod judged;
+mod mcp;
+mod openapi;
 mod redbot;
 mod slow_clients;
 mod sslyze;
@@ -45,6 +47,20 @@ const JUDGES: &[Judge] = &[
         is_quick: true,
         prepare: redbot::prepare,
         hear: redbot::judge,
+    },
+    Judge {
+        name: "openapi",
+        about: "what OpenAPI promises, by schemathesis",
+        is_quick: true,
+        prepare: openapi::prepare,
+        hear: openapi::judge,
+    },
+    Judge {
+        name: "mcp",
+        about: "the Model Context Protocol, by its conformance suite",
+        is_quick: true,
+        prepare: mcp::prepare,
+        hear: mcp::judge,
     },
     Judge {
         name: "tls",

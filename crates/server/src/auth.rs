@@ -39,8 +39,12 @@ pub(crate) async fn authorise(
     seen(response.map(|body| Body::new(UntilEnded::new(body, until))), principal)
 }
 
-/// The token of an `Authorization` header, if there is exactly one.
+/// The token of an `Authorization` header, if there is exactly one. A browser's WebSocket, which
+/// cannot have that header, offers it as a subprotocol: `bearer.<token>`.
 pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], Failure> {
+    if let Some(token) = offered_to_websocket(headers) {
+        return Ok(token);
+    }
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(given), None) = (given.next(), given.next()) else {
         return Err(Failure::NoToken);
@@ -109,6 +113,16 @@ fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let is_structured = essence.starts_with("application/") && essence.ends_with("+json");
     essence == "application/json" || is_structured
+}
+
+fn offered_to_websocket(headers: &HeaderMap) -> Option<&[u8]> {
+    if headers.contains_key(header::AUTHORIZATION) || !headers.contains_key(header::UPGRADE) {
+        return None;
+    }
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();
+    let offered = offered.filter_map(|value| value.to_str().ok());
+    let mut names = offered.flat_map(|value| value.split(',')).map(str::trim);
+    names.find_map(|name| name.strip_prefix("bearer.")).map(str::as_bytes)
 }
 
 fn split_at_space(text: &[u8]) -> Option<(&[u8], &[u8])> {

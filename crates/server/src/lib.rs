@@ -15,6 +15,7 @@ mod cache;
 mod caller;
 mod clock;
 mod connection;
+mod conversation;
 mod cookies;
 mod cut_short;
 mod devices;

@@ -28,6 +28,7 @@ pub fn router(shared: Shared) -> Router {
         )
         .route("/api/v1/operations/{id}/events", get(routes::operations::follow))
         .route("/mcp", post(routes::mcp::answer).get(routes::mcp::listen).delete(routes::mcp::end))
+        .route("/ws", get(routes::ws::open))
         .route("/openapi.json", get(routes::docs::openapi))
         .route("/api/v1/me", get(routes::login::show))
         .route("/api/v1/devices", get(routes::devices::list))

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::body;
 use crate::cache::Cache;
 use crate::clock::Stopwatch;
+use crate::conversation::Encoded;
 use crate::cookies::CookieName;
 use crate::devices::Devices;
 use crate::error::Failure;
@@ -80,6 +81,8 @@ pub struct Inner {
     pub(crate) sharing: ArcSwapOption<Sharing>,
     pub(crate) journal: Journal,
     pub(crate) metrics: Metrics,
+    /// Events, as they are sent.
+    pub(crate) encoded: Encoded,
     /// To requests that may be sent again.
     pub(crate) answers: Answers,
     /// What goes on beside the connections; the stop waits for it.
@@ -123,6 +126,7 @@ impl Shared {
             sharing: ArcSwapOption::empty(),
             journal: Journal::default(),
             metrics,
+            encoded: Encoded::default(),
             answers: Answers::default(),
             tasks: TaskTracker::new(),
             stopping,

@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
+use crate::conversation::Conversation;
 use crate::error::Failure;
 use crate::exchange::{Client, Incoming, Outgoing};
 use crate::http::Busy;
@@ -109,6 +110,20 @@ impl Upgrade {
     ) -> Response {
         self.open(Response::default(), shared, async move |socket, opened| {
             push(socket, messages, opened).await;
+        })
+    }
+
+    /// As [`Upgrade::accept`]: what comes in is heard by a conversation, and the messages of a stream
+    /// go out, until either ends.
+    pub(crate) fn converse(
+        self,
+        response: Response,
+        conversation: Conversation,
+        messages: impl futures_util::Stream<Item = Message> + Send + 'static,
+        shared: &Shared,
+    ) -> Response {
+        self.open(response, shared, async move |socket, opened| {
+            converse(socket, conversation, messages, opened).await;
         })
     }
 
@@ -301,6 +316,41 @@ async fn push(
         () = opened.closing.cancelled() => End::going_away(),
     };
     end.finish(sink, stream, &opened.limits).await;
+}
+
+async fn converse(
+    socket: Socket,
+    conversation: Conversation,
+    messages: impl futures_util::Stream<Item = Message> + Send,
+    opened: Opened,
+) {
+    let (mut sink, mut stream) = socket.split();
+    let liveness = Liveness::default();
+    let end = tokio::select! {
+        end = listen(&mut stream, &conversation, &liveness) => end,
+        end = send_all(&mut sink, messages, &liveness) => end,
+        end = liveness.lost(opened.limits.silence) => end,
+        () = opened.closing.cancelled() => End::going_away(),
+        () = opened.revoked() => End::revoked(),
+    };
+    end.finish(sink, stream, &opened.limits).await;
+}
+
+/// Has a conversation hear what comes, as far as it takes it.
+async fn listen(stream: &mut Stream, conversation: &Conversation, liveness: &Liveness) -> End {
+    loop {
+        let message = match heard(stream.next().await) {
+            Heard::Text(text) => Message::Text(text.into()),
+            Heard::Binary(bytes) => Message::Binary(bytes),
+            Heard::Sign => {
+                liveness.is_there();
+                continue;
+            }
+            Heard::End(end) => return end,
+        };
+        liveness.is_there();
+        liveness.held_up(conversation.hear(message)).await;
+    }
 }
 
 /// Drops what comes, until the end.

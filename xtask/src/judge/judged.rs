@@ -17,11 +17,17 @@ pub(super) struct Judged {
 
 impl Judged {
     pub(super) fn start() -> Outcome<Self> {
+        Self::start_with(&[])
+    }
+
+    /// With modules of `tests/judged` that offer something besides.
+    pub(super) fn start_with(modules: &[&str]) -> Outcome<Self> {
         let doing = || "could not start the server that is judged".to_owned();
         let settings = report_folder("judged");
         files::create_folder(&settings)?;
         let mut program = Command::new(workspace::venv_program("python"))
             .args(["-m", "tests.judged"])
+            .args(modules)
             .current_dir(workspace::root())
             .env("XDG_CONFIG_HOME", settings)
             .env_remove("AIOBPY_TOKEN")

@@ -11,7 +11,7 @@ use super::operations;
 use crate::error::Failure;
 
 /// What every address may answer with that wants a token.
-const OF_ALL: [u16; 4] = [401, 403, 405, 421];
+const OF_ALL: [u16; 5] = [401, 403, 405, 421, 429];
 
 /// Replaces each list `x-problems` by the responses that it stands for.
 pub(super) fn add(document: &mut Value) {
@@ -68,6 +68,7 @@ fn examples() -> Vec<Problem> {
     let ours = [
         Failure::NoToken,
         Failure::WrongToken,
+        Failure::TooManyWrong { wait: Duration::from_secs(2) },
         Failure::ForeignHost { host: "example.com".into(), ours: "127.0.0.1:4321".into() },
         Failure::ForeignOrigin { origin: "http://example.com".into() },
         Failure::NotAllowed { needed: Scope::Exec, given: Scope::Control },

@@ -17,3 +17,4 @@ pub(crate) mod rpc;
 pub(crate) mod scopes;
 pub(crate) mod sites;
 pub(crate) mod status;
+pub(crate) mod ws;
