@@ -31,12 +31,14 @@ async def main() -> None:
         served.hang_up(files)
         server = aiobpy.server.start(loop=loop)
         relaying = await relay.start(server.port, server.token)
-        secure = server.open_secure("127.0.0.1", 0, *certificates.make(Path(folder)))
-        assert secure.address is not None
+        certified = server.open_secure("127.0.0.1", 0, *certificates.make(Path(folder)))
+        assert certified.address is not None
+        (shared,) = aiobpy.server.share(addresses=["127.0.0.2"])
         said = {
             "address": server.address,
             "token": server.token,
-            "secure": f"127.0.0.1:{secure.address[1]}",
+            "shared": shared.removeprefix("https://"),
+            "certified": f"127.0.0.1:{certified.address[1]}",
             "relay": f"http://127.0.0.1:{relaying.sockets[0].getsockname()[1]}",
         }
         print(json.dumps(said), flush=True)

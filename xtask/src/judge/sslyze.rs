@@ -1,5 +1,7 @@
 //! sslyze, which compares what TLS offers with what Mozilla recommends.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::failure::{Doing, Failure, Outcome};
@@ -9,6 +11,11 @@ use crate::run::Run;
 use crate::{files, python, workspace};
 
 const NAME: &str = "tls";
+/// What is said of the server, and the name under which it says where it listens.
+const LISTENERS: &[(&str, &str)] = &[
+    ("with a certificate of its own making", "shared"),
+    ("with one that was made elsewhere", "certified"),
+];
 /// Of a private authority, sslyze cannot follow the certificate to one that it knows.
 const EXPECTED: &[&str] = &["certificate_path_validation"];
 
@@ -20,12 +27,28 @@ pub(super) fn judge(_thoroughness: Thoroughness) -> Outcome {
     let judged = Judged::start()?;
     let folder = report_folder(NAME);
     files::create_folder(&folder)?;
+    for (what, name) in LISTENERS {
+        let issues = issues_of(judged.text(name), &folder.join(format!("{name}.json")))?;
+        let wrong: Vec<_> = issues.iter().filter(|it| !is_expected(it)).cloned().collect();
+        let expected = issues.len() - wrong.len();
+        println!("  {what}: {expected} of {} findings are the private authority", issues.len());
+        if !wrong.is_empty() {
+            return Err(Failure::new(format!(
+                "not as Mozilla recommends, {what}:\n  {}",
+                wrong.join("\n  ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What is not as recommended at an address.
+fn issues_of(address: &str, report_file: &Path) -> Outcome<Vec<String>> {
     let mut report = String::new();
     // It ends with a failure when something is not as recommended: what, is read below.
     let ended = Run::new(workspace::judge_venv(NAME).join("bin/python"))
-        .args(["-m", "sslyze", "--mozilla_config", "intermediate", judged.text("secure")])
-        .arg("--json_out")
-        .arg(folder.join("report.json"))
+        .args(["-m", "sslyze", "--mozilla_config", "intermediate", address, "--json_out"])
+        .arg(report_file)
         .check_lines(|line| {
             report.push_str(line);
             report.push('\n');
@@ -34,18 +57,8 @@ pub(super) fn judge(_thoroughness: Thoroughness) -> Outcome {
         Ok(()) => failure,
         Err(ended) => failure.cause(format!("{ended}\n{report}")),
     })?;
-    check_connections(&folder.join("report.json"))?;
-    let wrong: Vec<&String> = issues.iter().filter(|issue| !is_expected(issue)).collect();
-    println!(
-        "  {} of {} findings are the private authority",
-        issues.len() - wrong.len(),
-        issues.len()
-    );
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    let wrong: Vec<&str> = wrong.into_iter().map(String::as_str).collect();
-    Err(Failure::new(format!("not as Mozilla recommends:\n  {}", wrong.join("\n  "))))
+    check_connections(report_file)?;
+    Ok(issues)
 }
 
 fn is_expected(issue: &str) -> bool {
@@ -70,7 +83,7 @@ fn issues_in(report: &str) -> Outcome<Vec<String>> {
 }
 
 /// A scan that did not come through says nothing.
-fn check_connections(report: &std::path::Path) -> Outcome {
+fn check_connections(report: &Path) -> Outcome {
     let doing = || format!("could not read {}", report.display());
     let text = std::fs::read_to_string(report).doing(doing)?;
     let report: Value = serde_json::from_str(&text).doing(doing)?;
