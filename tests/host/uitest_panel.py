@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import tempfile
 from typing import TYPE_CHECKING
 
 import bpy
+import pytest
 
 import aiobpy
 import aiobpy.server
 from aiobpy import blender, uitest
-from aiobpy.blender import tasks
+from aiobpy.blender import sharing, tasks
+from aiobpy.ui import popups
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,21 +59,52 @@ async def test_a_person_sees_a_task_and_cancels_it() -> None:
         other.cancel()
 
 
-async def test_a_person_shares_the_server_pairs_a_device_and_sees_who_asks() -> None:
+async def test_a_person_lets_programs_run_python_and_pairs_a_device() -> None:
+    patched = pytest.MonkeyPatch()
+    folder = tempfile.TemporaryDirectory()
+    patched.setenv("XDG_CONFIG_HOME", folder.name)
+    # Open at once: a click would have to find them.
+    for panel in (sharing.AIOBPY_PT_devices, sharing.AIOBPY_PT_requests):
+        patched.setattr(panel, "bl_options", set())
     server = aiobpy.server.start()
     try:
         async with sidebar():
-            for panel in ("AIOBPY_PT_devices", "AIOBPY_PT_requests"):
-                getattr(bpy.types, panel).bl_options = set()
             await uitest.passes(20)
             await uitest.click(operator="aiobpy.exec_toggle", area='VIEW_3D', region='UI')
             await uitest.until(lambda: server.allows_exec)
-            bpy.ops.aiobpy.pair()
-            assert server.pairing_remaining is not None
+            await uitest.click(operator="aiobpy.pair", area='VIEW_3D', region='UI')
+            await uitest.until(lambda: server.pairing_remaining is not None)
             await uitest.passes(50)
             await uitest.screenshot("panel-server.png")
+            assert sharing._code is not None
+            claim = asyncio.ensure_future(ask_to_pair(server, sharing._code.address))
+            await uitest.until(lambda: any(popup.is_shown for popup in popups._open.values()))
+            await uitest.passes(20)
+            await uitest.screenshot("dialog-device.png")
+            await uitest.press('RET')
+            assert b" 201 " in await claim
+            (device,) = aiobpy.server.devices()
+            assert (device.name, device.scope) == ("iPad", "control")
+            await uitest.passes(50)
+            await uitest.screenshot("panel-device.png")
     finally:
         aiobpy.server.stop()
+        patched.undo()
+        folder.cleanup()
+
+
+async def ask_to_pair(server: aiobpy.server.Server, address: str) -> bytes:
+    """Ask as a device does, and return the first line of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    body = json.dumps({"code": address.partition("#")[2], "name": "iPad"})
+    head = (
+        f"POST /pair/claim HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    writer.write((head + body).encode())
+    line = await reader.readline()
+    writer.close()
+    return line
 
 
 async def test_a_person_is_told_of_a_failure_and_reads_its_traceback() -> None:

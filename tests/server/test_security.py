@@ -6,10 +6,12 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
 import re
 import socket
 import ssl
 import stat
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ import aiobpy
 import aiobpy.server
 from aiobpy import web
 from aiobpy.pairing import Applicant
+from tests.libraries import guides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -355,7 +358,104 @@ def test_a_certificate_of_the_users_own_is_shown(run: Run, tmp_path: Path) -> No
     run(main)
 
 
-def test_no_secret_is_logged(
+def test_a_site_says_what_its_pages_load_but_not_who_frames_them(run: Run) -> None:
+    site = web.site("loose")
+
+    @site.get("/")
+    def page() -> web.Response:
+        return web.Response("<p>Hello", content_type="text/html")
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        async with client.get("/a/loose/") as response:
+            policy = response.headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'self'; ")
+            assert "frame-ancestors 'none'" in policy
+            assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        site.content_security_policy = "default-src 'self' data:; frame-ancestors *"
+        async with client.get("/a/loose/") as response:
+            policy = response.headers["Content-Security-Policy"]
+            assert policy == "default-src 'self' data:; frame-ancestors 'none'"
+
+    run(main)
+
+
+def test_the_guide_lets_the_studios_tablets_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("ADDRESSES", "127.0.0.2")
+    guide: dict[str, Any] = {}
+    exec(compile(guides.code("security"), "security.md", "exec", dont_inherit=True), guide)
+
+    async def pair(address: str, name: str) -> int:
+        page, _, code = address.partition("#")
+        server = aiobpy.server.current()
+        assert server is not None
+        async with aiohttp.ClientSession() as client:
+            async with client.get(f"{server.address}/ca.crt") as response:
+                context = trusting(await response.read())
+            claim = {"code": code, "name": name}
+            async with client.post(f"{page}/claim", json=claim, ssl=context) as response:
+                return response.status
+
+    async def main() -> None:
+        try:
+            assert await pair(await guide["main"](), "studio tablet") == 201
+            assert await pair(aiobpy.server.pair().address, "phone") == 403
+            assert [device.name for device in guide["throw_out"]("studio tablet")] == [
+                "studio tablet"
+            ]
+            assert aiobpy.server.devices() == []
+        finally:
+            aiobpy.server.stop()
+
+    aiobpy.run(main())
+
+
+_LOGS = """
+import asyncio, json
+import aiohttp
+import aiobpy, aiobpy.server
+
+async def main():
+    server = aiobpy.server.start()
+    aiobpy.server.on_pairing(lambda applicant: "read")
+    code = aiobpy.server.pair().address.partition("#")[2]
+    secrets = [server.token, code, "wrong-but-secret", "secret-in-a-query"]
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(server.address, cookie_jar=jar) as page:
+        async with page.post("/pair/claim", json={"code": code, "name": "x"}) as response:
+            secrets.append((await response.json())["token"])
+        async with page.post("/login", json={"token": server.token}) as response:
+            secrets.append(response.cookies[f"aiobpy-{server.port}"].value)
+        await page.get("/api/v1/status?token=secret-in-a-query")
+        await page.get("/nowhere", headers={"Authorization": "Bearer wrong-but-secret"})
+    aiobpy.server.stop()
+    print(json.dumps(secrets))
+
+aiobpy.run(main())
+"""
+
+
+def test_no_secret_is_logged_though_everything_is(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "AIOBPY_LOG": "trace",
+        "NO_COLOR": "1",
+    }
+    environment.pop("AIOBPY_TOKEN", None)
+    program = [sys.executable, "-c", _LOGS]
+    ran = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
+    assert 'path="/pair/claim" status=201' in ran.stderr, ran.stderr[-2000:]
+    assert 'path="/login" status=200' in ran.stderr
+    secrets = json.loads(ran.stdout)
+    assert len(secrets) == 6
+    for secret in secrets:
+        assert secret not in ran.stderr
+
+
+def test_no_secret_is_told(
     run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

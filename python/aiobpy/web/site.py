@@ -98,10 +98,25 @@ class Site:
         self.prefix = prefix
         self.owner = owner
         self.is_up = False
+        self._policy: str | None = None
         self._routes: dict[tuple[str, str], Route] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._room = serving.Room(owner)
         self._forget: Callable[[], object] = lambda: None
+
+    @property
+    def content_security_policy(self) -> str | None:
+        """What the pages of this site may load; None for what comes from this server alone.
+
+        As the header `Content-Security-Policy` has it. Who may frame them is not theirs to say:
+        nobody.
+        """
+        return self._policy
+
+    @content_security_policy.setter
+    def content_security_policy(self, policy: str | None) -> None:
+        self._policy = policy
+        self._put(self._routes)
 
     def __repr__(self) -> str:
         return f"<Site {self.prefix} of {self.owner.name}>"
@@ -447,7 +462,10 @@ class Site:
         if not self.is_up:
             return
         wire = [route.to_wire() for route in routes.values()]
-        server.sites.put(json.dumps({"prefix": self.prefix, "routes": wire}))
+        description: dict[str, Any] = {"prefix": self.prefix, "routes": wire}
+        if self._policy is not None:
+            description["content_security_policy"] = self._policy
+        server.sites.put(json.dumps(description))
 
     def _put_up(self) -> None:
         """Serve it until its owner goes."""
