@@ -31,9 +31,10 @@ from aiobpy.transfer import (
 )
 
 if TYPE_CHECKING:
-    # What needs Blender: see `_IN_BLENDER`.
+    # What is loaded late: see `_LATE`.
     from aiobpy import handlers as handlers
     from aiobpy import ui as ui
+    from aiobpy import web as web
     from aiobpy.jobs import BakeError as BakeError
     from aiobpy.jobs import BlendFileError as BlendFileError
     from aiobpy.jobs import RenderError as RenderError
@@ -109,9 +110,13 @@ _IN_BLENDER = {
 they are first asked for, because loading `bpy` would make a Blender of any Python."""
 
 
+_LATE = {**_IN_BLENDER, "web": "aiobpy.web"}
+"""And what not everybody needs."""
+
+
 def __getattr__(name: str) -> Any:
-    return lazily.load(__name__, _IN_BLENDER, name)
+    return lazily.load(__name__, _LATE, name)
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_IN_BLENDER]
+    return [*globals(), *_LATE]

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiobpy
 
 
-def test_what_needs_blender_is_known_to_type_checkers_too() -> None:
+def test_what_is_loaded_late_is_known_to_type_checkers_too() -> None:
     assert aiobpy.__file__ is not None
     tree = ast.parse(Path(aiobpy.__file__).read_text())
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
@@ -20,11 +20,11 @@ def test_what_needs_blender_is_known_to_type_checkers_too() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert known == set(aiobpy._IN_BLENDER)
+    assert known == set(aiobpy._LATE)
     assert known <= set(dir(aiobpy))
 
 
 def test_the_package_does_not_load_blender() -> None:
-    program = "import sys, aiobpy, aiobpy.ui; print('bpy' in sys.modules)"
+    program = "import sys, aiobpy, aiobpy.ui, aiobpy.web; print('bpy' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert printed.stdout == b"False\n"

@@ -55,7 +55,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
                     aiobpy.server.stop()
                     for site in aiobpy.web.sites():
                         await site.settled()
-                        site.close()
+                        if site.prefix.startswith("/a/"):
+                            site.close()
 
         try:
             result = loop.run_until_complete(serve())

@@ -12,6 +12,8 @@ import aiobpy
 from aiobpy import owners, web
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import aiohttp
 
     from tests.web.conftest import Run
@@ -118,6 +120,31 @@ def test_a_snapshot_is_published_below_a_site_of_ones_own() -> None:
     for path in ["/a/view/frame", "/a/views/frame", "/a/view", "/api/v1/status", "frame"]:
         with pytest.raises(ValueError, match=r"is not below a site|is below the site of view"):
             web.publish(path, b"")
+
+
+def test_panels_are_listed_and_their_modules_served(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "panel.js").write_text("customElements.define('cup-panel', class {});")
+    site = web.site("cups")
+    site.panel("cup-panel", tmp_path / "panel.js", title="Cups")
+    with pytest.raises(ValueError, match="no name of a custom element"):
+        site.panel("<script>", tmp_path / "panel.js", title="")
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        async with client.get("/api/v1/panels") as response:
+            [panel] = await response.json()
+        assert panel == {
+            "element": "cup-panel",
+            "title": "Cups",
+            "site": "cups",
+            "prefix": "/a/cups",
+            "module": "/a/cups/panels/cup-panel.js",
+            "scope": "read",
+        }
+        async with client.get(panel["module"]) as response:
+            assert response.content_type == "text/javascript"
+            assert await response.text() == (tmp_path / "panel.js").read_text()
+
+    run(main)
 
 
 def test_an_answer_is_given_again_for_a_while_and_asked_for_once(run: Run) -> None:

@@ -27,7 +27,7 @@ from aiobpy.data import (
 )
 from aiobpy.data.operator_context import Context
 from aiobpy.data.rights import SCOPES, Rights
-from aiobpy.web.site import api_site
+from aiobpy.web.registry import api_site
 
 if TYPE_CHECKING:
     from aiobpy.data.blocks import Kind

@@ -4,10 +4,11 @@ from aiobpy.tracing import trace
 from aiobpy.web.binding import Body, BodyParameter, Parameter
 from aiobpy.web.events import Events
 from aiobpy.web.forms import Field, Form, Upload
+from aiobpy.web.registry import publish, site, sites
 from aiobpy.web.request import Request
 from aiobpy.web.responses import File, Response, Stream
 from aiobpy.web.routes import Result, Route
-from aiobpy.web.site import Site, publish, site, sites
+from aiobpy.web.site import Panel, Site
 from aiobpy.web.websocket import WebSocket
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Field",
     "File",
     "Form",
+    "Panel",
     "Parameter",
     "Request",
     "Response",

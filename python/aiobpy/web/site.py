@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from aiobpy import owners, server
+from aiobpy import server
 from aiobpy.web import serving
 from aiobpy.web.binding import Binding
 from aiobpy.web.events import Events
+from aiobpy.web.held import Held
 from aiobpy.web.mounting import Mounted
 from aiobpy.web.request import Request
 from aiobpy.web.routes import Result, Route, Scope, described, result_of
@@ -20,123 +21,41 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
-    from aiobpy._native import Snapshot
     from aiobpy.web.mounting import Application
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
-_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9_.-]*", re.IGNORECASE)
-_API: Final = "/api/v1"
+_ELEMENT: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 
 
-def site(name: str) -> Site:
-    """Return the site of the calling add-on that is served below `/a/{name}/`; make it if need be.
-
-    It is served for as long as the add-on is enabled, whenever the web server is on.
-
-    Raises:
-        ValueError: The name cannot stand in an address, or is that of another add-on's site.
-    """
-    if not _NAME.fullmatch(name):
-        msg = f"{name!r} cannot stand in an address; use letters, digits, `_` and `-`"
-        raise ValueError(msg)
-    return _site_of(owners.current(), name, f"/a/{name}")
-
-
-def sites() -> list[Site]:
-    """Return the sites that are up."""
-    return [site for site in _sites.values() if site.is_up]
-
-
-def publish(
-    path: str,
-    data: bytes,
-    content_type: str = "application/octet-stream",
-    *,
-    scope: Scope = "read",
-) -> None:
-    """Put the latest state of something at an address of the calling add-on: see `Site.publish`.
-
-    Args:
-        path: As in `/a/my_addon/viewport.jpg`, below a site of the add-on.
-        data: The whole of it.
-        content_type: As in `image/jpeg`.
-        scope: What a client needs; it counts when something is put there first.
-
-    Raises:
-        ValueError: The path is not below a site of the add-on, or cannot be used.
-    """
-    name = path.removeprefix("/a/").partition("/")[0]
-    site = _sites.get(f"/a/{name}")
-    below = path.removeprefix(f"/a/{name}")
-    if site is None or not site.is_up or not below.startswith("/"):
-        msg = f"{path!r} is not below a site that is up; make one, as by `web.site('my_addon')`"
-        raise ValueError(msg)
-    if site.owner is not owners.current():
-        msg = f"{path!r} is below the site of {site.owner.name}; publish below one of your own"
-        raise ValueError(msg)
-    site.publish(below, data, content_type, scope=scope)
-
-
-def api_site() -> Site:
-    """Return the site of aiobpy's own: what Blender offers below `/api/v1`. Not for add-ons."""
-    return _site_of(owners.of("aiobpy"), "api", _API)
-
-
-class Site:
-    """What one add-on serves. Made by `aiobpy.web.site`.
+@dataclass(frozen=True)
+class Panel:
+    """A panel for dashboards.
 
     Attributes:
-        name: As it was given.
-        prefix: Where it begins, as in `/a/my_addon`.
-        owner: Whose it is.
-        is_up: Whether it is served, whenever the web server is on.
+        element: Its name in HTML.
+        title: For a person.
+        site: The name of its site.
+        prefix: Where that begins.
+        module: The address of the JavaScript that defines it.
+        scope: What a client needs to load that.
     """
 
-    def __init__(self, name: str, prefix: str, owner: owners.Owner) -> None:
-        self.name = name
-        self.prefix = prefix
-        self.owner = owner
-        self.is_up = False
-        self._policy: str | None = None
-        self._routes: dict[tuple[str, str], Route] = {}
-        self._snapshots: dict[str, Snapshot] = {}
-        self._room = serving.Room(owner)
-        self._forget: Callable[[], object] = lambda: None
+    element: str
+    title: str
+    site: str
+    prefix: str
+    module: str
+    scope: Scope
+
+
+class Site(Held):
+    """What one add-on serves. Made by `aiobpy.web.site`."""
 
     @property
-    def content_security_policy(self) -> str | None:
-        """What the pages of this site may load; None for what comes from this server alone.
-
-        As the header `Content-Security-Policy` has it. Who may frame them is not theirs to say:
-        nobody.
-        """
-        return self._policy
-
-    @content_security_policy.setter
-    def content_security_policy(self, policy: str | None) -> None:
-        self._policy = policy
-        self._put(self._routes)
-
-    def __repr__(self) -> str:
-        return f"<Site {self.prefix} of {self.owner.name}>"
-
-    @property
-    def failures(self) -> list[str]:
-        """Why applications of it could not start."""
-        return [life.failure for life in self._room.lives if life.failure is not None]
-
-    async def settled(self) -> None:
-        """Wait until no request of it is under way, and its applications have ended.
-
-        For tests: after the web server was stopped.
-        """
-        await self._room.settled()
-
-    @property
-    def routes(self) -> list[Route]:
-        """What it answers, in the order in which it was hung up."""
-        return list(self._routes.values())
+    def panels(self) -> list[Panel]:
+        """Its panels for dashboards."""
+        return list(self._panels.values())
 
     def get(
         self,
@@ -361,6 +280,34 @@ class Site:
         else:
             snapshot.publish(data, content_type)
 
+    def panel(
+        self, element: str, module: str | os.PathLike[str], *, title: str, scope: Scope = "read"
+    ) -> None:
+        """Offer a panel for dashboards: a custom element that a JavaScript module defines.
+
+        A dashboard finds it at `GET /api/v1/panels`, loads the module and makes the element, with
+        the site's prefix as its attribute `site`.
+
+        Args:
+            element: Its name, with a hyphen as HTML wants it: `cup-panel`.
+            module: A file of JavaScript that calls `customElements.define(element, …)`.
+            title: For a person.
+            scope: What a client needs.
+
+        Raises:
+            ValueError: The name is none of a custom element.
+            OSError: The file cannot be read.
+        """
+        if not _ELEMENT.fullmatch(element):
+            msg = f"{element!r} is no name of a custom element; use one like 'cup-panel'"
+            raise ValueError(msg)
+        pattern = f"/panels/{element}.js"
+        source = pathlib.Path(module).read_bytes()
+        self.publish(pattern, source, "text/javascript; charset=utf-8", scope=scope)
+        self._panels[element] = Panel(
+            element, title, self.name, self.prefix, f"{self.prefix}{pattern}", scope
+        )
+
     def mount(self, prefix: str, application: Application, *, scope: Scope = "control") -> None:
         """Hang an ASGI application below a prefix of the site.
 
@@ -376,16 +323,6 @@ class Site:
             Route("application", "", pattern, None, scope, answer=answer)
             for pattern in _all_below(below)
         )
-
-    def close(self) -> None:
-        """Serve it no more. Requests under way are cancelled, and answered with a 503."""
-        self._take_down()
-        for route in self.routes:
-            _forget_handler(route)
-        self._routes.clear()
-        self._snapshots.clear()
-        if _sites.get(self.prefix) is self:
-            del _sites[self.prefix]
 
     def _function(
         self,
@@ -434,74 +371,6 @@ class Site:
 
         return register
 
-    def _check_is_free(
-        self, method: str, pattern: str, function: Callable[..., Any] | None
-    ) -> None:
-        before = self._routes.get((method, pattern))
-        if before is not None and _origin_of(before.function) != _origin_of(function):
-            msg = (
-                f"{method} {self.prefix}{pattern} is answered by {_origin_of(before.function)} "
-                "already; choose another pattern"
-            )
-            raise ValueError(msg)
-
-    def _hang_up(self, routes: Iterable[Route]) -> None:
-        new = {(route.method, route.pattern): route for route in routes}
-        together = {**self._routes, **new}
-        try:
-            self._put(together)
-        except ValueError:
-            for route in new.values():
-                _forget_handler(route)
-            raise
-        for key in new.keys() & self._routes.keys():
-            _forget_handler(self._routes[key])
-        self._routes = together
-
-    def _put(self, routes: dict[tuple[str, str], Route]) -> None:
-        if not self.is_up:
-            return
-        wire = [route.to_wire() for route in routes.values()]
-        description: dict[str, Any] = {"prefix": self.prefix, "routes": wire}
-        if self._policy is not None:
-            description["content_security_policy"] = self._policy
-        server.sites.put(json.dumps(description))
-
-    def _put_up(self) -> None:
-        """Serve it until its owner goes."""
-        if not self.is_up and _sites.get(self.prefix) is self:
-            self.is_up = self._room.is_open = True
-            self._forget = self.owner.on_release(self._take_down)
-            self._put(self._routes)
-
-    def _take_down(self) -> None:
-        if self.is_up:
-            self.is_up = False
-            self._forget()
-            server.sites.remove(self.prefix)
-            self._room.close()
-
-
-_sites: dict[str, Site] = {}
-
-
-def _site_of(owner: owners.Owner, name: str, prefix: str) -> Site:
-    before = _sites.get(prefix)
-    if before is not None and before.is_up:
-        if before.owner is owner:
-            return before
-        msg = (
-            f"the site {name!r} is that of {before.owner.name} already; name yours after your "
-            "add-on, as in 'my_addon'"
-        )
-        raise ValueError(msg)
-    if before is not None:
-        before.close()
-    _sites[prefix] = made = Site(name, prefix, owner)
-    made._put_up()
-    owner.on_enable(f"site {prefix}", made._put_up)
-    return made
-
 
 def _taken_body(binding: Binding, method: str, most: int | None) -> dict[str, Any]:
     if binding.takes_form:
@@ -512,17 +381,6 @@ def _taken_body(binding: Binding, method: str, most: int | None) -> dict[str, An
     if method != "GET" and Request in binding.others.values():
         return {"kind": "stream"}
     return {"kind": "ignored"}
-
-
-def _forget_handler(route: Route) -> None:
-    if route.handler is not None:
-        serving.remove(route.handler)
-
-
-def _origin_of(function: Callable[..., Any] | None) -> str:
-    return (
-        "an application" if function is None else f"{function.__module__}.{function.__qualname__}"
-    )
 
 
 def _all_below(prefix: str) -> Iterable[str]:
