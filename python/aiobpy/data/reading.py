@@ -77,7 +77,7 @@ def custom(holder: Any) -> dict[str, Any]:
 
 
 class Reader:
-    """Reads the same few properties of many data-blocks, in one walk: it remembers what there is."""
+    """Reads the same few properties of many data-blocks, in one walk: it remembers what is."""
 
     def __init__(self) -> None:
         self._names: dict[str, frozenset[str]] = {}
