@@ -213,6 +213,18 @@ def test_python_in_data_takes_the_scope_exec() -> None:
         changing.merge(bpy.data.texts["t"], {"use_module": True, "content": "x"}, CONTROL)
     changing.merge(bpy.data.texts["t"], {"content": "x"}, CONTROL)
     assert bpy.data.texts["t"].as_string() == "x"
+    bpy.data.texts["t"].use_module = True
+    with refused(403):
+        changing.merge(bpy.data.texts["t"], {"content": "y"}, CONTROL)
+    settings = bpy.context.view_layer.freestyle_settings
+    settings.modules.new()
+    path = 'scenes[0].view_layers[0].freestyle_settings.modules[0].script'
+    with refused(403):
+        rna.put(path, "t", CONTROL)
+    bpy.data.texts["t"].use_module = False
+    settings.modules[0].script = bpy.data.texts["t"]
+    with refused(403):
+        changing.merge(bpy.data.texts["t"], {"content": "y"}, CONTROL)
 
 
 def test_data_blocks_are_made() -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 import aiobpy
+from aiobpy import roots
+from aiobpy.blender import preferences
 from aiobpy.data import blocks, code, files, pictures, renders, viewport
 from tests.data.refused import refused
 
@@ -100,6 +102,25 @@ async def test_scripts_of_a_file_do_not_run(folder: Path) -> None:
     await files.save(str(folder / "a.blend"))
     await files.open_file(str(folder / "a.blend"), discards_changes=True)
     assert "ran" not in bpy.app.driver_namespace
+
+
+def test_a_person_allows_folders_in_the_preferences(folder: Path) -> None:
+    addon = bpy.context.preferences.addons.new()
+    addon.module = "aiobpy_of_a_test"
+    preferences.name_after(addon.module)
+    preferences.register()
+    try:
+        bpy.ops.aiobpy.files_folder_add()
+        addon.preferences.files_folders[0].folder = str(folder / "a")
+        assert roots.allowed() == [folder / "a"]
+        bpy.ops.aiobpy.files_folder_add()
+        addon.preferences.files_folders[1].folder = "no folder"
+        assert roots.allowed() == [folder / "a"]
+        bpy.ops.aiobpy.files_folder_remove(index=0)
+        assert roots.allowed() == []
+    finally:
+        preferences.unregister()
+        bpy.context.preferences.addons.remove(addon)
 
 
 async def test_small_pictures(folder: Path) -> None:

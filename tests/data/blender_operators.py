@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from aiobpy.blender import preferences
 from aiobpy.data import operators
 from aiobpy.data.operator_context import Context
 from aiobpy.data.rights import Rights
@@ -146,6 +147,16 @@ async def test_scopes_keep_files_and_python_apart(folder: Path) -> None:
     args = {"filepath": str(folder / "a.blend"), "copy": True}
     assert (await call("wm.save_as_mainfile", FILES, args=args))["result"] == ["FINISHED"]
     assert (folder / "a.blend").exists()
+
+
+async def test_the_panel_is_for_the_person_alone() -> None:
+    preferences.register()
+    try:
+        assert operators.describe("aiobpy.files_folder_add")["scope"] == "admin"
+        with refused(403):
+            await call("aiobpy.files_folder_add", FILES)
+    finally:
+        preferences.unregister()
 
 
 async def test_an_operator_of_an_add_on_that_fails_is_told() -> None:

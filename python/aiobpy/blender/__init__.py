@@ -17,6 +17,7 @@ def register(package: str) -> None:
     preferences.name_after(package)
     for module in _modules:
         module.register()
+    service.allow_files(preferences.files_folders())
     service.start(preferences.budget_seconds(), keeps_frame_rate=preferences.keeps_frame_rate())
 
 

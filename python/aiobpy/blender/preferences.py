@@ -7,6 +7,44 @@ from aiobpy.blender import service
 _DEFAULT_BUDGET_MILLISECONDS = 4.0
 
 
+class AiobpyFilesFolder(bpy.types.PropertyGroup):
+    """A folder whose files clients of the web server may name."""
+
+    folder: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Folder",
+        description="Files in it, and in the folders in it, may be named by programs",
+        subtype='DIR_PATH',
+        update=lambda _self, _context: service.allow_files(files_folders()),
+    )
+
+
+class AIOBPY_OT_files_folder_add(bpy.types.Operator):
+    """Let programs that may use files name those in one more folder"""
+
+    bl_idname = "aiobpy.files_folder_add"
+    bl_label = "Add Folder"
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        if (kept := _kept()) is not None:
+            kept.files_folders.add()
+        return {'FINISHED'}
+
+
+class AIOBPY_OT_files_folder_remove(bpy.types.Operator):
+    """Let programs name files in this folder no more"""
+
+    bl_idname = "aiobpy.files_folder_remove"
+    bl_label = "Remove Folder"
+
+    index: bpy.props.IntProperty(options={'HIDDEN'})  # type: ignore[valid-type]
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        if (kept := _kept()) is not None:
+            kept.files_folders.remove(self.index)
+        service.allow_files(files_folders())
+        return {'FINISHED'}
+
+
 class AiobpyPreferences(bpy.types.AddonPreferences):
     """What a person may set."""
 
@@ -52,6 +90,12 @@ class AiobpyPreferences(bpy.types.AddonPreferences):
         default=False,
     )
 
+    files_folders: bpy.props.CollectionProperty(  # type: ignore[valid-type]
+        name="Files",
+        description="Folders whose files programs may name",
+        type=AiobpyFilesFolder,
+    )
+
     def draw(self, _context: bpy.types.Context) -> None:
         column = self.layout.column()
         column.use_property_split = True
@@ -62,6 +106,14 @@ class AiobpyPreferences(bpy.types.AddonPreferences):
         column.label(text="When the web server is started:")
         column.prop(self, "is_shared")
         column.prop(self, "allows_exec")
+        column.separator()
+        column.label(text="Folders whose files programs may name:")
+        for index, kept in enumerate(self.files_folders):
+            row = column.row(align=True)
+            row.use_property_split = False
+            row.prop(kept, "folder", text="")
+            row.operator("aiobpy.files_folder_remove", text="", icon='X').index = index
+        column.operator("aiobpy.files_folder_add", icon='ADD')
 
 
 def name_after(package: str) -> None:
@@ -94,16 +146,33 @@ def is_shared() -> bool:
     return False if kept is None else bool(kept.is_shared)
 
 
+def files_folders() -> list[str]:
+    """The folders whose files clients of the web server may name."""
+    kept = _kept()
+    folders = [] if kept is None else [kept.folder for kept in kept.files_folders]
+    return [bpy.path.abspath(folder) for folder in folders if folder]
+
+
 def register() -> None:
     """Register the preferences."""
-    bpy.utils.register_class(AiobpyPreferences)
+    for registered in _CLASSES:
+        bpy.utils.register_class(registered)
 
 
 def unregister() -> None:
     """Unregister the preferences."""
-    bpy.utils.unregister_class(AiobpyPreferences)
+    for registered in reversed(_CLASSES):
+        bpy.utils.unregister_class(registered)
 
 
 def _kept() -> AiobpyPreferences | None:
     addon = bpy.context.preferences.addons.get(AiobpyPreferences.bl_idname)
     return None if addon is None else addon.preferences
+
+
+_CLASSES = (
+    AiobpyFilesFolder,
+    AIOBPY_OT_files_folder_add,
+    AIOBPY_OT_files_folder_remove,
+    AiobpyPreferences,
+)

@@ -1,11 +1,13 @@
 """Starts, stops and describes what the panel shows: the loop and the web server of this Blender."""
 
 import json
+import os
 from dataclasses import dataclass
 from typing import Final
 
 import aiobpy.host
 import aiobpy.server
+from aiobpy import roots
 
 BUSY_SHARE: Final = 0.25
 """A loop that takes more than this share of the main thread is worth a warning."""
@@ -90,6 +92,14 @@ def start_server(*, allows_exec: bool = False) -> aiobpy.server.Server:
         Exception: It cannot listen; the text says why and what to do next.
     """
     return aiobpy.server.start(exec=allows_exec)
+
+
+def allow_files(folders: list[str]) -> None:
+    """Let clients with the scope `files` name files in these folders, and in no others.
+
+    What is no absolute path is left out: a person may still be typing it.
+    """
+    roots.allow([folder for folder in folders if os.path.isabs(folder)])
 
 
 def share() -> None:

@@ -33,6 +33,6 @@ def check(path: str) -> Path:
     real = Path(os.path.realpath(expanded))
     if not any(real.is_relative_to(root) for root in roots.allowed()):
         msg = f"{path!r} is in none of the folders whose files may be used"
-        hint = "allow its folder in Blender's preferences, or `aiobpy.server.start(roots=[…])`"
+        hint = "the user allows folders in the extension's preferences, or by `start(roots=[…])`"
         raise problems.not_allowed(msg, hint)
     return real

@@ -224,6 +224,8 @@ class Changes:
         if not isinstance(value, str):
             self._refuse(where, "text")
             return
+        if _is_run(text):
+            self._rights.demand("exec", f"the text {text.name!r}, which Blender runs as Python,")
         before = text.as_string()
         self._add(where, lambda: text.from_string(value), lambda: text.from_string(before))
 
@@ -248,6 +250,16 @@ def update() -> None:
     layer = bpy.context.view_layer
     if layer is not None:
         layer.update()
+
+
+def _is_run(text: Any) -> bool:
+    """Return whether Blender runs a text by itself: when the file is loaded, or by Freestyle."""
+    return text.use_module or any(
+        module.script == text
+        for scene in bpy.data.scenes
+        for layer in scene.view_layers
+        for module in layer.freestyle_settings.modules
+    )
 
 
 def _is_inside(holder: Any, prop: Any, value: Any) -> bool:

@@ -14,7 +14,13 @@ from aiobpy.data.rights import EVERYTHING, Rights
 
 _PATHS: Final = frozenset({'FILE_PATH', 'DIR_PATH'})
 _PARTS_OF_PATHS: Final = frozenset({"file_name", "filename"})
-_CODE: Final = frozenset({("Driver", "expression"), ("Text", "use_module")})
+_CODE: Final = frozenset(
+    {
+        ("Driver", "expression"),
+        ("FreestyleModuleSettings", "script"),
+        ("Text", "use_module"),
+    }
+)
 """What Blender runs as Python."""
 
 

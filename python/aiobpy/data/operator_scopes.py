@@ -12,6 +12,7 @@ _EXEC_PREFIXES: Final = (
     "asset.open_containing",
     "image.external_edit",
     "render.play_rendered",
+    "scene.freestyle_module",
     "screen.userpref",
     "sound.bake",
     "text.run_script",
@@ -74,6 +75,9 @@ def scope_of(name: str, arguments: Any) -> str:
         arguments: The properties of its RNA type.
     """
     module = name.partition(".")[0]
+    if module == "aiobpy":
+        # The panel's: they let others in, and say what those may do.
+        return "admin"
     if module in _EXEC_MODULES or name.startswith(_EXEC_PREFIXES):
         return "exec"
     if name.startswith(_FILES_PREFIXES) or any(is_path(prop) for prop in arguments):
