@@ -207,6 +207,8 @@ def test_the_server_speaks_tls_with_a_certificate_of_ones_own(run: Run, tmp_path
             listener.replace_certificate(first[0], second[1])
         with pytest.raises(OSError, match="in use"):
             server.open_secure(*address, *first)
+        with pytest.raises(ValueError, match="share"):
+            server.open_secure("0.0.0.0", 0, *first)
         listener.close()
 
     run(main)

@@ -51,7 +51,8 @@ impl Listener {
 
 #[pymethods]
 impl Server {
-    /// Listens with TLS at an address that others may reach, and shows them a certificate.
+    /// Listens with TLS on loopback, with a certificate of one's own; `aiobpy.server.share` does on
+    /// the network, as that takes the user's consent.
     ///
     /// `chain` and `key` are PEM files; port 0 is any free one. Raises `ValueError` if the address
     /// or the certificate cannot be used, `OSError` if the address cannot be had.
@@ -65,8 +66,12 @@ impl Server {
         key: PathBuf,
     ) -> PyResult<Listener> {
         let ip: IpAddr = address.parse().map_err(|_| {
-            PyValueError::new_err(format!("{address:?} is no address, such as '192.168.1.2'"))
+            PyValueError::new_err(format!("{address:?} is no address, such as '127.0.0.1'"))
         })?;
+        if !ip.is_loopback() {
+            let message = format!("others see {address}; aiobpy.server.share() serves them");
+            return Err(PyValueError::new_err(message));
+        }
         let identity = TlsIdentity::from_pem_files(&chain, &key).map_err(|it| raised(&it))?;
         let tls = Tls::new(identity).map_err(|problem| raised(&problem))?;
         let listen = Listen::Secure { address: SocketAddr::new(ip, port), tls: tls.clone() };
