@@ -2,7 +2,7 @@
 
 use aiobpy_wire::Problem;
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::handshake;
@@ -44,6 +44,18 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<Response<Incoming>, Failure> {
+        let response = self.exchange(method, path, body, &HeaderMap::new()).await?;
+        if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
+    }
+
+    /// Sends a request with more headers, and returns whatever is answered.
+    pub(crate) async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        headers: &HeaderMap,
+    ) -> Result<Response<Incoming>, Failure> {
         let stream = TcpStream::connect(&self.authority).await.map_err(|error| {
             Failure::new(format!("could not connect to {}: {error}", self.authority))
                 .with_hint("start a server with `aiobpy serve --templates PATH`")
@@ -54,9 +66,9 @@ impl Client {
             // Its errors are those of the request and of the body.
             let _told_elsewhere = connection.await;
         });
-        let request = self.request(method, path, body)?;
-        let response = sender.send_request(request).await.map_err(Failure::new)?;
-        if response.status().is_success() { Ok(response) } else { Err(refused(response).await) }
+        let mut request = self.request(method, path, body)?;
+        request.headers_mut().extend(headers.clone());
+        sender.send_request(request).await.map_err(Failure::new)
     }
 
     fn request(

@@ -1,5 +1,5 @@
 //! The command `aiobpy`: `serve` keeps warm Blenders, `submit` has them render, `jupyter` makes one a
-//! notebook's kernel.
+//! notebook's kernel, `mcp` lets language models call one's methods.
 //!
 //! **Invariant:** reads arguments, prints, and asks the rooms below. No decision about a job is made
 //! here.
@@ -7,6 +7,7 @@
 mod client;
 mod failure;
 mod jupyter;
+mod mcp;
 mod serve;
 mod submit;
 mod sys;
@@ -46,6 +47,8 @@ enum Command {
     Submit(submit::Arguments),
     /// Run notebooks inside Blender.
     Jupyter(jupyter::Arguments),
+    /// Speak the Model Context Protocol on standard input and output, for a Blender that runs.
+    Mcp(mcp::Arguments),
 }
 
 /// Runs the command and returns its exit code: 0, 1 if it failed, 2 if the arguments make no sense.
@@ -64,6 +67,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
         Command::Serve(arguments) => serve::run(arguments, surroundings, &mut terminal),
         Command::Submit(arguments) => submit::run(&arguments, &mut terminal),
         Command::Jupyter(arguments) => jupyter::run(arguments, surroundings, &mut terminal),
+        Command::Mcp(arguments) => mcp::run(arguments, &mut terminal),
     };
     match result {
         Ok(()) => 0,

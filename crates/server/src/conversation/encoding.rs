@@ -24,10 +24,10 @@ impl Encoding {
 
     /// The first of ours that a client offers, with its name; JSON without a name if it offers none.
     pub(crate) fn chosen<'offer>(
-        offered: impl Iterator<Item = &'offer str>,
+        mut offered: impl Iterator<Item = &'offer str>,
     ) -> (Option<&'static str>, Self) {
         let ours = |name: &str| Self::SUBPROTOCOLS.into_iter().find(|(ours, _)| *ours == name);
-        match offered.filter_map(ours).next() {
+        match offered.find_map(ours) {
             Some((name, encoding)) => (Some(name), encoding),
             None => (None, Self::Json),
         }
