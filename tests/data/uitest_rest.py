@@ -9,7 +9,7 @@ import bpy
 import aiobpy
 import aiobpy.server
 from aiobpy import main_loop, uitest
-from aiobpy.data import renders, thumbnailer
+from aiobpy.data import blocks, operators, properties, renders, thumbnailer, values
 
 
 async def ask(method: str, path: str, json: Any = None, status: int = 200) -> Any:
@@ -101,6 +101,33 @@ async def test_a_picture_of_the_view_shows_what_is_there() -> None:
     assert len(set(pixels)) > 20
     problem = await ask("POST", "viewport", {"area": 7}, 409)
     assert "there is no 3D view 7" in problem["detail"]
+
+
+async def test_whatever_can_be_reached_can_be_read_and_every_operator_asked() -> None:
+    seen: set[str] = set()
+    for kind in blocks.kinds().values():
+        for block in blocks.all_of(kind):
+            visit(block, seen)
+    assert len(seen) > 60
+    for name in operators.names():
+        operators.describe(name)
+
+
+def visit(holder: Any, seen: set[str]) -> None:
+    """Read what one thing of each type has."""
+    struct = holder.bl_rna.identifier
+    if struct in seen:
+        return
+    seen.add(struct)
+    for prop in properties.visible(holder):
+        values.read(holder, prop)
+        properties.describe(holder, prop)
+        if prop.type in {'POINTER', 'COLLECTION'}:
+            inside = getattr(holder, prop.identifier)
+            items = [inside] if prop.type == 'POINTER' else inside[:2] if len(inside) else []
+            for item in items:
+                if item is not None:
+                    visit(item, seen)
 
 
 async def test_small_pictures_are_made_by_another_blender() -> None:

@@ -22,8 +22,8 @@ _LEFT_OUT: Final = {
     # Blender 4.2 or 4.5 does not survive being asked for them while the editor was never drawn.
     "SpaceNodeEditor": ("cursor_location",),
     "SpaceProperties": ("search_filter", "tab_search_results"),
-    # In Blender 4.2 it is memory of something else.
-    "ToolSettings": ("uv_sculpt",) if bpy.app.version < (4, 3, 0) else (),
+    # In Blender 4.2 and 4.3 it is memory of something else.
+    "ToolSettings": ("uv_sculpt",) if bpy.app.version < (4, 5, 0) else (),
 }
 
 _NOT_FOUND: Final = re.compile(r"not found in (\(.*\))\s*$", re.DOTALL)
