@@ -104,6 +104,30 @@ aiobpy.server.stop()
     check("http_to_main_thread", tmp_path / "trace")
 
 
+def test_a_request_reaches_a_site_on_the_main_thread(tmp_path: Path) -> None:
+    program = """
+import asyncio, aiobpy, aiobpy.server
+
+done = asyncio.Event()
+
+@aiobpy.web.site("cups").post("/add")
+async def add(numbers: dict[str, int]) -> int:
+    aiobpy.host.loop().call_later(0.1, done.set)
+    return sum(numbers.values())
+
+print(aiobpy.server.start().address, flush=True)
+aiobpy.run(done.wait())
+aiobpy.server.stop()
+"""
+    with running([sys.executable, "-c", program], environment(tmp_path)) as serving:
+        address = first_line(serving)
+        call = request(f"{address}/a/cups/add", {"one": 2, "other": 40})
+        with urllib.request.urlopen(call) as response:
+            assert json.load(response) == 42
+    assert serving.returncode == 0
+    check("request_to_site", tmp_path / "trace")
+
+
 @pytest.mark.slow
 def test_a_job_becomes_an_artefact(tmp_path: Path) -> None:
     template = tmp_path / "ball.py"

@@ -46,8 +46,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             server = aiobpy.server.start(loop=loop)
             headers = {"Authorization": f"Bearer {server.token}"}
             timeout = aiohttp.ClientTimeout(total=30)
+            connector = aiohttp.TCPConnector(limit=0)
             async with aiohttp.ClientSession(
-                server.address, headers=headers, timeout=timeout
+                server.address, headers=headers, timeout=timeout, connector=connector
             ) as client:
                 try:
                     return await main(client)

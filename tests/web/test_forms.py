@@ -35,7 +35,7 @@ def test_fields_and_files_are_typed_parameters(run: Run, tmp_path: Path) -> None
         assert picture.path is not None
         paths.append(picture.path)
         assert await picture.read() == large
-        picture.save(tmp_path / picture.file_name)
+        await picture.save(tmp_path / picture.file_name)
         return {
             "title": title,
             "count": count,

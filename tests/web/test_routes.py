@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import enum
 import io
@@ -13,6 +14,7 @@ import pytest
 
 import aiobpy
 from aiobpy import web
+from tests.web.raw import Raw
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -296,6 +298,50 @@ def test_a_body_is_taken_as_it_comes(run: Run, site: web.Site) -> None:
             assert response.status == 400
 
     run(main)
+
+
+def test_an_answer_reaches_a_client_that_is_still_sending(run: Run, site: web.Site) -> None:
+    @site.post("/")
+    def refuse(request: web.Request) -> None:
+        raise aiobpy.Problem("no more", status=409)
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        raw = await Raw.open()
+        size = 4 << 20
+        raw.ask("POST", "/a/cups/", f"Content-Length: {size}", body=bytes(size))
+        await raw.writer.drain()
+        status, headers = await raw.head()
+        assert status == 409
+        await raw.reader.readexactly(int(headers["content-length"]))
+        # It can be asked again.
+        raw.ask("GET", "/a/cups/nowhere")
+        assert (await raw.head())[0] == 404
+        await raw.cut()
+
+    run(main)
+
+
+def test_more_requests_than_may_wait_are_told_to_come_back(run: Run, site: web.Site) -> None:
+    go_on = asyncio.Event()
+    answered: list[int] = []
+
+    @site.get("/")
+    async def wait() -> None:
+        await go_on.wait()
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        async def ask() -> None:
+            async with client.get("/a/cups") as response:
+                answered.append(response.status)
+                if response.status == 503:
+                    assert response.headers["retry-after"] == "1"
+                if answered.count(503) == 44:
+                    go_on.set()
+
+        await asyncio.gather(*[ask() for _ in range(300)])
+
+    run(main)
+    assert sorted(answered) == [204] * 256 + [503] * 44
 
 
 def test_a_file_is_sent_with_its_length_an_etag_and_ranges(

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
 use crate::error::Failure;
+use crate::exchange::Rest;
 use crate::limits::Limits;
 use crate::patience::TooSlow;
 
@@ -108,6 +109,15 @@ pub(crate) fn check_depth(json: &str) -> Result<(), Failure> {
 pub(crate) async fn discard(request: Request, limits: &Limits) {
     let (parts, body) = request.into_parts();
     discard_body(&parts.headers, body, limits).await;
+}
+
+/// As much of a body as [`discard`] would read.
+pub(crate) fn rest_of(headers: &HeaderMap, limits: &Limits) -> Rest {
+    Rest {
+        bytes: limits.body_bytes.saturating_mul(DISCARDED),
+        time: limits.body_time,
+        is_asked_for: headers.contains_key(header::EXPECT),
+    }
 }
 
 /// As [`discard`].

@@ -2,25 +2,25 @@
 //! bounded, so that a slow end stops the other by TCP and not by memory.
 //!
 //! There are two ends. The main thread has the [`Exchange`]: its methods never wait; where there is
-//! nothing to take or no room to give, [`Work::News`] comes through the door when that has changed.
+//! nothing to take or no room to give, [`News`](crate::main_thread::Work::News) comes through the door when that has changed.
 //! The server has the [`Client`], which is all futures.
 
-use std::collections::VecDeque;
+mod channel;
+mod client;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::task::AtomicWaker;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
-use http_body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
+use self::channel::{Beginning, Channel, State, Wakers};
+pub(crate) use self::client::{AnsweredFile, Begun, Client, Rest};
 use crate::form::Form;
-use crate::main_thread::{MainThread, Work};
+use crate::main_thread::MainThread;
 use crate::principal::Principal;
 use crate::tls::TlsFacts;
 use crate::trace::Trace;
@@ -252,30 +252,6 @@ impl Drop for Exchange {
     }
 }
 
-/// The server's end. Dropped, it tells the main thread that the client has gone.
-pub(crate) struct Client {
-    channel: Arc<Channel>,
-}
-
-/// How an answer begins, as the server sees it.
-pub(crate) enum Begun {
-    /// The whole of it.
-    Whole(Start, Bytes),
-    /// More comes: poll [`Answering`].
-    Streamed(Start),
-    File(Box<AnsweredFile>),
-    /// The handler went away without one.
-    Dropped,
-}
-
-/// A file that is the answer.
-pub(crate) struct AnsweredFile {
-    pub(crate) start: Start,
-    pub(crate) path: PathBuf,
-    /// The headers of the request, if they choose what is sent of it.
-    pub(crate) asked: Option<HeaderMap>,
-}
-
 /// Makes the two ends.
 pub(crate) fn exchange(
     head: Head,
@@ -292,326 +268,6 @@ pub(crate) fn exchange(
     let exchange =
         Exchange { head, channel: Arc::clone(&channel), permit: Mutex::new(Some(permit)) };
     (exchange, Client { channel })
-}
-
-impl Client {
-    /// Waits for the answer to begin.
-    pub(crate) async fn begun(&self) -> Begun {
-        std::future::poll_fn(|context| {
-            self.channel.server.going.register(context.waker());
-            let going = &mut self.channel.lock().going;
-            let start = match going.beginning.take() {
-                Beginning::There(start) => start,
-                Beginning::File(file) => return Poll::Ready(Begun::File(file)),
-                Beginning::Awaited | Beginning::Taken if going.is_dropped => {
-                    return Poll::Ready(Begun::Dropped);
-                }
-                Beginning::Awaited | Beginning::Taken => return Poll::Pending,
-            };
-            // Complete, and short enough to have come in one go: a length can be told.
-            let is_plain = matches!(going.queue.front(), None | Some(Outgoing::Body(_)));
-            if !going.is_complete || going.queue.len() > 1 || !is_plain {
-                return Poll::Ready(Begun::Streamed(start));
-            }
-            let body = match going.queue.pop_front() {
-                Some(Outgoing::Body(bytes)) => bytes,
-                _ => Bytes::new(),
-            };
-            Poll::Ready(Begun::Whole(start, body))
-        })
-        .await
-    }
-
-    /// The rest of a streamed answer.
-    pub(crate) fn answering(self) -> Answering {
-        Answering { client: self }
-    }
-
-    /// What the handler sends next over a WebSocket; `None` at its end.
-    pub(crate) async fn next(&self) -> Option<Outgoing> {
-        std::future::poll_fn(|context| self.channel.poll_going(context)).await
-    }
-
-    /// What the handler has sent already, without waiting.
-    pub(crate) fn next_now(&self) -> Option<Outgoing> {
-        self.channel.take_going()
-    }
-
-    /// Has room for what comes before the handler asks for it.
-    pub(crate) fn read_ahead(&self) {
-        self.channel.lock().arriving.is_asked_for = true;
-    }
-
-    /// Waits until the handler asks for more; `false` if it never will.
-    pub(crate) async fn wanted(&self) -> bool {
-        wanted(&self.channel).await
-    }
-
-    /// Leaves what came from the client.
-    pub(crate) fn arrived(&self, incoming: Incoming) {
-        self.channel.arrived(incoming);
-    }
-
-    /// Says that nothing more comes from the client, and that nothing more reaches it.
-    pub(crate) fn gone(&self, code: u16, reason: &str) {
-        self.channel.gone(code, reason);
-    }
-
-    /// Hands the request's body over, piece by piece, as far as the handler takes it.
-    pub(crate) fn read_body<B>(&self, body: B) -> impl Future<Output = ()> + Send + 'static
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: std::fmt::Display,
-    {
-        read_body(Arc::clone(&self.channel), body)
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.channel.gone(1006, "");
-    }
-}
-
-async fn read_body<B>(channel: Arc<Channel>, body: B)
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: std::fmt::Display,
-{
-    use http_body_util::BodyExt;
-
-    let mut body = std::pin::pin!(body);
-    if body.is_end_stream() {
-        channel.arrived(Incoming::Body { bytes: Bytes::new(), is_last: true });
-        return;
-    }
-    loop {
-        // Not before it is asked for: a client that expects `100 Continue` gets it by the first read.
-        if !wanted(&channel).await {
-            return;
-        }
-        match body.frame().await {
-            Some(Ok(frame)) => {
-                let is_last = body.is_end_stream();
-                if let Ok(bytes) = frame.into_data() {
-                    channel.arrived(Incoming::Body { bytes, is_last });
-                }
-                if is_last {
-                    return;
-                }
-            }
-            None => {
-                channel.arrived(Incoming::Body { bytes: Bytes::new(), is_last: true });
-                return;
-            }
-            Some(Err(error)) => {
-                tracing::debug!(%error, "a request's body ended early");
-                channel.gone(1006, "");
-                return;
-            }
-        }
-    }
-}
-
-/// Waits until the handler has asked for something and there is room for it; `false` if the exchange
-/// has ended.
-async fn wanted(channel: &Channel) -> bool {
-    std::future::poll_fn(|context| {
-        channel.server.arriving.register(context.waker());
-        let state = channel.lock();
-        if state.gone.is_some() || state.going.is_dropped {
-            return Poll::Ready(false);
-        }
-        if state.arriving.is_asked_for && state.arriving.bytes <= LOW_WATER {
-            return Poll::Ready(true);
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-/// A streamed answer's body.
-pub(crate) struct Answering {
-    client: Client,
-}
-
-impl Body for Answering {
-    type Data = Bytes;
-    type Error = CutShort;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        let channel = &self.client.channel;
-        match std::task::ready!(channel.poll_going(context)) {
-            Some(Outgoing::Body(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            Some(Outgoing::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-            Some(_of_websocket) => Poll::Ready(Some(Err(CutShort))),
-            None if channel.lock().going.is_complete => Poll::Ready(None),
-            None => Poll::Ready(Some(Err(CutShort))),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::default()
-    }
-}
-
-/// The handler ended before its answer did.
-#[derive(Debug)]
-pub(crate) struct CutShort;
-
-impl std::fmt::Display for CutShort {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the handler ended before its answer did")
-    }
-}
-
-impl std::error::Error for CutShort {}
-
-struct Channel {
-    id: u64,
-    main_thread: Arc<dyn MainThread>,
-    server: Wakers,
-    state: Mutex<State>,
-}
-
-/// The server's tasks that wait: one for each direction.
-#[derive(Default)]
-struct Wakers {
-    going: AtomicWaker,
-    arriving: AtomicWaker,
-}
-
-impl Wakers {
-    fn wake(&self) {
-        self.going.wake();
-        self.arriving.wake();
-    }
-}
-
-#[derive(Default)]
-struct State {
-    arriving: Arriving,
-    going: Going,
-    /// Whether the main thread wants to hear when the client goes.
-    is_watched: bool,
-    /// Nothing reaches the client any more; the code and the reason of a WebSocket's end.
-    gone: Option<(u16, String)>,
-}
-
-/// From the client to the handler.
-#[derive(Default)]
-struct Arriving {
-    queue: VecDeque<Incoming>,
-    bytes: usize,
-    /// Whether the handler has ever asked for what comes.
-    is_asked_for: bool,
-    is_waited_for: bool,
-}
-
-/// From the handler to the client.
-#[derive(Default)]
-struct Going {
-    beginning: Beginning,
-    queue: VecDeque<Outgoing>,
-    bytes: usize,
-    is_room_waited_for: bool,
-    /// The answer is whole, as far as the handler is concerned.
-    is_complete: bool,
-    /// The handler has gone.
-    is_dropped: bool,
-}
-
-#[derive(Default)]
-enum Beginning {
-    #[default]
-    Awaited,
-    There(Start),
-    File(Box<AnsweredFile>),
-    Taken,
-}
-
-impl Beginning {
-    /// What there is; it is there once.
-    fn take(&mut self) -> Self {
-        match self {
-            Self::Awaited => Self::Awaited,
-            Self::There(_) | Self::File(_) | Self::Taken => std::mem::replace(self, Self::Taken),
-        }
-    }
-}
-
-impl Channel {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that can panic runs under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn poll_going(&self, context: &mut Context<'_>) -> Poll<Option<Outgoing>> {
-        self.server.going.register(context.waker());
-        if let Some(outgoing) = self.take_going() {
-            return Poll::Ready(Some(outgoing));
-        }
-        let state = self.lock();
-        if state.going.is_complete || state.going.is_dropped || state.gone.is_some() {
-            return Poll::Ready(None);
-        }
-        Poll::Pending
-    }
-
-    fn take_going(&self) -> Option<Outgoing> {
-        let mut state = self.lock();
-        let going = &mut state.going;
-        let outgoing = going.queue.pop_front()?;
-        going.bytes -= outgoing.size();
-        let is_news = going.is_room_waited_for && going.bytes <= LOW_WATER;
-        going.is_room_waited_for &= !is_news;
-        drop(state);
-        if is_news {
-            self.tell_main_thread();
-        }
-        Some(outgoing)
-    }
-
-    fn arrived(&self, incoming: Incoming) {
-        let mut state = self.lock();
-        if state.gone.is_some() {
-            return;
-        }
-        state.arriving.bytes += incoming.size();
-        state.arriving.queue.push_back(incoming);
-        let is_news = std::mem::take(&mut state.arriving.is_waited_for);
-        drop(state);
-        if is_news {
-            self.tell_main_thread();
-        }
-    }
-
-    fn gone(&self, code: u16, reason: &str) {
-        let mut state = self.lock();
-        if state.gone.is_some() {
-            return;
-        }
-        state.gone = Some((code, reason.to_owned()));
-        state.going.queue.clear();
-        state.going.bytes = 0;
-        let is_cut_short = !state.going.is_complete && !state.going.is_dropped;
-        let is_waited_for = std::mem::take(&mut state.arriving.is_waited_for)
-            | std::mem::take(&mut state.going.is_room_waited_for);
-        let is_news = is_waited_for || (state.is_watched && is_cut_short);
-        drop(state);
-        self.server.wake();
-        if is_news {
-            self.tell_main_thread();
-        }
-    }
-
-    fn tell_main_thread(&self) {
-        // A loop that is closed has dropped its exchanges.
-        let _closed = self.main_thread.post(Work::News(self.id));
-    }
 }
 
 impl Incoming {

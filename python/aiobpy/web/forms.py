@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,18 +64,18 @@ class Upload:
         assert self._file.path is not None
         return await read_file(self._file.path)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to a file, in the place of one that is there.
+    async def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to a file, in the place of one that is there, off the main thread.
 
         Raises:
             OSError: It cannot be written.
         """
         data = self._file.data
         if data is not None:
-            Path(path).write_bytes(data)
+            await asyncio.to_thread(Path(path).write_bytes, data)
         else:
             assert self._file.path is not None
-            shutil.copyfile(self._file.path, path)
+            await asyncio.to_thread(shutil.copyfile, self._file.path, path)
 
 
 class Form:

@@ -205,6 +205,7 @@ async fn ask(
         TakenBody::Stream => (ReceivedBody::Streamed, upgrade.is_none().then_some(body)),
         _ => (received(answer.body, &parts.headers, body, &shared.limits).await?, None),
     };
+    let rest = body::rest_of(&parts.headers, &shared.limits);
     let head = Head {
         handler: answer.handler,
         is_websocket: upgrade.is_some(),
@@ -225,7 +226,7 @@ async fn ask(
     let (client, begun) = main_thread
         .begin(head, |client| {
             if let Some(body) = streamed {
-                shared.tasks.spawn(client.read_body(body));
+                shared.tasks.spawn(client.read_body(body, rest));
             }
         })
         .await?;
