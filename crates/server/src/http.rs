@@ -1,27 +1,21 @@
 //! One connection that speaks HTTP/1.1 or HTTP/2, to its end.
 
+mod activity;
+
 use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
-use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,9 +23,12 @@ use tower_service::Service as _;
 
 use crate::connection::Connection;
 use crate::error::Failure;
+use crate::http::activity::Activity;
 use crate::limits::Limits;
 use crate::patience::Patient;
 use crate::stalling::Stalling;
+
+pub(crate) use activity::Busy;
 
 /// Streams that a client may open and reset before we have looked at them: rapid reset.
 const RESETS: usize = 32;
@@ -105,7 +102,7 @@ where
     let limits = service.limits.clone();
     let io = TokioIo::new(Stalling::new(stream, limits.stall_time));
     let activity = Activity::default();
-    let idle = activity.clone();
+    let seen = activity.clone();
     let mut builder = http2::Builder::new(Executor(service.tasks.clone()));
     builder
         .timer(TokioTimer::new())
@@ -121,7 +118,7 @@ where
         .keep_alive_timeout(limits.silence);
     let connection = builder.serve_connection(
         io,
-        service_fn(move |request| answer_on_stream(service.clone(), activity.begin(), request)),
+        service_fn(move |request| answer_on_stream(service.clone(), activity.clone(), request)),
     );
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
@@ -130,27 +127,29 @@ where
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-        () = idle.ends(limits.idle_time) => {
+        () = seen.ends(limits.idle_time) => {
             connection.as_mut().graceful_shutdown();
-            // A stream that begins now has been refused; one that has begun may end.
-            connection.await
+            // A stream that begins now has been refused; answers that are ready may yet be taken.
+            timeout(limits.stall_time, connection).await?
         }
+        () = seen.stalls(limits.stall_time) => return Err(io::ErrorKind::TimedOut.into()),
     };
     served.map_err(io::Error::other)
 }
 
 async fn answer_on_stream(
     service: Service,
-    busy: Busy,
+    activity: Activity,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let Service { mut router, connection, limits, .. } = service;
+    let busy = activity.begin();
     let mut request = request.map(|body| Patient::new(body, limits.body_time));
     as_http_1_says_it(&mut request);
     request.extensions_mut().insert(connection);
     request.extensions_mut().insert(busy.clone());
     let Ok(response) = router.call(request).await;
-    Ok(response.map(|body| Body::new(WhileSent { body, _busy: busy })))
+    Ok(response.map(|body| activity.while_sent(body, busy)))
 }
 
 /// Puts what HTTP/2 says with names of its own where the rest of us looks for it: the host, and
@@ -181,67 +180,6 @@ fn as_http_1_says_it<B>(request: &mut Request<B>) {
         }
     }
     *request.headers_mut() = headers;
-}
-
-/// How many requests of a connection are being answered.
-#[derive(Clone, Debug, Default)]
-struct Activity(watch::Sender<usize>);
-
-/// Counts as one of them until the last of its kind is dropped.
-#[derive(Clone)]
-pub(crate) struct Busy(#[expect(dead_code, reason = "it counts by being there")] Arc<Counted>);
-
-struct Counted(watch::Sender<usize>);
-
-impl Activity {
-    fn begin(&self) -> Busy {
-        self.0.send_modify(|count| *count += 1);
-        Busy(Arc::new(Counted(self.0.clone())))
-    }
-
-    /// Waits until there has been none for a while.
-    async fn ends(&self, limit: Duration) {
-        let mut counts = self.0.subscribe();
-        loop {
-            // The sender is here, so that it is not closed.
-            drop(counts.wait_for(|count| *count == 0).await);
-            if timeout(limit, counts.changed()).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
-    }
-}
-
-/// An answer's body, which keeps its connection from being idle.
-struct WhileSent {
-    body: Body,
-    _busy: Busy,
-}
-
-impl http_body::Body for WhileSent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 /// Runs the streams of HTTP/2 where the stop waits for them.

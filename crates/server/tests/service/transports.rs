@@ -182,6 +182,22 @@ mod http_2 {
     }
 
     #[tokio::test]
+    async fn who_takes_no_byte_of_an_answer_is_cut_off_though_the_socket_is_free() {
+        let limits = Limits { stall_time: Duration::from_millis(200), ..Limits::default() };
+        let server = start(limits, Vec::new()).await;
+        let stream = TcpStream::connect(server.address()).await.unwrap();
+        let handshake = h2::client::Builder::new().initial_window_size(0).handshake(stream);
+        let (requests, connection) = handshake.await.unwrap();
+        let mut client = Client::of(requests, connection, &server);
+        let events = client.request("/api/v1/events").body(()).unwrap();
+        let answer = client.send(events).await;
+        assert_eq!(answer.status(), 200);
+        let _hung_up = client.end().await;
+        drop(answer);
+        server.stop().await;
+    }
+
+    #[tokio::test]
     async fn a_websocket_opens_on_a_stream() {
         let server = start(Limits::default(), Vec::new()).await;
         let mut client = Client::connect(&server).await;
