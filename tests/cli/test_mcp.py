@@ -1,4 +1,4 @@
-"""`aiobpy mcp`: clients of the Model Context Protocol that start a program instead of connecting."""
+"""`aiobpy mcp`, for clients of the Model Context Protocol that start a program."""
 
 from __future__ import annotations
 

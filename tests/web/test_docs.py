@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
+from aiobpy import web
 from aiobpy.rpc import registered, remove, rpc
 
 if TYPE_CHECKING:
@@ -46,6 +47,34 @@ def test_the_document_follows_what_is_offered(run: Run) -> None:
             assert response.status == 304
 
     run(main)
+
+
+def test_what_sites_answer_is_described(run: Run) -> None:
+    site = web.site("cups")
+
+    @site.get("/cups/{name}", scope="read")
+    def cup(name: str, limit: int = 5) -> dict[str, int]:
+        """Tell of a cup.
+
+        Args:
+            limit: How much of it.
+        """
+        return {name: limit}
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        async with client.get("/openapi.json") as response:
+            operation = (await response.json())["paths"]["/a/cups/cups/{name}"]["get"]
+        assert operation["summary"] == "Tell of a cup."
+        assert [parameter["in"] for parameter in operation["parameters"]] == ["path", "query"]
+        assert operation["parameters"][1]["description"] == "How much of it."
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        assert schema == {"type": "object", "additionalProperties": {"type": "integer"}}
+        assert operation["tags"] == ["cups"]
+
+    try:
+        run(main)
+    finally:
+        site.close()
 
 
 def test_the_page_needs_no_token_and_loads_nothing_from_elsewhere(run: Run) -> None:

@@ -5,6 +5,7 @@
 
 mod methods;
 mod problems;
+mod routes;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,27 +28,28 @@ pub(crate) struct Document {
 
 /// The document that was made last, and what it was made of.
 #[derive(Default)]
-pub(crate) struct Kept(Mutex<Option<(Arc<Table>, Document)>>);
+pub(crate) struct Kept(Mutex<Option<(Arc<Table>, Arc<routes::Sites>, Document)>>);
 
 impl Kept {
     /// What is served now, made anew if it has changed.
     pub(crate) fn current(&self, shared: &Shared) -> Document {
-        let table = shared.offers.table();
+        let (table, sites) = (shared.offers.table(), shared.sites.current());
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, document)) = &*kept
+        if let Some((of, and, document)) = &*kept
             && Arc::ptr_eq(of, &table)
+            && Arc::ptr_eq(and, &sites)
         {
             return document.clone();
         }
-        let text = document(shared, &table).to_string();
+        let text = document(shared, &table, &sites).to_string();
         let tag = format!("\"{}\"", &blake3::hash(text.as_bytes()).to_hex()[..32]);
         let document = Document { text: text.into(), tag };
-        *kept = Some((table, document.clone()));
+        *kept = Some((table, sites, document.clone()));
         document
     }
 }
 
-fn document(shared: &Shared, table: &Table) -> Value {
+fn document(shared: &Shared, table: &Table, sites: &routes::Sites) -> Value {
     let mut document = parsed(ALWAYS);
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     if shared.fleet.is_some() {
@@ -56,6 +58,7 @@ fn document(shared: &Shared, table: &Table) -> Value {
     if shared.main_thread.is_some() {
         merge(&mut document, parsed(WITH_OPERATIONS));
         merge(&mut document, methods::described(table));
+        merge(&mut document, routes::described(sites));
     }
     problems::add(&mut document);
     document
@@ -144,7 +147,7 @@ mod tests {
         let shared = shared();
         shared.offers.put(method("cup.fill"));
         shared.offers.put(method("cup.slow"));
-        let document = document(&shared, &shared.offers.table());
+        let document = document(&shared, &shared.offers.table(), &shared.sites.current());
         let operation = &document["paths"]["/api/v1/rpc/cup.fill"]["post"];
         assert_eq!(operation["operationId"], "rpc.cup.fill");
         assert_eq!(operation["tags"], json!(["cups"]));

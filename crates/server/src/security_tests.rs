@@ -174,6 +174,7 @@ mod scopes {
             pattern: "/run".to_owned(),
             methods: vec!["POST".to_owned()],
             scope: Scope::Exec,
+            operation: None,
             answer,
         };
         shared.sites.put(SiteDescription::new("/a/console", vec![route])).unwrap();

@@ -8,6 +8,7 @@ use aiobpy_wire::{RouteAnswer, RouteDescription, Scope, SiteDescription};
 use arc_swap::ArcSwap;
 use http::Method;
 use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
 
 use crate::error::Failure;
 use crate::feed::Feed;
@@ -32,6 +33,8 @@ pub(crate) struct Site {
     pub(crate) prefix: String,
     /// The numbers of what is told there.
     sources: Vec<u64>,
+    /// What is said of its routes: their addresses, methods and Operation Objects.
+    pub(crate) operations: Vec<(String, String, Value)>,
     /// What pages of the site may load, if it says so itself.
     pub(crate) content_security_policy: Option<Arc<str>>,
     /// The routes of each pattern.
@@ -80,6 +83,11 @@ impl Sites {
             sites
         });
         self.cut(before.iter().flat_map(|before| &before.sources), &[]);
+    }
+
+    /// The sites that there are just now, by prefix.
+    pub(crate) fn current(&self) -> Arc<BTreeMap<String, Arc<Site>>> {
+        self.table.load_full()
     }
 
     /// Makes a source known, and returns its number.
@@ -154,7 +162,15 @@ impl Site {
         let SiteDescription { prefix, routes, content_security_policy } = description;
         let sources = routes.iter().filter_map(|route| source_of(&route.answer)).collect();
         let mut by_pattern: BTreeMap<String, Vec<Route>> = BTreeMap::new();
-        for RouteDescription { pattern, methods, scope, answer } in routes {
+        let mut operations = Vec::new();
+        for RouteDescription { pattern, methods, scope, answer, operation } in routes {
+            if let Some(mut operation) = operation {
+                operation["x-scope"] = json!(scope);
+                let below = if pattern == "/" { "" } else { &pattern };
+                let path = format!("{prefix}{below}").replace("{*", "{");
+                let method = methods.first().map_or("get", |method| method).to_ascii_lowercase();
+                operations.push((path, method, operation));
+            }
             let methods = methods
                 .iter()
                 .map(|name| Method::from_bytes(name.as_bytes()))
@@ -169,7 +185,7 @@ impl Site {
                 .map_err(|error| format!("the pattern {pattern:?} cannot be used: {error}"))?;
         }
         let content_security_policy = content_security_policy.map(Arc::from);
-        Ok(Self { prefix, sources, content_security_policy, routes })
+        Ok(Self { prefix, sources, operations, content_security_policy, routes })
     }
 }
 
@@ -225,6 +241,7 @@ mod tests {
             pattern: pattern.to_owned(),
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             scope: Scope::Read,
+            operation: None,
             answer: RouteAnswer::Handler(HandlerAnswer {
                 handler,
                 takes: Takes::Requests,

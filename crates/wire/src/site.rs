@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What a request may do. Each scope includes those before it.
 #[derive(
@@ -55,6 +56,10 @@ pub struct RouteDescription {
     #[serde(default)]
     pub scope: Scope,
     pub answer: RouteAnswer,
+    /// What is said of it: an Operation Object of OpenAPI, without its problems. `None` for what no
+    /// document can say, as of an application that is mounted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Value>,
 }
 
 /// What a handler answers.

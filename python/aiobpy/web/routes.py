@@ -73,12 +73,49 @@ class Route:
     def to_wire(self) -> dict[str, Any]:
         """Return it as the server has it: `RouteDescription`."""
         methods = [self.method] if self.method else []
-        return {
+        described = {
             "pattern": self.pattern,
             "methods": methods,
             "scope": self.scope,
             "answer": dict(self.answer),
         }
+        if self.kind == "function":
+            described["operation"] = self.operation()
+        return described
+
+    def operation(self) -> dict[str, Any]:
+        """Return what OpenAPI says of it, without its problems: an Operation Object."""
+        operation: dict[str, Any] = {"summary": self.summary} if self.summary else {}
+        if self.description:
+            operation["description"] = self.description
+        if self.parameters:
+            operation["parameters"] = [_parameter(parameter) for parameter in self.parameters]
+        if self.body is not None:
+            operation["requestBody"] = {
+                "description": self.body.description,
+                "required": self.body.is_required,
+                "content": {self.body.content_type: {"schema": dict(self.body.schema)}},
+            }
+        if self.result is not None:
+            answered: dict[str, Any] = {"description": "What is answered."}
+            if self.result.content_type is not None:
+                kind = self.result.content_type.partition(";")[0]
+                answered["content"] = {kind: {"schema": dict(self.result.schema)}}
+            # A handler may choose another status by a `Response`.
+            operation["responses"] = {str(self.result.status): answered}
+        return operation
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.is_required,
+        "schema": dict(parameter.schema),
+    }
+    return (
+        {**described, "description": parameter.description} if parameter.description else described
+    )
 
 
 def result_of(function: Callable[..., Any]) -> Result:

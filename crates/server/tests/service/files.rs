@@ -28,6 +28,7 @@ impl Site {
             pattern: pattern.to_owned(),
             methods: Vec::new(),
             scope: Scope::Read,
+            operation: None,
             answer: RouteAnswer::Folder { folder: root.clone(), is_single_page },
         };
         let routes = vec![route("/static"), route("/static/"), route("/static/{*rest}")];
