@@ -7,30 +7,10 @@ from typing import TYPE_CHECKING, Any
 import aiobpy
 from aiobpy.rpc import remove
 from tests.browser.conftest import EVIL
+from tests.browser.scripts import ELEMENT, EVENT_OF, FETCH
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Play, Scene
-
-_FETCH = """async ([address, options]) => {
-    try {
-        const response = await fetch(address, options);
-        return [response.type, response.status, await response.text()];
-    } catch (error) {
-        return ["failed", 0, String(error)];
-    }
-}"""
-_EVENT_OF = """([kind, address]) => new Promise(resolve => {
-    const source = new globalThis[kind](address);
-    source.onopen = () => resolve("opened");
-    source.onerror = () => resolve("failed");
-})"""
-_ELEMENT = """([name, attribute, address]) => new Promise(resolve => {
-    const element = document.createElement(name);
-    element[attribute] = address;
-    element.onload = () => resolve("loaded");
-    element.onerror = () => resolve("failed");
-    document.body.append(element);
-})"""
 
 
 def test_a_foreign_page_reads_nothing_and_calls_nothing(play: Play) -> None:
@@ -60,7 +40,7 @@ def test_a_foreign_page_reads_nothing_and_calls_nothing(play: Play) -> None:
                 },
             ),
         ]:
-            kind, _status, text = await scene.page.evaluate(_FETCH, [address, options])
+            kind, _status, text = await scene.page.evaluate(FETCH, [address, options])
             assert kind in {"failed", "opaque"}, (address, options)
             assert "secret" not in text
         assert called == []
@@ -80,7 +60,7 @@ def test_a_foreign_page_opens_no_websocket_and_follows_no_events(play: Play) -> 
             ("WebSocket", f"{sockets}/api/v1/echo"),
             ("EventSource", f"{scene.server.address}/api/v1/events"),
         ]:
-            assert await scene.page.evaluate(_EVENT_OF, [kind, address]) == "failed", address
+            assert await scene.page.evaluate(EVENT_OF, [kind, address]) == "failed", address
 
     play(main)
 
@@ -90,7 +70,7 @@ def test_a_foreign_page_includes_nothing_as_a_script_or_an_image(play: Play) -> 
         await scene.page.goto(scene.foreign)
         for name in ["script", "img"]:
             address = f"{scene.server.address}/healthz"
-            assert await scene.page.evaluate(_ELEMENT, [name, "src", address]) == "failed"
+            assert await scene.page.evaluate(ELEMENT, [name, "src", address]) == "failed"
 
     play(main)
 
@@ -103,7 +83,7 @@ def test_a_name_that_was_rebound_to_loopback_is_another_host(play: Play) -> None
         assert answer.status == 421
         # The page is of that origin now, as a rebinding attack wants it.
         token = {"headers": {"Authorization": f"Bearer {scene.server.token}"}}
-        found = await scene.page.evaluate(_FETCH, [f"{address}/api/v1/status", token])
+        found = await scene.page.evaluate(FETCH, [f"{address}/api/v1/status", token])
         assert found[0] == "failed" or found[1] == 421
 
     play(main)
@@ -113,7 +93,7 @@ def test_a_page_of_ours_shows_in_no_frame(play: Play) -> None:
     async def main(scene: Scene) -> None:
         await scene.page.goto(scene.foreign)
         for path in ["/healthz", "/docs", "/pair"]:
-            await scene.page.evaluate(_ELEMENT, ["iframe", "src", f"{scene.server.address}{path}"])
+            await scene.page.evaluate(ELEMENT, ["iframe", "src", f"{scene.server.address}{path}"])
             frame = scene.page.frames[-1]
             assert not frame.url.startswith(scene.server.address), path
 
