@@ -183,3 +183,15 @@ async def test_python_is_run_for_those_who_may_alone(folder: Path) -> None:
         ] == "1"
         aiobpy.server.allow_exec(False)
         await ask(session, "POST", "exec", 403, json={"code": "1 + 1"})
+
+
+async def test_it_is_described_for_programs(folder: Path) -> None:
+    async with client(folder) as session, session.get("/openapi.json") as response:
+        paths = (await response.json())["paths"]
+        assert {"get", "post"} <= paths["/api/v1/{collection}"].keys()
+        assert {"get", "patch", "delete"} <= paths["/api/v1/{collection}/{name}"].keys()
+        assert "post" in paths["/api/v1/operators/{name}"]
+        listed = paths["/api/v1/{collection}"]["get"]
+        assert {"fields", "filter", "sort", "limit", "cursor"} <= {
+            parameter["name"] for parameter in listed["parameters"]
+        }
