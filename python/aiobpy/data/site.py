@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import urllib.parse
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aiobpy import web
@@ -25,7 +24,14 @@ from aiobpy.data import (
     steps,
     viewport,
 )
-from aiobpy.data.operator_context import Context
+from aiobpy.data.bodies import (  # noqa: TC001 - `aiobpy.web` reads the annotations
+    Code,
+    OpenOrder,
+    OperatorCall,
+    RenderOrder,
+    SaveOrder,
+    Value,
+)
 from aiobpy.data.rights import SCOPES, Rights
 from aiobpy.web.registry import api_site
 
@@ -38,72 +44,6 @@ _site: Final = api_site()
 def put_up() -> None:
     """Serve it from now on: also after aiobpy was shut down, which takes all sites down."""
     _site.owner.enabled()
-
-
-@dataclass
-class Value:
-    """A value for what a path leads to."""
-
-    value: Any
-
-
-@dataclass
-class OperatorCall:
-    """How an operator is called.
-
-    Attributes:
-        args: By name; the others have their defaults.
-        context: Where it works, and on what.
-        undo: Whether it is an undo step.
-        dry_run: Whether it is only checked whether it would run.
-    """
-
-    args: dict[str, Any] = field(default_factory=dict)
-    context: Context = field(default_factory=Context)
-    undo: bool = True
-    dry_run: bool = False
-
-
-@dataclass
-class RenderOrder:
-    """What is to be rendered: a picture, or an animation if it has `frames`.
-
-    Attributes:
-        scene: Its name; the current one if left out.
-        frame: The frame of a picture; the scene's current one if left out.
-        frames: The first and the last frame of an animation, and the step if it is not 1.
-    """
-
-    scene: str | None = None
-    frame: int | None = None
-    frames: list[int] | None = None
-
-
-@dataclass
-class SaveOrder:
-    """Where the open file is saved: where it is now if `path` is left out."""
-
-    path: str | None = None
-    copy: bool = False
-
-
-@dataclass
-class OpenOrder:
-    """What file is opened, and whether what is not saved may be lost by that."""
-
-    path: str
-    discard: bool = False
-    load_ui: bool = False
-
-
-@dataclass
-class Code:
-    """Python to be run, with the names of its namespace and those in `args`."""
-
-    code: str
-    args: dict[str, Any] = field(default_factory=dict)
-    namespace: str = "main"
-    undo: bool = True
 
 
 @_site.get("/rna")
