@@ -10,13 +10,14 @@ use axum::response::Response;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use serde_json::Value;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
 
 use crate::auth;
 use crate::body::{depth_of as counted_depth_of, read_json};
 use crate::files::ranges::{self, Asked};
 use crate::files::{self, Validators, Verdict};
+use crate::form;
 use crate::gate::{Gate, Via};
 use crate::limits::Limits;
 use crate::main_thread::{MainThread, Refused, Work};
@@ -54,6 +55,27 @@ pub fn headers(data: &[u8]) {
         let text = headers["last-event-id"].to_str().unwrap().trim();
         assert_eq!(text.trim_start_matches('0'), sequence.to_string().trim_start_matches('0'));
     }
+}
+
+/// A form: no more comes out than went in, and a file's name is that of a file.
+pub fn forms(data: &[u8]) {
+    const MOST: usize = 64 << 10;
+    let (_, headers, body) = head::parse(data);
+    let limits = Limits::default();
+    let reading = form::read(&headers, Body::from(body.to_vec()), &limits, MOST);
+    let Ok(form) = runtime().block_on(reading) else { return };
+    let fields = form.fields.iter().map(|(_, value)| value.len() as u64);
+    let files = form.uploads.iter().map(|upload| upload.bytes);
+    assert!(fields.chain(files).sum::<u64>() <= body.len() as u64);
+    for upload in &form.uploads {
+        let name = &upload.file_name;
+        assert!(!name.is_empty() && !name.starts_with('.') && name.chars().count() <= 256);
+        assert!(!name.contains(['/', '\\', ':']) && !name.contains(char::is_control));
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// Parts lie within the file and apart, and only what is written as the RFC has it asks for one.
@@ -223,6 +245,11 @@ mod tests {
     #[test]
     fn headers() {
         corpus::replay("server_headers", super::headers);
+    }
+
+    #[test]
+    fn forms() {
+        corpus::replay("server_forms", super::forms);
     }
 
     #[test]

@@ -68,6 +68,12 @@ class Room:
         self.is_open = False
         """Whether its site is up."""
 
+    def context_of(self, exchange: Exchange) -> contextvars.Context:
+        """Return a context for the handler of a request."""
+        context = self.context.copy()
+        context.run(tracing.trace.set, exchange.trace)
+        return context
+
     def close(self) -> None:
         """Cancel what answers the requests under way, and end the applications."""
         self.is_open = False
@@ -106,27 +112,33 @@ class FunctionHandler:
         self.binding = binding
         self.room = room
         self.cancel_on_disconnect = cancel_on_disconnect
+        self._is_async = inspect.iscoroutinefunction(function)
 
     def __call__(self, exchange: Exchange) -> None:
-        context = self.room.context.copy()
-        context.run(tracing.trace.set, exchange.trace)
+        context = self.room.context_of(exchange)
         try:
-            result = context.run(self._call, exchange)
-            if inspect.isawaitable(result):
-                going_on = self._answer_with(exchange, result)
-            elif (stream := send(exchange, result)) is not None:
-                going_on = self._pour(exchange, stream)
+            arguments = self.binding.arguments(exchange)
+            if self._is_async:
+                going_on = self._answer(exchange, arguments)
             else:
-                exchange.end()
-                return
+                result = context.run(self.function, **arguments)
+                stream = None if inspect.isawaitable(result) else send(exchange, result)
+                if stream is not None:
+                    going_on = self._pour(exchange, stream)
+                elif exchange.is_complete:
+                    exchange.end()
+                    return
+                else:
+                    going_on = self._answer_with(exchange, result)
         except Exception as error:
             fail(exchange, error)
             exchange.end()
             return
         self._watch(exchange, self.room.start(going_on, context))
 
-    def _call(self, exchange: Exchange) -> Any:
-        return self.function(**self.binding.arguments(exchange))
+    async def _answer(self, exchange: Exchange, arguments: dict[str, Any]) -> None:
+        # Not called before: a task that is cancelled before it begins leaves no coroutine behind.
+        await self._answer_with(exchange, self.function(**arguments))
 
     async def _answer_with(self, exchange: Exchange, awaitable: Any) -> None:
         try:
@@ -170,7 +182,8 @@ class SocketHandler:
             fail(exchange, error)
             exchange.end()
             return
-        task = self.room.start(self._answer(exchange, arguments), self.room.context.copy())
+        answering = self._answer(exchange, arguments)
+        task = self.room.start(answering, self.room.context_of(exchange))
         sockets = [given for given in arguments.values() if isinstance(given, WebSocket)]
 
         def cancel_unless_told() -> None:
