@@ -46,7 +46,9 @@ async def main():
     found["rpc"] = (await ask("/rpc", call("cups.find", ["Cup"])))["result"]
     found["unfit"] = (await ask("/api/v1/rpc/cups.add", {"name": "Cup", "height": 100}))["errors"]
     listed = await ask("/mcp", call("tools/list", {}))
-    found["tools"] = [tool["name"] for tool in listed["result"]["tools"]]
+    found["tools"] = [
+        tool["name"] for tool in listed["result"]["tools"] if tool["name"].startswith("cups.")
+    ]
     read = await ask("/mcp", call("resources/read", {"uri": "cups://Cup"}))
     found["resource"] = read["result"]["contents"][0]["text"]
     document = await ask("/openapi.json", method="GET")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import aiobpy
-from aiobpy import mcp
+from aiobpy import mcp, web
 from aiobpy.rpc import registered, remove, rpc
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def test_tools_are_those_that_the_client_may_call(run: Run) -> None:
     def secret() -> None: ...
 
     async def main(client: aiohttp.ClientSession) -> None:
-        (tool,) = (await told(client, "tools/list"))["result"]["tools"]
+        tools = (await told(client, "tools/list"))["result"]["tools"]
+        (tool,) = [tool for tool in tools if tool["name"].startswith("cup.")]
         assert (tool["name"], tool["title"]) == ("cup.fill", "Fill it")
         assert tool["annotations"] == {"title": "Fill it", "readOnlyHint": False}
         assert tool["outputSchema"]["properties"] == {"result": {"type": "integer"}}
@@ -133,3 +134,42 @@ def test_a_question_is_asked_before_and_answered_after_the_call(run: Run) -> Non
         assert result["content"][0]["text"] == "It is called Bob."
 
     run(main)
+
+
+def test_what_sites_answer_are_tools(run: Run) -> None:
+    site = web.site("cups")
+
+    @site.get("/cups/{name}", scope="read")
+    def cup(name: str, limit: int = 5) -> dict[str, int]:
+        """Tell of a cup."""
+        return {name: limit}
+
+    @site.post("/cups")
+    def add(cup: dict[str, int]) -> web.Response:
+        """Add cups."""
+        return web.Response(cup, status=201)
+
+    @site.delete("/cups/{name}", tool=False)
+    def remove_it(name: str) -> None: ...
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        tools = (await told(client, "tools/list"))["result"]["tools"]
+        tools = [tool for tool in tools if tool["name"].startswith("cups.")]
+        assert [tool["name"] for tool in tools] == ["cups.cup", "cups.add"]
+        assert tools[0]["inputSchema"]["required"] == ["name"]
+        arguments = {"name": "a/b", "limit": 7}
+        answer = await told(client, "tools/call", name="cups.cup", arguments=arguments)
+        assert answer["result"]["structuredContent"] == {"a/b": 7}
+        answer = await told(client, "tools/call", name="cups.add", arguments={"body": {"x": 1}})
+        assert answer["result"]["structuredContent"] == {"x": 1}
+        answer = await told(
+            client, "tools/call", name="cups.cup", arguments={"name": "x", "limit": "y"}
+        )
+        assert answer["result"]["isError"]
+        answer = await told(client, "tools/call", name="cups.remove_it", arguments={"name": "x"})
+        assert "error" in answer
+
+    try:
+        run(main)
+    finally:
+        site.close()

@@ -13,6 +13,7 @@ mod errors;
 mod listening;
 mod lists;
 mod modern;
+mod routes;
 mod sessions;
 pub(crate) mod streams;
 
@@ -74,7 +75,7 @@ impl Asked {
         Self { caller, id, method: request.method.clone(), params, era }
     }
 
-    pub(crate) fn answer(self) -> Outcome {
+    pub(crate) async fn answer(self) -> Outcome {
         let is_modern = matches!(self.era, Era::Modern);
         let known = match (self.method.as_str(), is_modern) {
             ("server/discover", true) => Ok(modern::discover()),
@@ -90,12 +91,26 @@ impl Asked {
             ("resources/list", _) => lists::resources(&self),
             ("resources/templates/list", _) => lists::templates(&self),
             ("prompts/list", _) => lists::prompts(&self),
+            ("tools/call", _) if self.is_of_site() => return self.answer_by_site().await,
             ("tools/call" | "resources/read" | "prompts/get" | "completion/complete", _) => {
                 return calling::call(self);
             }
             (method, _) => Err(Refusal::unknown_method(method)),
         };
         Outcome::Result(self.finished(known))
+    }
+
+    /// Whether a tool is asked for that no method is, but a site has.
+    fn is_of_site(&self) -> bool {
+        let name = self.params.get("name").and_then(Value::as_str).unwrap_or_default();
+        self.caller.shared.offers.method(name).is_none() && routes::call(self).is_some()
+    }
+
+    async fn answer_by_site(self) -> Outcome {
+        match routes::call(&self) {
+            Some(request) => routes::answer(&self, request).await,
+            None => Outcome::Result(Err(Refusal::unknown_method(&self.method))),
+        }
     }
 
     /// A result as the client's revision wants it.

@@ -26,25 +26,32 @@ pub(crate) struct Document {
     pub(crate) tag: String,
 }
 
-/// The document that was made last, and what it was made of.
+/// The document that was made last.
 #[derive(Default)]
-pub(crate) struct Kept(Mutex<Option<(Arc<Table>, Arc<routes::Sites>, Document)>>);
+pub(crate) struct Kept(Mutex<Option<Made>>);
+
+struct Made {
+    document: Document,
+    /// What it was made of.
+    table: Arc<Table>,
+    sites: Arc<routes::Sites>,
+}
 
 impl Kept {
     /// What is served now, made anew if it has changed.
     pub(crate) fn current(&self, shared: &Shared) -> Document {
         let (table, sites) = (shared.offers.table(), shared.sites.current());
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, and, document)) = &*kept
-            && Arc::ptr_eq(of, &table)
-            && Arc::ptr_eq(and, &sites)
+        if let Some(made) = &*kept
+            && Arc::ptr_eq(&made.table, &table)
+            && Arc::ptr_eq(&made.sites, &sites)
         {
-            return document.clone();
+            return made.document.clone();
         }
         let text = document(shared, &table, &sites).to_string();
         let tag = format!("\"{}\"", &blake3::hash(text.as_bytes()).to_hex()[..32]);
         let document = Document { text: text.into(), tag };
-        *kept = Some((table, sites, document.clone()));
+        *kept = Some(Made { document: document.clone(), table, sites });
         document
     }
 }

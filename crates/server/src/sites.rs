@@ -33,12 +33,24 @@ pub(crate) struct Site {
     pub(crate) prefix: String,
     /// The numbers of what is told there.
     sources: Vec<u64>,
-    /// What is said of its routes: their addresses, methods and Operation Objects.
-    pub(crate) operations: Vec<(String, String, Value)>,
+    /// What is said of its routes.
+    pub(crate) operations: Vec<Operation>,
     /// What pages of the site may load, if it says so itself.
     pub(crate) content_security_policy: Option<Arc<str>>,
     /// The routes of each pattern.
     routes: matchit::Router<Vec<Route>>,
+}
+
+/// A route as documents have it.
+pub(crate) struct Operation {
+    /// No other operation of the site has it: `operationId`.
+    pub(crate) name: String,
+    pub(crate) path: String,
+    /// Lower case.
+    pub(crate) method: String,
+    pub(crate) scope: Scope,
+    /// An Operation Object of OpenAPI.
+    pub(crate) said: Value,
 }
 
 /// One address of a site.
@@ -164,12 +176,10 @@ impl Site {
         let mut by_pattern: BTreeMap<String, Vec<Route>> = BTreeMap::new();
         let mut operations = Vec::new();
         for RouteDescription { pattern, methods, scope, answer, operation } in routes {
-            if let Some(mut operation) = operation {
-                operation["x-scope"] = json!(scope);
-                let below = if pattern == "/" { "" } else { &pattern };
-                let path = format!("{prefix}{below}").replace("{*", "{");
-                let method = methods.first().map_or("get", |method| method).to_ascii_lowercase();
-                operations.push((path, method, operation));
+            if let Some(operation) = operation {
+                let method = methods.first().map_or("get", String::as_str);
+                let new = Operation::new(&prefix, &pattern, method, scope, operation, &operations);
+                operations.push(new);
             }
             let methods = methods
                 .iter()
@@ -186,6 +196,28 @@ impl Site {
         }
         let content_security_policy = content_security_policy.map(Arc::from);
         Ok(Self { prefix, sources, operations, content_security_policy, routes })
+    }
+}
+
+impl Operation {
+    fn new(
+        prefix: &str,
+        pattern: &str,
+        method: &str,
+        scope: Scope,
+        mut said: Value,
+        others: &[Self],
+    ) -> Self {
+        let below = if pattern == "/" { "" } else { pattern };
+        let path = format!("{prefix}{below}").replace("{*", "{");
+        let site = prefix.rsplit('/').next().unwrap_or_default();
+        let base = format!("{site}.{}", said["x-function"].as_str().unwrap_or("answer"));
+        let is_free = |name: &String| others.iter().all(|other| other.name != *name);
+        let names = std::iter::once(base.clone()).chain((2..).map(|it| format!("{base}_{it}")));
+        let name = names.into_iter().find(is_free).unwrap_or(base);
+        said["operationId"] = name.as_str().into();
+        said["x-scope"] = json!(scope);
+        Self { name, path, method: method.to_ascii_lowercase(), scope, said }
     }
 }
 

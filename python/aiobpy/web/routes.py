@@ -61,6 +61,8 @@ class Route:
     summary: str = ""
     description: str = ""
     cache: float | None = None
+    is_tool: bool = True
+    """Whether language models may call it, by the Model Context Protocol."""
     answer: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Who answers, as the server has it."""
 
@@ -85,7 +87,11 @@ class Route:
 
     def operation(self) -> dict[str, Any]:
         """Return what OpenAPI says of it, without its problems: an Operation Object."""
-        operation: dict[str, Any] = {"summary": self.summary} if self.summary else {}
+        operation: dict[str, Any] = {"x-tool": self.is_tool}
+        if self.function is not None:
+            operation["x-function"] = self.function.__name__
+        if self.summary:
+            operation["summary"] = self.summary
         if self.description:
             operation["description"] = self.description
         if self.parameters:

@@ -64,6 +64,7 @@ class Site(Held):
         scope: Scope = "read",
         cache: float | None = None,
         cancel_on_disconnect: bool = True,
+        tool: bool = True,
     ) -> Callable[[_Function], _Function]:
         """Answer `GET` and `HEAD` by what the decorated function returns, sync or async.
 
@@ -76,12 +77,13 @@ class Site(Held):
             scope: What a client needs: read, control, files, exec or admin.
             cache: For so many seconds, an answer is given again without asking Python.
             cancel_on_disconnect: Whether a coroutine is cancelled when its client goes.
+            tool: Whether language models may call it, by the Model Context Protocol.
 
         Raises:
             TypeError: A parameter has no type, or one that no request can give.
             ValueError: The pattern cannot be used, or another function answers it.
         """
-        return self._function("GET", pattern, scope, None, cache, cancel_on_disconnect)
+        return self._function("GET", pattern, scope, None, cache, cancel_on_disconnect, tool)
 
     def post(
         self,
@@ -90,6 +92,7 @@ class Site(Held):
         scope: Scope = "control",
         body_bytes: int | None = None,
         cancel_on_disconnect: bool = True,
+        tool: bool = True,
     ) -> Callable[[_Function], _Function]:
         """Answer `POST` as `get` does, and with a body.
 
@@ -99,7 +102,7 @@ class Site(Held):
         Args:
             body_bytes: So many bytes of body at most; 1 MiB if left out.
         """
-        return self._function("POST", pattern, scope, body_bytes, None, cancel_on_disconnect)
+        return self._function("POST", pattern, scope, body_bytes, None, cancel_on_disconnect, tool)
 
     def put(
         self,
@@ -108,9 +111,10 @@ class Site(Held):
         scope: Scope = "control",
         body_bytes: int | None = None,
         cancel_on_disconnect: bool = True,
+        tool: bool = True,
     ) -> Callable[[_Function], _Function]:
         """Answer `PUT` as `post` does."""
-        return self._function("PUT", pattern, scope, body_bytes, None, cancel_on_disconnect)
+        return self._function("PUT", pattern, scope, body_bytes, None, cancel_on_disconnect, tool)
 
     def patch(
         self,
@@ -119,9 +123,10 @@ class Site(Held):
         scope: Scope = "control",
         body_bytes: int | None = None,
         cancel_on_disconnect: bool = True,
+        tool: bool = True,
     ) -> Callable[[_Function], _Function]:
         """Answer `PATCH` as `post` does."""
-        return self._function("PATCH", pattern, scope, body_bytes, None, cancel_on_disconnect)
+        return self._function("PATCH", pattern, scope, body_bytes, None, cancel_on_disconnect, tool)
 
     def delete(
         self,
@@ -130,9 +135,12 @@ class Site(Held):
         scope: Scope = "control",
         body_bytes: int | None = None,
         cancel_on_disconnect: bool = True,
+        tool: bool = True,
     ) -> Callable[[_Function], _Function]:
         """Answer `DELETE` as `post` does."""
-        return self._function("DELETE", pattern, scope, body_bytes, None, cancel_on_disconnect)
+        return self._function(
+            "DELETE", pattern, scope, body_bytes, None, cancel_on_disconnect, tool
+        )
 
     def static(
         self,
@@ -332,6 +340,7 @@ class Site(Held):
         body_bytes: int | None,
         cache: float | None,
         cancel_on_disconnect: bool,
+        tool: bool,
     ) -> Callable[[_Function], _Function]:
         def register(function: _Function) -> _Function:
             self._check_is_free(method, pattern, function)
@@ -364,6 +373,7 @@ class Site(Held):
                 summary,
                 description,
                 cache,
+                tool,
                 answer,
             )
             self._hang_up([route])

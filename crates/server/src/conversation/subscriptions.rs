@@ -80,12 +80,14 @@ impl Subscriptions {
         }
         let topics = if topic.is_empty() { Vec::new() } else { vec![topic] };
         // Watched from now on, so that nothing is missed once the answer is there.
-        let records = self.shared.events.watch(Start::Now, Interest { job: None, topics }, end);
+        let records =
+            self.shared.events.watch(Start::Now, Interest { job: None, topics }, end.clone());
         let following = Following {
             shared: self.shared.clone(),
             encoding: self.encoding,
             outgoing: self.outgoing.clone(),
             interval,
+            end,
         };
         let coalesce = coalesce.unwrap_or(interval.is_some());
         self.shared.tasks.spawn(async move {
@@ -120,6 +122,7 @@ struct Following {
     encoding: Encoding,
     outgoing: mpsc::Sender<Message>,
     interval: Option<Duration>,
+    end: CancellationToken,
 }
 
 impl Following {
@@ -171,8 +174,10 @@ impl Following {
         records: &mut (impl Stream<Item = EventRecord> + Unpin),
     ) -> Option<EventRecord> {
         tokio::select! {
-            record = records.next() => record,
+            biased;
+            () = self.end.cancelled() => None,
             () = self.outgoing.closed() => None,
+            record = records.next() => record,
         }
     }
 

@@ -3,18 +3,19 @@
 use aiobpy_wire::{MethodDescription, PromptDescription, ResourceDescription};
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Refusal};
+use super::{Asked, Refusal, routes};
 
-/// `tools/list`: the methods that the client may call.
+/// `tools/list`: the methods that the client may call, and behind them what sites answer.
 pub(super) fn tools(asked: &Asked) -> Result<Value, Refusal> {
     check_page(asked)?;
     let table = asked.caller.shared.offers.table();
     let methods = table.methods.values();
-    let tools: Vec<Value> = methods
+    let mut tools: Vec<Value> = methods
         .filter(|method| method.is_tool && is_name_of_tool(&method.name))
         .filter(|method| asked.caller.principal.has(method.scope))
         .map(|method| tool(method))
         .collect();
+    tools.append(&mut routes::tools(asked));
     Ok(json!({ "tools": tools }))
 }
 
@@ -108,7 +109,7 @@ fn check_page(asked: &Asked) -> Result<(), Refusal> {
 }
 
 /// As the revision 2025-11-25 has it; a method's name may have other letters.
-fn is_name_of_tool(name: &str) -> bool {
+pub(super) fn is_name_of_tool(name: &str) -> bool {
     name.len() <= 128
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }

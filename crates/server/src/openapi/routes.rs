@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::merge;
-use crate::sites::Site;
+use crate::sites::{Operation, Site};
 
 pub(super) type Sites = BTreeMap<String, Arc<Site>>;
 
@@ -19,8 +19,8 @@ pub(super) fn described(sites: &Sites) -> Value {
     for site in sites.values().filter(|site| !site.operations.is_empty()) {
         let tag = site.prefix.strip_prefix("/a/").unwrap_or(&site.prefix);
         merge(&mut described, json!({ "tags": [{ "name": tag }] }));
-        for (path, method, operation) in &site.operations {
-            let mut operation = operation.clone();
+        for Operation { path, method, said, .. } in &site.operations {
+            let mut operation = said.clone();
             operation["tags"] = json!([tag]);
             operation["x-problems"] = json!(PROBLEMS);
             merge(&mut described, json!({ "paths": { path: { method: operation } } }));

@@ -53,7 +53,7 @@ pub(crate) async fn answer(caller: Caller, request: Request) -> Result<Response,
     };
     let heartbeat = caller.shared.limits.heartbeat;
     let asked = Asked::new(caller, id.clone(), &request, era);
-    Ok(match asked.answer() {
+    Ok(match asked.answer().await {
         Outcome::Result(Ok(result)) => {
             streams::json(StatusCode::OK, json_rpc::result(&id, &result.to_string()))
         }
