@@ -18,9 +18,6 @@ use crate::files::sending::{Representation, off_thread, respond};
 use crate::sys::{self, Below};
 
 const INDEX: &str = "index.html";
-/// A page may have what lies beside it, and be part of no other.
-const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' \
-                      'unsafe-inline'; object-src 'none'; base-uri 'self'; frame-ancestors 'none'";
 
 /// A request for something below a folder.
 pub(crate) struct FolderRequest<'request> {
@@ -55,12 +52,7 @@ pub(crate) async fn answer(
         )
     });
     match looked_up.await {
-        Ok(Some(Found::File(representation))) => {
-            let mut response = respond(*representation, method, headers)?;
-            let headers = response.headers_mut();
-            headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-            Ok(response)
-        }
+        Ok(Some(Found::File(representation))) => respond(*representation, method, headers),
         Ok(Some(Found::Folder)) => redirect(uri).ok_or_else(unknown),
         Ok(None) => Err(unknown()),
         Err(error) => {

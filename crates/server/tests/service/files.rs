@@ -80,7 +80,8 @@ fn set_time(path: &Path, time: SystemTime) {
 
 #[tokio::test]
 async fn a_file_comes_with_its_type_and_its_state() {
-    let site = Site::with(&[("a.txt", "hello"), ("b.svg", "<svg/>"), ("c", "?")]);
+    let files = [("a.txt", "hello"), ("b.svg", "<svg/>"), ("c", "?"), ("d.html", "<p>page")];
+    let site = Site::with(&files);
     let answer = site.get("/a.txt", &[]).await;
     assert_eq!((answer.status.as_u16(), &*answer.body), (200, &b"hello"[..]));
     assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
@@ -89,9 +90,15 @@ async fn a_file_comes_with_its_type_and_its_state() {
     assert_eq!(answer.header("vary"), "accept-encoding");
     assert_eq!(answer.header("cache-control"), "private, no-cache");
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert!(answer.header("content-security-policy").contains("default-src 'self'"));
     assert!(answer.header("etag").starts_with('"'));
     assert_eq!(site.get("/b.svg", &[]).await.header("content-type"), "image/svg+xml");
+    let policy = async |path| {
+        let answer = site.get(path, &[]).await;
+        assert_eq!(answer.headers.get_all("content-security-policy").iter().count(), 1);
+        answer.header("content-security-policy").to_owned()
+    };
+    assert!(policy("/d.html").await.starts_with("default-src 'self'"));
+    assert!(policy("/b.svg").await.starts_with("default-src 'none'"));
     let unknown = site.get("/c", &[]).await;
     assert_eq!(unknown.header("content-type"), "application/octet-stream");
 }
