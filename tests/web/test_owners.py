@@ -163,6 +163,37 @@ def test_a_handler_is_cancelled_when_its_client_goes_unless_it_must_not_be(run: 
     run(main)
 
 
+def test_a_handler_that_is_cancelled_before_it_begins_leaves_nothing_behind(run: Run) -> None:
+    site = web.site("brief")
+    begun: list[str] = []
+
+    @site.get("/late")
+    async def late() -> None:
+        begun.append("late")
+
+    class Closing:
+        """Asks for the answer, and takes the site down in the same turn of the loop."""
+
+        def __init__(self, handler: Any) -> None:
+            self.handler = handler
+
+        def __call__(self, exchange: Any) -> None:
+            self.handler(exchange)
+            site.close()
+
+    (number,) = [route.handler for route in site.routes]
+    assert number is not None
+    serving._handlers[number] = Closing(serving._handlers[number])
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        async with client.get("/a/brief/late") as response:
+            assert response.status == 503
+        gc.collect()
+
+    run(main)
+    assert begun == []
+
+
 def test_a_handler_belongs_to_its_add_on_and_runs_in_a_context_of_its_own(run: Run) -> None:
     seen: list[str] = []
     with aiobpy.owner("cups"):

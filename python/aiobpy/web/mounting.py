@@ -38,7 +38,7 @@ class Mounted:
         server.watch(self)
 
     def __call__(self, exchange: Exchange) -> None:
-        self._room.start(self._run(exchange), self._room.context_of(exchange))
+        self._room.start(exchange, self._run(exchange), self._room.context_of(exchange))
 
     def server_started(self) -> None:
         """Start the application before its first request. Called in the loop."""

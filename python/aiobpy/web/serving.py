@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import inspect
 import itertools
 from typing import TYPE_CHECKING, Any, Final
@@ -88,13 +89,23 @@ class Room:
             await asyncio.wait(going_on)
 
     def start(
-        self, coroutine: Coroutine[Any, Any, None], context: contextvars.Context
+        self,
+        exchange: Exchange,
+        answering: Coroutine[Any, Any, None],
+        context: contextvars.Context,
     ) -> asyncio.Task[None]:
-        """Run a coroutine as a task of the site."""
-        task = asyncio.get_running_loop().create_task(coroutine, context=context)
+        """Have a task of the site answer a request."""
+        task = asyncio.get_running_loop().create_task(answering, context=context)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(functools.partial(self._ended, exchange))
         return task
+
+    def _ended(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if task.cancelled():
+            # Perhaps before it has begun.
+            refuse(exchange, problems.cancelled())
+            exchange.end()
 
 
 class FunctionHandler:
@@ -134,7 +145,7 @@ class FunctionHandler:
             fail(exchange, error)
             exchange.end()
             return
-        self._watch(exchange, self.room.start(going_on, context))
+        self._watch(exchange, self.room.start(exchange, going_on, context))
 
     async def _answer(self, exchange: Exchange, arguments: dict[str, Any]) -> None:
         # Not called before: a task that is cancelled before it begins leaves no coroutine behind.
@@ -183,7 +194,7 @@ class SocketHandler:
             exchange.end()
             return
         answering = self._answer(exchange, arguments)
-        task = self.room.start(answering, self.room.context_of(exchange))
+        task = self.room.start(exchange, answering, self.room.context_of(exchange))
         sockets = [given for given in arguments.values() if isinstance(given, WebSocket)]
 
         def cancel_unless_told() -> None:
