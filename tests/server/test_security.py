@@ -339,7 +339,7 @@ def test_a_server_is_not_shared_while_blender_may_not_go_online(
             background = False
 
     async def main(client: aiohttp.ClientSession) -> None:
-        monkeypatch.setitem(sys.modules, "bpy", Bpy())  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, "bpy", Bpy())
         with pytest.raises(PermissionError, match="Allow Online Access allows it"):
             aiobpy.server.share(addresses=["127.0.0.2"])
         monkeypatch.delitem(sys.modules, "bpy")

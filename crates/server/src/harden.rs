@@ -9,11 +9,15 @@ use crate::sites::Site;
 
 /// What a site says of what its pages may load: an extension of its answers.
 #[derive(Clone, Debug)]
-pub(crate) struct SitePolicy(Option<Arc<str>>);
+pub(crate) struct SitePolicy {
+    policy: Option<Arc<str>>,
+    /// Whether the answer is an application's own, and so may say more of it than it should.
+    is_foreign: bool,
+}
 
 impl SitePolicy {
-    pub(crate) fn of(site: &Site) -> Self {
-        Self(site.content_security_policy.clone())
+    pub(crate) fn of(site: &Site, is_foreign: bool) -> Self {
+        Self { policy: site.content_security_policy.clone(), is_foreign }
     }
 }
 
@@ -25,15 +29,19 @@ pub(crate) async fn harden(mut response: Response) -> Response {
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
     let of_site = response.extensions_mut().remove::<SitePolicy>();
-    let is_of_site = of_site.is_some();
-    let policy = policy_for(&response, of_site.and_then(|SitePolicy(policy)| policy));
+    let is_foreign = of_site.as_ref().is_some_and(|site| site.is_foreign);
+    let policy_of_site = of_site.and_then(|site| site.policy);
+    let is_chosen = policy_of_site.is_some();
+    let policy = policy_for(&response, policy_of_site);
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if is_of_site {
+    if is_foreign {
         // Beside one of an application's own: all that are there hold.
         headers.append(header::CONTENT_SECURITY_POLICY, policy);
+    } else if is_chosen {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     } else {
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }

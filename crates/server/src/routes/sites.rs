@@ -50,7 +50,8 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
     if let Err(failure) = principal.may(found.scope) {
         return shared.refuse(request, failure).await;
     }
-    let of_site = (AnsweredBy(found.site.prefix.clone()), SitePolicy::of(&found.site));
+    let is_foreign = matches!(found.answer, RouteAnswer::Handler(_));
+    let of_site = (AnsweredBy(found.site.prefix.clone()), SitePolicy::of(&found.site, is_foreign));
     let answered = match found.answer {
         RouteAnswer::Handler(handler) => {
             let asked = Asked { handler, found, principal };
