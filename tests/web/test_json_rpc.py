@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import aiobpy
+from aiobpy import web
 from aiobpy.rpc import registered, remove, rpc
 
 if TYPE_CHECKING:
@@ -114,11 +115,22 @@ def test_a_notification_is_run_and_not_answered(run: Run) -> None:
     run(main)
 
 
-def test_rest_says_where_the_time_went(run: Run) -> None:
+def test_what_went_through_the_main_thread_says_where_the_time_went(run: Run) -> None:
+    site = web.site("timed")
+    site.get("/one", cache=60)(lambda: "one")
+    site.post("/two")(lambda: "two")
+
+    def names(response: aiohttp.ClientResponse) -> list[str]:
+        return [part.split(";")[0] for part in response.headers["server-timing"].split(", ")]
+
     async def main(client: aiohttp.ClientSession) -> None:
         async with client.post("/api/v1/rpc/cup.add", json={"one": 1}) as response:
             assert await response.json() == 3
-            names = [part.split(";")[0] for part in response.headers["server-timing"].split(", ")]
-            assert names == ["queue", "py"]
+            assert names(response) == ["queue", "py"]
+        async with client.post("/a/timed/two") as response:
+            assert names(response) == ["queue", "py"]
+        for _ in range(2):
+            async with client.get("/a/timed/one") as response:
+                assert "server-timing" not in response.headers
 
     run(main)

@@ -384,6 +384,7 @@ pub(crate) fn run_exchange(
     if end.is_gone() {
         return Ok(());
     }
+    end.begin();
     let py = event_loop.py();
     let path = end.head.uri.path().to_owned();
     let event_loop_object = event_loop.clone().unbind();

@@ -11,7 +11,8 @@ mod client;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
@@ -19,8 +20,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use self::channel::{Beginning, Channel, State, Wakers};
 pub(crate) use self::client::{AnsweredFile, Begun, Client, Rest};
+use crate::clock::Stopwatch;
 use crate::form::Form;
-use crate::main_thread::MainThread;
+use crate::main_thread::{MainThread, SERVER_TIMING, Timing};
 use crate::principal::Principal;
 use crate::tls::TlsFacts;
 use crate::trace::Trace;
@@ -120,6 +122,9 @@ pub struct Exchange {
     channel: Arc<Channel>,
     /// Held until the answer begins: so many requests may wait for the main thread.
     permit: Mutex<Option<OwnedSemaphorePermit>>,
+    posted: Stopwatch,
+    /// How long it had waited when the main thread began with it.
+    queued: OnceLock<Duration>,
 }
 
 impl Exchange {
@@ -170,8 +175,14 @@ impl Exchange {
         self.channel.server.wake();
     }
 
+    /// The main thread begins with the request.
+    pub fn begin(&self) {
+        self.queued.get_or_init(|| self.posted.elapsed());
+    }
+
     /// Begins the answer. Only the first call counts.
     pub fn start(&self, start: Start) {
+        let start = self.timed(start);
         self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut state = self.channel.lock();
         if matches!(state.going.beginning, Beginning::Awaited) {
@@ -214,6 +225,7 @@ impl Exchange {
     /// Answers with a file, which the server reads. If the answer `is_negotiated`, it gets a tag,
     /// and the request's conditions and range are honoured; else all of it is sent, whatever they say.
     pub fn answer_file(&self, start: Start, path: PathBuf, is_negotiated: bool) {
+        let start = self.timed(start);
         self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
         let headers = if is_negotiated { Some(self.head.headers.clone()) } else { None };
         let mut state = self.channel.lock();
@@ -228,6 +240,7 @@ impl Exchange {
 
     /// As [`Exchange::start`] with the whole answer behind it.
     pub fn answer(&self, start: Start, body: Bytes) {
+        let start = self.timed(start);
         self.permit.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut state = self.channel.lock();
         let going = &mut state.going;
@@ -243,6 +256,15 @@ impl Exchange {
         going.is_complete = true;
         drop(state);
         self.channel.server.wake();
+    }
+
+    /// Says, with the beginning of an answer, where the time went.
+    fn timed(&self, mut start: Start) -> Start {
+        let timing = Timing::of(self.queued.get().copied(), self.posted.elapsed());
+        if let Ok(timing) = timing.to_string().parse() {
+            start.headers.append(SERVER_TIMING, timing);
+        }
+        start
     }
 }
 
@@ -265,8 +287,13 @@ pub(crate) fn exchange(
         server: Wakers::default(),
         state: Mutex::default(),
     });
-    let exchange =
-        Exchange { head, channel: Arc::clone(&channel), permit: Mutex::new(Some(permit)) };
+    let exchange = Exchange {
+        head,
+        channel: Arc::clone(&channel),
+        permit: Mutex::new(Some(permit)),
+        posted: Stopwatch::start(),
+        queued: OnceLock::new(),
+    };
     (exchange, Client { channel })
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aiobpy_wire::{MainThreadStatus, Problem};
+use http::header::HeaderName;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -100,6 +101,17 @@ pub struct Timing {
     pub(crate) python: Duration,
 }
 
+/// <https://www.w3.org/TR/server-timing/>
+pub(crate) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+impl Timing {
+    /// What never began has only waited.
+    pub(crate) fn of(queued: Option<Duration>, in_all: Duration) -> Self {
+        let queue = queued.unwrap_or(in_all);
+        Self { queue, python: in_all.saturating_sub(queue) }
+    }
+}
+
 /// As the header `Server-Timing` has it: in milliseconds.
 impl std::fmt::Display for Timing {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -136,9 +148,7 @@ impl Answer {
 
     /// Sends the text of a JSON value, or a problem. Nothing happens if nobody waits any more.
     pub fn send(self, answer: Result<String, Problem>) {
-        let in_all = self.posted.elapsed();
-        let queue = self.queued.unwrap_or(in_all);
-        let timing = Timing { queue, python: in_all.saturating_sub(queue) };
+        let timing = Timing::of(self.queued, self.posted.elapsed());
         let _nobody_waits = self.sender.send((answer, timing));
     }
 

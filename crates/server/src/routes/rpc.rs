@@ -7,6 +7,7 @@ use http::header::{self, HeaderValue};
 
 use crate::caller::Caller;
 use crate::error::Failure;
+use crate::main_thread::SERVER_TIMING;
 use crate::routes::operations;
 use crate::{body, prefer};
 
@@ -39,7 +40,3 @@ pub(crate) async fn call(
     ];
     Ok((headers, answered.json).into_response())
 }
-
-/// <https://www.w3.org/TR/server-timing/>
-pub(crate) const SERVER_TIMING: header::HeaderName =
-    header::HeaderName::from_static("server-timing");

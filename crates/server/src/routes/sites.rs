@@ -21,6 +21,7 @@ use crate::files::{self, FolderRequest};
 use crate::form;
 use crate::harden::SitePolicy;
 use crate::limits::Limits;
+use crate::main_thread::SERVER_TIMING;
 use crate::observe::AnsweredBy;
 use crate::principal::Principal;
 use crate::routes::pushed;
@@ -163,6 +164,8 @@ fn give_again(kept: &Kept, longest: Duration, headers: &HeaderMap) -> Response {
         Verdict::Failed => StatusCode::PRECONDITION_FAILED.into_response(),
     };
     let headers = response.headers_mut();
+    // Of the request that was answered first.
+    headers.remove(SERVER_TIMING);
     let mut set = |name: HeaderName, text: &str| {
         if let Ok(value) = HeaderValue::from_str(text) {
             headers.insert(name, value);
