@@ -126,6 +126,8 @@ class AIOBPY_PT_devices(_OfServer, bpy.types.Panel):
             told = translated("Scan it, or open this, within {:d} s:").format(int(remaining))
             column.label(text=told, translate=False)
             column.label(text=_code.address.partition("#")[0], translate=False)
+            if not server.shared_at:
+                column.label(text="Only for this computer: it is not shared", icon='INFO')
         for device in service.devices():
             row = column.row()
             row.label(text=f"{device.name} ({device.scope})", icon='DESKTOP', translate=False)
