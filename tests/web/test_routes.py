@@ -194,7 +194,8 @@ def test_a_body_that_does_not_fit_is_answered_with_pointers(run: Run, site: web.
         ),
         (web.Response("<p>", content_type="text/html"), 200, "text/html", b"<p>"),
         (float("nan"), 500, "application/problem+json", None),
-        (object(), 500, "application/problem+json", None),
+        # Its name is to be the same in every process that collects the tests.
+        pytest.param(object(), 500, "application/problem+json", None, id="an object"),
     ],
     ids=str,
 )
