@@ -161,6 +161,10 @@ def attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attack]:
                 return await main(targets[0])
             finally:
                 aiobpy.server.stop()
+                for site in web.sites():
+                    await site.settled()
+                    if site.prefix.startswith("/a/"):
+                        site.close()
 
         try:
             return loop.run_until_complete(serve())

@@ -21,7 +21,6 @@ pub(crate) const TEMPORARY_FOLDER: &[&str] = &["TEMP", "TMP"];
 
 /// A link between threads of one program and another.
 pub(crate) type Stream = std::net::TcpStream;
-pub(crate) type LinkReader = tokio::net::tcp::OwnedReadHalf;
 pub(crate) type LinkWriter = tokio::net::tcp::OwnedWriteHalf;
 
 /// A worker and all that it started. Windows ends them, too, when this program ends.
