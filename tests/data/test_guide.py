@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-_ROOT: Final = Path(__file__).parents[2]
-_GUIDE: Final = _ROOT / "docs/guides/blender_over_rest.md"
+from tests.libraries import guides
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _SERVES: Final = """
 import asyncio, os, sys
 import bpy
@@ -34,8 +35,7 @@ os._exit(0)
 
 
 def test_the_lines_of_the_guide_do_what_it_says(tmp_path: Path) -> None:
-    block = re.search(r"^```sh\n(.*?)^```", _GUIDE.read_text(), re.DOTALL | re.MULTILINE)
-    assert block is not None
+    lines = guides.code("blender_over_rest", "sh")
     environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "FOLDER": str(tmp_path)}
     with subprocess.Popen(
         [sys.executable, "-c", _SERVES],
@@ -49,7 +49,7 @@ def test_the_lines_of_the_guide_do_what_it_says(tmp_path: Path) -> None:
         try:
             address, token = blender.stdout.readline().split()
             told = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", block.group(1)],
+                ["bash", "-euo", "pipefail", "-c", lines],
                 env={**environment, "URL": address, "TOKEN": token},
                 capture_output=True,
                 text=True,
