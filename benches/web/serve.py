@@ -72,17 +72,15 @@ def aiohttp_uvloop(folder: str) -> None:
 
 def uvicorn(_folder: str) -> None:
     """uvicorn with httptools and uvloop."""
+    import socket
+
     import uvicorn
-
-    class Announcing(uvicorn.Server):
-        async def startup(self, sockets: Any = None) -> None:
-            await super().startup(sockets)
-            print(self.servers[0].sockets[0].getsockname()[1], flush=True)
-
-    config = uvicorn.Config(application, port=0, log_level="warning", access_log=False)
     import uvloop
 
-    uvloop.run(Announcing(config).serve())
+    config = uvicorn.Config(application, log_level="warning", access_log=False)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        print(listening.getsockname()[1], flush=True)
+        uvloop.run(uvicorn.Server(config).serve(sockets=[listening]))
 
 
 def _granian(loop: str) -> None:
