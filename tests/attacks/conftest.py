@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
@@ -133,6 +134,8 @@ def attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attack]:
     """Run a coroutine function against a server that has methods, a site and a WebSocket."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
     monkeypatch.delenv("AIOBPY_TOKEN", raising=False)
+    # A test that ran before may have loaded it: this is a Python without a Blender.
+    monkeypatch.delitem(sys.modules, "bpy", raising=False)
     targets: list[Target] = []
 
     @aiobpy.rpc(name="attacked.call")

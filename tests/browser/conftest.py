@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pytest
@@ -52,6 +53,8 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     """Run a coroutine function with a browser beside the server."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("AIOBPY_TOKEN", raising=False)
+    # A test that ran before may have loaded it: this is a Python without a Blender.
+    monkeypatch.delitem(sys.modules, "bpy", raising=False)
 
     def run(main: Callable[[Scene], Awaitable[_T]]) -> _T:
         loop = aiobpy.EventLoop()

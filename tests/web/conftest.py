@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import aiohttp
@@ -36,6 +37,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a coroutine function with a client of the server that sends its token."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("AIOBPY_TOKEN", raising=False)
+    # A test that ran before may have loaded it: this is a Python without a Blender.
+    monkeypatch.delitem(sys.modules, "bpy", raising=False)
 
     def run(main: Callable[[aiohttp.ClientSession], Awaitable[_T]], *, reports: bool = False) -> _T:
         loop = aiobpy.EventLoop()
