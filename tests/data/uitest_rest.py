@@ -11,18 +11,27 @@ import aiobpy.server
 from aiobpy import main_loop, uitest
 from aiobpy.data import blocks, operators, properties, renders, thumbnailer, values
 
+asking_now = 0
+
 
 async def ask(method: str, path: str, json: Any = None, status: int = 200) -> Any:
-    """Return what the server of this Blender answers."""
+    """Return what the server of this Blender answers, which is on while anybody asks."""
+    global asking_now
     server = aiobpy.server.current() or aiobpy.server.start()
+    asking_now += 1
     body = {} if json is None else {"json": json}
-    answer = await aiobpy.fetch(
-        f"{server.address}/api/v1/{path}",
-        method=method,
-        headers={"Authorization": f"Bearer {server.token}"},
-        check=False,
-        **body,
-    )
+    try:
+        answer = await aiobpy.fetch(
+            f"{server.address}/api/v1/{path}",
+            method=method,
+            headers={"Authorization": f"Bearer {server.token}"},
+            check=False,
+            **body,
+        )
+    finally:
+        asking_now -= 1
+        if not asking_now:
+            aiobpy.server.stop()
     assert answer.status == status, answer.text()
     return answer.json() if "json" in answer.headers.get("content-type", "") else answer.bytes
 
