@@ -1,8 +1,7 @@
 //! Lets in who has a token or a cookie, as far as its scope goes.
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Extensions, Method};
@@ -18,12 +17,13 @@ pub(crate) use crate::token::Token;
 /// Any page can have a browser post a form to us; none of another site can have it send this header.
 const OUR_PAGE: HeaderName = HeaderName::from_static("x-aiobpy");
 
+/// Answers a request by `next`, if who sent it may go on.
 pub(crate) async fn authorise(
-    State(shared): State<Shared>,
+    shared: &Shared,
     mut request: Request,
-    next: Next,
+    next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
-    let principal = match let_in(&shared, &request) {
+    let principal = match let_in(shared, &request) {
         Ok(principal) => principal,
         Err(failure) => return shared.refuse(request, failure).await,
     };
@@ -33,7 +33,7 @@ pub(crate) async fn authorise(
         return seen(shared.refuse(request, failure).await, principal);
     }
     request.extensions_mut().insert(principal.clone());
-    let response = next.run(request).await;
+    let response = next(request).await;
     // Events and downloads may take hours; revoked, they end at once.
     let until = principal.ended();
     seen(response.map(|body| Body::new(UntilEnded::new(body, until))), principal)

@@ -8,9 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::Request;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, Uri};
 
@@ -136,12 +134,13 @@ impl Via {
     }
 }
 
-pub(crate) async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+/// Whether a request may go on.
+///
+/// # Errors
+/// It is not for us, or a foreign page sent it.
+pub(crate) fn pass(shared: &Shared, request: &Request) -> Result<(), Failure> {
     let via = Via::of(request.extensions().get::<Connection>());
-    match shared.gate.check(request.uri(), request.headers(), via) {
-        Ok(()) => next.run(request).await,
-        Err(failure) => shared.refuse(request, failure).await,
-    }
+    shared.gate.check(request.uri(), request.headers(), via)
 }
 
 /// The one `Host` of a request; HTTP/2 needs none.

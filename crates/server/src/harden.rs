@@ -21,7 +21,7 @@ impl SitePolicy {
     }
 }
 
-pub(crate) async fn harden(mut response: Response) -> Response {
+pub(crate) fn harden(mut response: Response) -> Response {
     const ALWAYS: [(HeaderName, &str); 4] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),

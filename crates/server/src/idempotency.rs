@@ -37,13 +37,18 @@ const RETENTION: Duration = Duration::from_hours(24);
 /// Hands a `POST` request with a key on once, and its answer to all that have the same key.
 pub(crate) async fn once(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let is_of_fleet = request.uri().path() == "/api/v1/jobs" && shared.fleet.is_some();
-    if request.method() != Method::POST || !request.headers().contains_key(KEY) || is_of_fleet {
+    if !is_asked_for(&request) || is_of_fleet {
         return next.run(request).await;
     }
     match answer(&shared, request, next).await {
         Ok(response) => response,
         Err(failure) => failure.into_response(),
     }
+}
+
+/// Whether a request is to be answered once.
+pub(crate) fn is_asked_for(request: &Request) -> bool {
+    request.method() == Method::POST && request.headers().contains_key(KEY)
 }
 
 async fn answer(shared: &Shared, request: Request, next: Next) -> Result<Response, Failure> {

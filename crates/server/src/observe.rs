@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -34,10 +33,11 @@ const LONGEST_PROBLEM: u64 = 64 << 10;
 #[derive(Clone, Debug)]
 pub(crate) struct AnsweredBy(pub(crate) String);
 
+/// Answers a request by `next`, and sees to it that the answer is told of.
 pub(crate) async fn observe(
-    State(shared): State<Shared>,
+    shared: Shared,
     mut request: Request,
-    next: Next,
+    next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let watch = Stopwatch::start();
     let trace = Trace::of(request.headers());
@@ -55,7 +55,7 @@ pub(crate) async fn observe(
         shared,
     };
     request.extensions_mut().insert(trace.clone());
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     response.headers_mut().insert(REQUEST_ID, trace.id_header());
     if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_JSON) {
         response = with_its_request(response, &trace, &seen.path).await;

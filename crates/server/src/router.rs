@@ -2,19 +2,19 @@
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 
 use crate::error::Failure;
+use crate::harden::harden;
 use crate::shared::{Shared, WithFleet};
-use crate::{auth, gate, harden, idempotency, observe, routes};
+use crate::{auth, gate, idempotency, observe, routes};
 
 /// The whole service: what `Server` serves on a socket, and a test by `oneshot`.
 pub fn router(shared: Shared) -> Router {
-    let authorised = from_fn_with_state(shared.clone(), auth::authorise);
-    let gated = from_fn_with_state(shared.clone(), gate::pass);
-    let observed = from_fn_with_state(shared.clone(), observe::observe);
+    let authorised = from_fn_with_state(shared.clone(), authorise);
+    let everything = from_fn_with_state(shared.clone(), every_request);
     let api = Router::new()
         .route("/api/v1/status", get(routes::status::show))
         .route("/api/v1/echo", get(routes::echo::open))
@@ -38,7 +38,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/metrics", get(routes::journal::metrics))
         .merge(of_fleet(&shared))
         .method_not_allowed_fallback(wrong_method)
-        .fallback(routes::sites::answer)
+        .fallback(fallback)
         .layer(from_fn_with_state(shared.clone(), idempotency::once))
         .layer(authorised);
     let open = Router::new()
@@ -53,11 +53,40 @@ pub fn router(shared: Shared) -> Router {
         .route("/pair.js", get(routes::pairing::script))
         .route("/pair/claim", post(routes::pairing::claim))
         .method_not_allowed_fallback(wrong_method);
-    open.merge(api)
-        .layer(gated)
-        .layer(map_response(harden::harden))
-        .layer(observed)
-        .with_state(shared)
+    open.merge(api).layer(everything).with_state(shared)
+}
+
+/// What every request goes through, in one future: each layer of a router has one of its own, on the
+/// heap. Those of sites skip the router's other layers, too.
+async fn every_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let answer = async |request: Request| {
+        if let Err(failure) = gate::pass(&shared, &request) {
+            return harden(shared.refuse(request, failure).await);
+        }
+        harden(if is_of_a_site(&request) {
+            auth::authorise(&shared, request, async |request| {
+                routes::sites::answer(&shared, request).await
+            })
+            .await
+        } else {
+            next.run(request).await
+        })
+    };
+    observe::observe(shared.clone(), request, answer).await
+}
+
+async fn authorise(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    auth::authorise(&shared, request, async |request| next.run(request).await).await
+}
+
+/// Whether none but a site can have its address, and no other layer has a part in its answer.
+fn is_of_a_site(request: &Request) -> bool {
+    request.uri().path().starts_with("/a/") && !idempotency::is_asked_for(request)
+}
+
+/// What no route of ours takes.
+async fn fallback(State(shared): State<Shared>, request: Request) -> Response {
+    routes::sites::answer(&shared, request).await
 }
 
 /// Empty where there is no fleet.

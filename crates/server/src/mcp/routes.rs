@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::State;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -84,7 +83,7 @@ pub(super) fn call(asked: &Asked) -> Option<Request<Body>> {
 
 /// Has the site answer, and makes a tool's result of that.
 pub(super) async fn answer(asked: &Asked, request: Request<Body>) -> Outcome {
-    let response = sites::answer(State(asked.caller.shared.clone()), request).await;
+    let response = sites::answer(&asked.caller.shared, request).await;
     let result = result_of(response).await;
     Outcome::Result(asked.finished(result))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aiobpy_wire::{HandlerAnswer, RouteAnswer, TakenBody, Takes};
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
@@ -31,7 +31,7 @@ use crate::trace::Trace;
 use crate::websocket;
 
 /// Any request that no route of our own takes.
-pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+pub(crate) async fn answer(shared: &Shared, request: Request) -> Response {
     let path = request.uri().path();
     // Over HTTP/2 a WebSocket begins with CONNECT; to who looks for its route it is the same.
     let is_websocket = websocket::is_asked_for(&request);
@@ -57,16 +57,16 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
         RouteAnswer::Handler(handler) => {
             let asked = Asked { handler, found, principal };
             match handler.cache_seconds {
-                Some(seconds) => answer_from_cache(&shared, seconds, asked, request).await,
-                None => answer_by_handler(&shared, asked, request).await,
+                Some(seconds) => answer_from_cache(shared, seconds, asked, request).await,
+                None => answer_by_handler(shared, asked, request).await,
             }
         }
         RouteAnswer::Events { source } | RouteAnswer::Snapshot { source } => {
-            answer_from_source(&shared, source, request)
+            answer_from_source(shared, source, request)
         }
         RouteAnswer::Folder { folder, is_single_page } => {
             let below = found.parameters;
-            Ok(answer_from_folder(&shared, folder, is_single_page, below, request).await)
+            Ok(answer_from_folder(shared, folder, is_single_page, below, request).await)
         }
     };
     let mut response = answered.unwrap_or_else(Failure::into_response);
