@@ -87,10 +87,16 @@ impl Error for TooSlow {}
 mod tests {
     use futures_util::stream;
     use http_body_util::{BodyExt, StreamBody};
+    use tokio::time::{Instant, interval_at};
 
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(15);
+
+    /// The clock stands still until everybody waits, and then goes on by itself.
+    async fn after(time: Duration) {
+        interval_at(Instant::now() + time, time).tick().await;
+    }
 
     /// A body whose pieces of one size come at one pace.
     async fn read(size: usize, pace: Duration, pieces: usize) -> Result<usize, String> {
@@ -98,7 +104,7 @@ mod tests {
             if sent == pieces {
                 return None;
             }
-            tokio::time::sleep(pace).await;
+            after(pace).await;
             Some((Ok::<_, std::io::Error>(Frame::data(Bytes::from(vec![0; size]))), sent + 1))
         }));
         let mut body = Patient::new(StreamBody::new(pieces), LIMIT);
@@ -130,7 +136,7 @@ mod tests {
         let mut body = Patient::new(
             StreamBody::new(Box::pin(stream::unfold(false, |has_sent| async move {
                 if has_sent {
-                    tokio::time::sleep(Duration::from_mins(1)).await;
+                    after(Duration::from_mins(1)).await;
                 }
                 Some((Ok::<_, std::io::Error>(Frame::data(Bytes::from(vec![0; 1 << 20]))), true))
             }))),
