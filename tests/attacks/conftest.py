@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
@@ -14,6 +13,7 @@ import aiobpy
 import aiobpy.server
 from aiobpy import web
 from aiobpy.rpc import remove
+from tests.python_server import serving, stand_alone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -132,10 +132,7 @@ class Attack(Protocol):
 @pytest.fixture
 def attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attack]:
     """Run a coroutine function against a server that has methods, a site and a WebSocket."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
-    monkeypatch.delenv("AIOBPY_TOKEN", raising=False)
-    # A test that ran before may have loaded it: this is a Python without a Blender.
-    monkeypatch.delitem(sys.modules, "bpy", raising=False)
+    stand_alone(monkeypatch, tmp_path / "configuration")
     targets: list[Target] = []
 
     @aiobpy.rpc(name="attacked.call")
@@ -159,15 +156,9 @@ def attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attack]:
         loop = aiobpy.EventLoop()
 
         async def serve() -> _T:
-            targets.append(Target(aiobpy.server.start(loop=loop)))
-            try:
+            async with serving(loop) as server:
+                targets.append(Target(server))
                 return await main(targets[0])
-            finally:
-                aiobpy.server.stop()
-                for site in web.sites():
-                    await site.settled()
-                    if site.prefix.startswith("/a/"):
-                        site.close()
 
         try:
             return loop.run_until_complete(serve())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sys
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pytest
@@ -13,6 +12,7 @@ from playwright.async_api import async_playwright
 
 import aiobpy
 import aiobpy.server
+from tests.python_server import serving, stand_alone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -51,22 +51,15 @@ class Play(Protocol):
 @pytest.fixture
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
     """Run a coroutine function with a browser beside the server."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.delenv("AIOBPY_TOKEN", raising=False)
-    # A test that ran before may have loaded it: this is a Python without a Blender.
-    monkeypatch.delitem(sys.modules, "bpy", raising=False)
+    stand_alone(monkeypatch, tmp_path)
 
     def run(main: Callable[[Scene], Awaitable[_T]]) -> _T:
         loop = aiobpy.EventLoop()
 
         async def show() -> _T:
-            server = aiobpy.server.start(loop=loop)
-            try:
-                async with chromium() as browser, foreign_site() as foreign:
-                    page = await browser.new_page()
-                    return await main(Scene(server, page, foreign))
-            finally:
-                aiobpy.server.stop()
+            async with serving(loop) as server, chromium() as browser, foreign_site() as foreign:
+                page = await browser.new_page()
+                return await main(Scene(server, page, foreign))
 
         try:
             return loop.run_until_complete(show())

@@ -81,51 +81,44 @@ aiobpy.host.shut_down()
 
 
 def test_a_request_reaches_a_method_on_the_main_thread(tmp_path: Path) -> None:
-    program = """
-import asyncio, aiobpy, aiobpy.server
-
-done = asyncio.Event()
-
+    method = """
 @aiobpy.rpc
 async def add(one: int, other: int) -> int:
     aiobpy.host.loop().call_later(0.1, done.set)
     return one + other
-
-print(aiobpy.server.start().address, flush=True)
-aiobpy.run(done.wait())
-aiobpy.server.stop()
 """
-    with running([sys.executable, "-c", program], environment(tmp_path)) as serving:
-        address = first_line(serving)
-        call = request(f"{address}/api/v1/rpc/add", {"one": 2, "other": 40})
-        with urllib.request.urlopen(call) as response:
-            assert json.load(response) == 42
-    assert serving.returncode == 0
+    ask_for_the_sum(tmp_path, method, "/api/v1/rpc/add")
     check("http_to_main_thread", tmp_path / "trace")
 
 
 def test_a_request_reaches_a_site_on_the_main_thread(tmp_path: Path) -> None:
-    program = """
-import asyncio, aiobpy, aiobpy.server
-
-done = asyncio.Event()
-
+    handler = """
 @aiobpy.web.site("cups").post("/add")
 async def add(numbers: dict[str, int]) -> int:
     aiobpy.host.loop().call_later(0.1, done.set)
     return sum(numbers.values())
+"""
+    ask_for_the_sum(tmp_path, handler, "/a/cups/add")
+    check("request_to_site", tmp_path / "trace")
 
+
+def ask_for_the_sum(tmp_path: Path, function: str, path: str) -> None:
+    """Ask a program for a sum that a function in it makes, until that has set `done`."""
+    program = f"""
+import asyncio, aiobpy, aiobpy.server
+
+done = asyncio.Event()
+{function}
 print(aiobpy.server.start().address, flush=True)
 aiobpy.run(done.wait())
 aiobpy.server.stop()
 """
     with running([sys.executable, "-c", program], environment(tmp_path)) as serving:
         address = first_line(serving)
-        call = request(f"{address}/a/cups/add", {"one": 2, "other": 40})
+        call = request(f"{address}{path}", {"one": 2, "other": 40})
         with urllib.request.urlopen(call) as response:
             assert json.load(response) == 42
     assert serving.returncode == 0
-    check("request_to_site", tmp_path / "trace")
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ import aiobpy.server
 from aiobpy import web
 from aiobpy.pairing import Applicant
 from tests.libraries import guides
+from tests.python_server import stand_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -382,10 +383,8 @@ def test_a_site_says_what_its_pages_load_but_not_who_frames_them(run: Run) -> No
 def test_the_guide_lets_the_studios_tablets_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    stand_alone(monkeypatch, tmp_path)
     monkeypatch.setenv("ADDRESSES", "127.0.0.2")
-    # As the fixtures of servers have it: a Python without a Blender.
-    monkeypatch.delitem(sys.modules, "bpy", raising=False)
     guide: dict[str, Any] = {}
     exec(compile(guides.code("security"), "security.md", "exec", dont_inherit=True), guide)
 

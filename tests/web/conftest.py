@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import aiohttp
@@ -11,6 +10,7 @@ import pytest
 import aiobpy
 import aiobpy.server
 import aiobpy.web
+from tests.python_server import serving, stand_alone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,10 +35,7 @@ class Run(Protocol):
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a coroutine function with a client of the server that sends its token."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.delenv("AIOBPY_TOKEN", raising=False)
-    # A test that ran before may have loaded it: this is a Python without a Blender.
-    monkeypatch.delitem(sys.modules, "bpy", raising=False)
+    stand_alone(monkeypatch, tmp_path)
 
     def run(main: Callable[[aiohttp.ClientSession], Awaitable[_T]], *, reports: bool = False) -> _T:
         loop = aiobpy.EventLoop()
@@ -46,21 +43,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         loop.set_exception_handler(lambda _, context: reported.append(context))
 
         async def serve() -> _T:
-            server = aiobpy.server.start(loop=loop)
-            headers = {"Authorization": f"Bearer {server.token}"}
-            timeout = aiohttp.ClientTimeout(total=30)
-            connector = aiohttp.TCPConnector(limit=0)
-            async with aiohttp.ClientSession(
-                server.address, headers=headers, timeout=timeout, connector=connector
-            ) as client:
-                try:
+            async with serving(loop) as server:
+                headers = {"Authorization": f"Bearer {server.token}"}
+                timeout = aiohttp.ClientTimeout(total=30)
+                connector = aiohttp.TCPConnector(limit=0)
+                async with aiohttp.ClientSession(
+                    server.address, headers=headers, timeout=timeout, connector=connector
+                ) as client:
                     return await main(client)
-                finally:
-                    aiobpy.server.stop()
-                    for site in aiobpy.web.sites():
-                        await site.settled()
-                        if site.prefix.startswith("/a/"):
-                            site.close()
 
         try:
             result = loop.run_until_complete(serve())
