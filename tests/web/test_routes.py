@@ -17,7 +17,7 @@ from aiobpy import web
 from tests.web.raw import Raw
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     import aiohttp
@@ -45,10 +45,10 @@ class Patch(TypedDict):
 
 
 @pytest.fixture
-def site() -> web.Site:
+def site() -> Iterator[web.Site]:
     made = web.site("cups")
+    yield made
     made.close()
-    return web.site("cups")
 
 
 def test_the_path_and_the_query_are_typed_parameters(run: Run, site: web.Site) -> None:
