@@ -67,20 +67,19 @@ impl Progress {
         }
     }
 
-    /// Waits for `future`; meanwhile tells what [`Progress::add`] has kept back.
+    /// Waits for `future`; meanwhile tells what [`Progress::add`] has kept back. It sleeps no more
+    /// than it has to: hundreds of transfers would wake the thread all the time.
     pub(crate) async fn beside<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
-        loop {
+        if self.door.is_some() && self.has_more.load(Ordering::Relaxed) {
+            let told_at = self.began + Duration::from_millis(self.told_at.load(Ordering::Relaxed));
             tokio::select! {
                 biased;
                 result = &mut future => return result,
-                () = tokio::time::sleep(INTERVAL), if self.door.is_some() => {
-                    if self.has_more.load(Ordering::Relaxed) {
-                        self.tell();
-                    }
-                }
+                () = tokio::time::sleep_until(told_at + INTERVAL) => self.tell(),
             }
         }
+        future.await
     }
 
     /// All is done: what was unknown is known.
@@ -138,5 +137,20 @@ mod tests {
         progress.add(1);
         assert_eq!(events.load(Ordering::SeqCst), 2, "and not more often than the interval");
         assert_eq!(progress.take(), (52, Some(100)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_kept_back_is_told_while_nothing_more_comes() {
+        let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+        let door: Door = Arc::new(move |_| sender.send(()).unwrap());
+        let progress = Arc::new(Progress::new(TransferId(1), Some(door)));
+        progress.begin(0, Some(100));
+        progress.add(1);
+        assert_eq!((events.recv().await, progress.take()), (Some(()), (1, Some(100))));
+        progress.add(1);
+        let waiting = Arc::clone(&progress);
+        let waits = tokio::spawn(async move { waiting.beside(std::future::pending::<()>()).await });
+        assert_eq!(events.recv().await, Some(()));
+        assert_eq!((progress.take(), waits.is_finished()), ((2, Some(100)), false));
     }
 }

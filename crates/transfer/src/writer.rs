@@ -48,7 +48,7 @@ pub(crate) struct Writer<'a> {
 /// Bytes of a batch: enough that handing it over costs nothing beside writing it.
 const BATCH: usize = 1 << 20;
 /// What comes slowly is written all the same, so that little is lost with the process.
-const AT_LEAST_EVERY: Duration = Duration::from_millis(500);
+const AT_LEAST_EVERY: Duration = Duration::from_secs(1);
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(job: &'a Job, part: SharedPart, encoding: Encoding) -> Self {
