@@ -50,6 +50,11 @@ impl Artefacts {
         Ok(artefact)
     }
 
+    /// Moves a file into the store that is known to be the artefact.
+    pub(crate) fn take(&self, file: &Path, artefact: &Artefact) -> Result<(), KeepError> {
+        self.move_in(file, &self.path(artefact)).map_err(|error| self.failed(error))
+    }
+
     pub(crate) fn path(&self, artefact: &Artefact) -> PathBuf {
         self.place(&artefact.hash)
     }

@@ -1,8 +1,9 @@
 //! What the supervisor lets others read without asking it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aiobpy_wire::{Problem, WorkerDescription, WorkerState};
+use aiobpy_wire::{Problem, TemplateDescription, WorkerDescription, WorkerState};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -72,6 +73,20 @@ impl Board {
 
     pub(crate) fn show_templates(&self, templates: Templates) {
         self.notice.send_modify(|notice| notice.templates = Some(Arc::new(templates)));
+    }
+
+    /// The templates as the worker that got ready last has them; none until one is ready.
+    pub(crate) fn templates_now(&self) -> Vec<TemplateDescription> {
+        let templates = self.notice.borrow().templates.clone();
+        templates.map(|templates| templates.descriptions().to_vec()).unwrap_or_default()
+    }
+
+    /// The names of the templates that can be used.
+    pub(crate) fn usable_templates(&self) -> Arc<BTreeSet<String>> {
+        let notice = self.notice.borrow();
+        let templates = notice.templates.iter().flat_map(|templates| templates.descriptions());
+        let usable = templates.filter(|template| template.broken.is_none());
+        Arc::new(usable.map(|template| template.name.clone()).collect())
     }
 
     /// A job was begun.

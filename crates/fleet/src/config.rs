@@ -15,6 +15,8 @@ pub struct FleetConfig {
     pub launch: WorkerLaunch,
     /// A worker that says nothing for this long is taken for lost.
     pub silence_limit: Duration,
+    /// A node that is not heard of for this long has lost its jobs to the others.
+    pub lease: Duration,
     /// How long a worker may take to load Blender and the templates.
     pub start_limit: Duration,
     /// A job that makes no progress for this long hangs, and its worker with it.
@@ -41,7 +43,7 @@ pub struct Recycling {
 }
 
 impl FleetConfig {
-    /// The usual limits: 15 s of silence, 10 min without progress, 2 min to start, 5 attempts of
+    /// The usual limits: 15 s of silence of a worker or a node, 10 min without progress, 2 min to start, 5 attempts of
     /// which 2 may crash, 10,000 jobs that wait, 7 days that ended ones are kept, and workers that
     /// go after a day or 1,000 jobs.
     pub fn new(data_dir: PathBuf, templates: Vec<PathBuf>, launch: WorkerLaunch) -> Self {
@@ -51,6 +53,7 @@ impl FleetConfig {
             workers: 1,
             launch,
             silence_limit: Duration::from_secs(15),
+            lease: Duration::from_secs(15),
             start_limit: Duration::from_mins(2),
             hang_limit: Duration::from_mins(10),
             attempts: 5,

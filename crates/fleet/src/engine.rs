@@ -1,14 +1,24 @@
-//! Where jobs are kept, whatever keeps them.
+//! Where jobs are kept, whatever keeps them, and how nodes share them.
 //!
 //! Delivery is at least once: a job whose worker is lost runs again. Its result is seen once, because
-//! every report names its attempt and reports of an attempt that is over are refused.
+//! every report names its attempt and reports of an attempt that is over are refused. That is the fence.
+//!
+//! A claim lasts as long as its node is heard of. Who is not heard of for the length of a lease has lost its
+//! claims: any other node gives them back.
 
 use std::cmp::Reverse;
 use std::future::Future;
+use std::path::PathBuf;
 
-use aiobpy_wire::{Artefact, Event, EventRecord, Job, JobId, JobRequest, Problem, WorkerId};
+use aiobpy_wire::{
+    Artefact, Event, EventRecord, Job, JobId, JobRequest, NodeDescription, NodeId, Problem,
+    WorkerId,
+};
 use jiff::Timestamp;
 use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+use crate::scheduler::IdleWorker;
 
 /// The number of a job's start: a report of any but the latest is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,14 +109,44 @@ pub(crate) enum EngineError {
     Storage { cause: String },
     #[error("the queue is closed")]
     Closed,
+    /// It may be there again in a moment: what was asked for may have been done or not.
+    #[expect(dead_code, reason = "of the engine of several nodes, which comes next")]
+    #[error("the engine does not answer: {cause}")]
+    Away { cause: String },
 }
 
-type Answer<T> = Result<T, EngineError>;
+pub(crate) type Answer<T> = Result<T, EngineError>;
+
+/// A job that was started for a worker: the two are its attempt's.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Claim {
+    pub(crate) job: Job,
+    pub(crate) worker: WorkerId,
+}
+
+/// What there was for workers that had nothing to do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Claims {
+    pub(crate) taken: Vec<Claim>,
+    /// When there may be more even if nothing happens: what others have not taken until then.
+    pub(crate) look_again: Option<Instant>,
+}
+
+/// What is to become of an attempt that a node is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Keep,
+    /// Its job was cancelled.
+    Cancel,
+    /// It is another's now, or over.
+    Lost,
+}
 
 /// Keeps jobs, and says what happens to them.
 ///
-/// What a method has answered survives a crash, a start apart; what it tells is told after that, in
-/// one order.
+/// What a method has answered survives a crash, a claim apart; what it tells is told in one order. A method
+/// that has not answered in time fails with [`EngineError::Away`], and may be asked again: all of them
+/// come to the same if they are done twice.
 pub(crate) trait Engine: Send + Sync + 'static {
     fn submit(
         &self,
@@ -114,15 +154,11 @@ pub(crate) trait Engine: Send + Sync + 'static {
         terms: Terms,
     ) -> impl Future<Output = Answer<Submitted>> + Send;
 
-    /// Starts the next attempt of a job that waits; `None` if it waits no more.
+    /// Starts the next attempts of jobs that wait, one for each worker at most.
     ///
-    /// This alone may be undone by a crash: the worker does not outlive that either, and the job waits
-    /// still.
-    fn start(
-        &self,
-        id: JobId,
-        worker: WorkerId,
-    ) -> impl Future<Output = Answer<Option<Job>>> + Send;
+    /// With one node, this may be undone by a crash: the worker does not outlive that either, and the job
+    /// waits still.
+    fn claim(&self, idle: Vec<IdleWorker>) -> impl Future<Output = Answer<Claims>> + Send;
 
     /// Notes how far an attempt is. Nobody waits for that.
     fn progress(&self, attempt: Attempt, progress: f64, message: String);
@@ -151,11 +187,43 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     fn cancel(&self, id: JobId) -> impl Future<Output = Answer<Cancelled>> + Send;
 
-    /// Puts every running job back into the queue: at start none can be running.
-    fn take_back_all(&self, problem: Problem) -> impl Future<Output = Answer<()>> + Send;
+    /// Says that a node is there, which renews the lease on its claims, and what it is at; answers
+    /// for each attempt, in their order.
+    fn beat(
+        &self,
+        node: NodeDescription,
+        held: Vec<Attempt>,
+        now: Instant,
+    ) -> impl Future<Output = Answer<Vec<Verdict>>> + Send;
 
-    /// The jobs that wait and their templates, in the order in which they come.
-    fn waiting(&self) -> impl Future<Output = Answer<Vec<(Place, String)>>> + Send;
+    /// Gives back the jobs of nodes that were not heard of for the length of a lease; how many.
+    fn expire(
+        &self,
+        now: Instant,
+        patience: Patience,
+    ) -> impl Future<Output = Answer<usize>> + Send;
+
+    /// Puts every job that runs on a node back into the queue: when it starts, and when it has stopped,
+    /// none can be running.
+    fn take_back(&self, node: NodeId, problem: Problem) -> impl Future<Output = Answer<()>> + Send;
+
+    /// The other nodes that are there.
+    fn neighbours(&self) -> Vec<NodeDescription>;
+
+    /// Makes an artefact, which is in a file of this node, one that other nodes can fetch.
+    fn put_blob(
+        &self,
+        artefact: Artefact,
+        file: PathBuf,
+    ) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Writes an artefact of another node into a file that is not there yet, and has checked its hash;
+    /// whether there is such an artefact.
+    fn get_blob(
+        &self,
+        artefact: Artefact,
+        file: PathBuf,
+    ) -> impl Future<Output = Answer<bool>> + Send;
 
     /// Forgets jobs that ended before a time, and their events. Returns their artefacts' hashes that
     /// no other job has.

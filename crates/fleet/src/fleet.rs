@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aiobpy_wire::{
-    Artefact, EventRecord, Job, JobId, JobRequest, Problem, TemplateDescription, WorkerDescription,
+    Artefact, EventRecord, Job, JobId, JobRequest, NodeId, Problem, TemplateDescription,
+    WorkerDescription,
 };
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
@@ -15,10 +16,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::artefacts::Artefacts;
 use crate::board::{Board, NoTemplates};
-use crate::engine::{Cancelled, Engine, EngineError, Place, Submitted, Terms};
+use crate::engine::{Cancelled, Engine, EngineError, Submitted, Terms};
 use crate::queue::Queue;
 use crate::slot::Slot;
-use crate::supervisor::{Order, Supervisor};
+use crate::supervisor::{Claiming, Order, Reports, Supervisor};
 use crate::templates::Templates;
 use crate::{FleetConfig, FleetError, WorkerLaunch, clock, problems};
 
@@ -38,6 +39,7 @@ struct Inner {
     desk: mpsc::UnboundedSender<Order>,
     tasks: TaskTracker,
     most_waiting: usize,
+    work_dir: PathBuf,
     /// Held as long as the data folder is ours.
     lock: File,
 }
@@ -48,14 +50,15 @@ impl Fleet {
     pub async fn start(config: FleetConfig) -> Result<Self, FleetError> {
         let config = checked(config)?;
         let lock = take_data_folder(&config)?;
-        let queue = Arc::new(Queue::open(&config.data_dir.join("queue.db"))?);
+        let queue = Arc::new(Queue::open(&config.data_dir.join("queue.db"), config.lease)?);
         let artefacts = Artefacts::open(config.data_dir.join("objects"))
             .map_err(|source| FleetError::DataFolder { path: config.data_dir.clone(), source })?;
-        let waiting = take_back_jobs(&queue)
-            .await
-            .map_err(|cause| FleetError::ReadQueue { cause: cause.to_string() })?;
+        let node = NodeId::default();
+        // It has just started: none of its jobs can be running.
+        let taken_back = queue.take_back(node.clone(), problems::server_stopped()).await;
+        taken_back.map_err(|cause| FleetError::ReadQueue { cause: cause.to_string() })?;
 
-        let most_waiting = config.most_waiting;
+        let (most_waiting, work_dir) = (config.most_waiting, config.work_dir());
         let (desk, orders) = mpsc::unbounded_channel();
         let (board, tasks) = (Arc::new(Board::default()), TaskTracker::new());
         let now = clock::instant();
@@ -66,7 +69,11 @@ impl Fleet {
             orders,
             desk: desk.clone(),
             tasks: tasks.clone(),
-            waiting: waiting.into_iter().collect(),
+            node,
+            events: queue.subscribe(),
+            claiming: Claiming::new(),
+            reports: Reports::new(queue.clone()),
+            beat_at: now,
             slots: (0..config.workers).map(|_| Slot::new(now)).collect(),
             config,
             started: 0,
@@ -74,13 +81,14 @@ impl Fleet {
             clean_at: now,
         };
         tasks.spawn(supervisor.run());
-        let inner = Inner { queue, artefacts, board, desk, tasks, most_waiting, lock };
+        let inner = Inner { queue, artefacts, board, desk, tasks, most_waiting, work_dir, lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Stops the workers; the jobs that they were at go back to the queue.
     pub async fn stop(&self) {
-        self.order(Order::Stop);
+        // A supervisor that has stopped needs not be told.
+        let _ = self.inner.desk.send(Order::Stop);
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
         if let Err(error) = self.inner.lock.unlock() {
@@ -127,10 +135,7 @@ impl Fleet {
         match self.inner.queue.cancel(id).await.map_err(|e| problems::queue_failed(&e))? {
             Cancelled::NoSuchJob => Err(problems::no_such_job(id)),
             Cancelled::AlreadyEnded(job) => Err(problems::already_ended(id, job.state)),
-            Cancelled::Done(job) => {
-                self.order(Order::Cancelled(id));
-                Ok(job)
-            }
+            Cancelled::Done(job) => Ok(job),
         }
     }
 
@@ -146,21 +151,42 @@ impl Fleet {
         self.job(id).await
     }
 
-    /// Where the bytes of an artefact are.
+    /// The file that has the bytes of an artefact, fetched from the node that made it if it is not here.
+    ///
+    /// # Errors
+    ///
+    /// 404 where it is nowhere any more, 503 where it cannot be fetched now.
+    pub async fn artefact_file(&self, artefact: &Artefact) -> Result<PathBuf, Problem> {
+        let path = self.inner.artefacts.path(artefact);
+        if path.is_file() {
+            return Ok(path);
+        }
+        let part = self.inner.work_dir.join(format!("fetched-{}", uuid::Uuid::now_v7()));
+        let fetching = self.inner.queue.get_blob(artefact.clone(), part.clone());
+        if !fetching.await.map_err(|error| problems::queue_failed(&error))? {
+            return Err(problems::no_such_artefact(artefact));
+        }
+        self.inner.artefacts.take(&part, artefact).map_err(|error| problems::not_kept(&error))?;
+        Ok(path)
+    }
+
+    /// Where the bytes of an artefact are, if this node has them.
     pub fn artefact_path(&self, artefact: &Artefact) -> PathBuf {
         self.inner.artefacts.path(artefact)
     }
 
-    /// The workers, one for each that was asked for. One that is lost says why until its
+    /// The workers of all nodes, one for each that was asked for. One that is lost says why until its
     /// replacement is there.
     pub fn workers(&self) -> Vec<WorkerDescription> {
-        self.inner.board.notice().workers
+        let mut workers = self.inner.board.notice().workers;
+        let elsewhere = self.inner.queue.neighbours().into_iter();
+        workers.extend(elsewhere.flat_map(|node| node.workers));
+        workers
     }
 
     /// The templates as the worker that got ready last has them; empty until one is ready.
     pub fn templates(&self) -> Vec<TemplateDescription> {
-        let templates = self.inner.board.notice().templates;
-        templates.map(|templates| templates.descriptions().to_vec()).unwrap_or_default()
+        self.inner.board.templates_now()
     }
 
     /// What happened after `sequence`, oldest first, at most `limit`; of one job, if one is named.
@@ -184,12 +210,7 @@ impl Fleet {
         let terms = Terms { most_waiting: self.inner.most_waiting, key };
         let submitted = self.inner.queue.submit(request, terms).await;
         match submitted.map_err(|error| problems::queue_failed(&error))? {
-            Submitted::Taken(job) => {
-                let template = job.request.template.clone();
-                self.order(Order::Submitted { place: Place::of(&job), template });
-                Ok(job)
-            }
-            Submitted::Known(job) => Ok(job),
+            Submitted::Taken(job) | Submitted::Known(job) => Ok(job),
             Submitted::KeyOfAnother(id) => Err(problems::key_of_another(id)),
             Submitted::Full => {
                 let retry_after = self.inner.board.seconds_to_a_place();
@@ -221,11 +242,6 @@ impl Fleet {
                 }
             }
         }
-    }
-
-    fn order(&self, order: Order) {
-        // A supervisor that has stopped leaves the job in the queue.
-        let _ = self.inner.desk.send(order);
     }
 }
 
@@ -277,11 +293,6 @@ fn empty(folder: &Path) -> std::io::Result<()> {
         fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder)
-}
-
-async fn take_back_jobs(queue: &Queue) -> Result<Vec<(Place, String)>, EngineError> {
-    queue.take_back_all(problems::server_stopped()).await?;
-    queue.waiting().await
 }
 
 /// What the queue answered; a queue that cannot be read knows nothing.

@@ -1,16 +1,19 @@
 //! Jobs, warm workers and the images they leave behind.
 //!
-//! The rooms, in the order in which a job passes them: `queue` keeps it, `scheduler` pairs it
-//! with a worker, `supervisor` applies that and watches over the worker, `worker_link` carries the words,
-//! `artefacts` keeps the image.
+//! The rooms, in the order in which a job passes them: an `engine` keeps it (`queue` is that of one node),
+//! `scheduler` pairs it with a worker, `supervisor` applies that and watches over the worker, `worker_link`
+//! carries the words, `artefacts` keeps the image.
 //!
-//! **Invariant:** no Python and no HTTP. What is decided (`scheduler`, `worker`) is apart from what is
-//! done (`supervisor`), and only `worker_process` starts processes.
+//! **Invariant:** no Python and no HTTP. What is decided (`rules`, `scheduler`, `worker`) is apart from what is
+//! done (the engines, `supervisor`), and only `worker_process` starts processes.
 
 mod artefacts;
 mod board;
+mod clerk;
 mod clock;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod engine;
 mod error;
 mod fleet;
@@ -18,8 +21,10 @@ mod fleet;
 pub mod fuzzing;
 mod last_lines;
 mod lifetime;
+mod line;
 mod problems;
 mod queue;
+mod rules;
 mod scheduler;
 mod slot;
 mod supervisor;

@@ -1,8 +1,14 @@
 //! What can be wrong, in the words that a client reads.
 
-use aiobpy_wire::{FieldProblem, JobId, JobState, Problem};
+use std::time::Duration;
 
+use aiobpy_wire::{Artefact, FieldProblem, JobId, JobState, Problem, WorkerId};
+
+use crate::artefacts::KeepError;
 use crate::engine::EngineError;
+
+/// Seconds in which three NATS servers have found a new leader when one is lost.
+const ENGINE_RETURNS_IN: u64 = 5;
 
 pub(crate) fn unknown_template<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Problem {
     Problem::new(
@@ -113,8 +119,32 @@ pub(crate) fn already_ended(id: JobId, state: JobState) -> Problem {
 }
 
 pub(crate) fn queue_failed(error: &EngineError) -> Problem {
-    Problem::new(503, "queue-unavailable", "The queue cannot be used", error.to_string())
-        .with_hint("the server's log says more; is the disk full?")
+    match error {
+        EngineError::Away { .. } => {
+            Problem::new(503, "engine-away", "The engine does not answer", error.to_string())
+                .with_hint("send it again, with the same Idempotency-Key if it has one")
+                .with_retry_after(ENGINE_RETURNS_IN)
+        }
+        EngineError::Storage { .. } | EngineError::Closed => {
+            Problem::new(503, "queue-unavailable", "The queue cannot be used", error.to_string())
+                .with_hint("the server's log says more; is the disk full?")
+        }
+    }
+}
+
+/// A node that was not heard of, and what it had claimed.
+pub(crate) fn node_lost(worker: &WorkerId, lease: Duration) -> Problem {
+    let node = worker.node();
+    let seconds = lease.as_secs_f64();
+    Problem::new(
+        500,
+        "node-lost",
+        "The node was lost",
+        format!(
+            "nothing was heard of the node `{node}` for {seconds} s; `{worker}` was at the job"
+        ),
+    )
+    .with_hint("is the machine on, and can it reach the engine?")
 }
 
 /// No worker has told its templates in time; `reason` is why the last one did not.
@@ -150,6 +180,22 @@ pub(crate) fn server_stopped() -> Problem {
 pub(crate) fn no_image(detail: String) -> Problem {
     Problem::new(500, "no-image", "There is no image to keep", detail)
         .with_hint("is the disk full, or did the template change the output path?")
+}
+
+pub(crate) fn no_such_artefact(artefact: &Artefact) -> Problem {
+    Problem::new(
+        404,
+        "unknown-artefact",
+        "There is no such artefact",
+        format!("what the job left behind, `{}`, is not kept any more", artefact.hash),
+    )
+    .with_hint("submit the job again; `--keep-days` says how long artefacts are kept")
+}
+
+/// An artefact of another node.
+pub(crate) fn not_kept(error: &KeepError) -> Problem {
+    Problem::new(500, "artefact-not-kept", "The artefact cannot be kept", error.to_string())
+        .with_hint("is the disk full?")
 }
 
 /// A worker that went before its time, and what it printed last.

@@ -3,27 +3,38 @@
 //! Every change and the event that tells it are one transaction, synced to the disk before it is
 //! answered (`synchronous = FULL`); events are told after that, in the order of their numbers.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use aiobpy_wire::{Artefact, Event, EventRecord, Job, JobId, JobRequest, Problem, WorkerId};
+use aiobpy_wire::{
+    Artefact, Event, EventRecord, Job, JobId, JobRequest, JobState, NodeDescription, NodeId,
+    Problem, WorkerId,
+};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{broadcast, oneshot};
+use tokio::time::Instant;
 use tracing::instrument;
 
+use crate::clerk::Clerk;
 use crate::clock;
 use crate::engine::{
-    Attempt, Blame, Cancelled, Engine, EngineError, GivenBack, Patience, Place, Report, Submitted,
-    Terms,
+    Answer, Attempt, Blame, Cancelled, Claims, Engine, EngineError, GivenBack, Patience, Report,
+    Submitted, Terms, Verdict,
 };
 use crate::error::FleetError;
+use crate::line::Standing;
+use crate::problems;
+use crate::scheduler::{self, Assignment, IdleWorker};
 
 mod ledger;
 mod rows;
 mod threads;
 
 use ledger::Ledger;
-use threads::{Change, Clerk, Question};
+use threads::{Change, Question, Told};
 
 /// Events that are kept for a reader that lags before it has to read them from the database.
 const EVENTS_AT_HAND: usize = 1024;
@@ -31,28 +42,33 @@ const EVENTS_AT_HAND: usize = 1024;
 const EVENTS_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 
 pub(crate) struct Queue {
-    events: broadcast::Sender<EventRecord>,
+    told: Told,
+    lease: Duration,
+    /// When each node was last heard of: a fleet of one node has one.
+    heard: Mutex<HashMap<NodeId, Instant>>,
     reader: Clerk<Question>,
     // Dropped last: what is written when the queue is closed is on the disk.
     writer: Clerk<Change>,
 }
 
 impl Queue {
-    pub(crate) fn open(path: &Path) -> Result<Self, FleetError> {
+    pub(crate) fn open(path: &Path, lease: Duration) -> Result<Self, FleetError> {
         let failed = |source| FleetError::OpenQueue { path: path.into(), source };
         let no_thread = |source| FleetError::StartThread { source };
         let writing = open_for_writing(path).map_err(failed)?;
         let reading = open_for_reading(path).map_err(failed)?;
         let (events, _) = broadcast::channel(EVENTS_AT_HAND);
-        let writer = threads::start_writer(writing, events.clone()).map_err(no_thread)?;
+        let told = Told { events, line: Arc::default() };
+        told.line().read_anew(rows::live(&reading).map_err(failed)?);
+        let writer = threads::start_writer(writing, told.clone()).map_err(no_thread)?;
         let reader = threads::start_reader(reading).map_err(no_thread)?;
-        Ok(Self { events, reader, writer })
+        Ok(Self { told, lease, heard: Mutex::default(), reader, writer })
     }
 
     async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Ledger<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, EngineError> {
+    ) -> Answer<T> {
         let (answer, answered) = oneshot::channel();
         let given = self.writer.give(Box::new(move |ledger| {
             let outcome = change(ledger)?;
@@ -70,7 +86,7 @@ impl Queue {
     async fn change_unsynced<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Ledger<'_>) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, EngineError> {
+    ) -> Answer<T> {
         let (answer, answered) = oneshot::channel();
         self.note(move |ledger| {
             let _ = answer.send(change(ledger)?);
@@ -78,6 +94,18 @@ impl Queue {
         });
         let lost = |_| EngineError::Storage { cause: "the change could not be made".into() };
         answered.await.map_err(lost)
+    }
+
+    fn heard(&self) -> MutexGuard<'_, HashMap<NodeId, Instant>> {
+        // Nothing that can panic runs under the lock.
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to become of an attempt that is not under way.
+    async fn verdict_of_ended(&self, attempt: Attempt) -> Answer<Verdict> {
+        let job = self.job(attempt.job).await?;
+        let is_cancelled = job.is_some_and(|job| job.state == JobState::Cancelled);
+        Ok(if is_cancelled { Verdict::Cancel } else { Verdict::Lost })
     }
 
     /// A change that nobody waits for.
@@ -94,7 +122,7 @@ impl Queue {
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, EngineError> {
+    ) -> Answer<T> {
         let (answer, answered) = oneshot::channel();
         let given = self.reader.give(Box::new(move |connection| {
             let _ = answer.send(question(connection));
@@ -109,13 +137,38 @@ impl Queue {
 
 impl Engine for Queue {
     #[instrument(name = "queue", skip_all)]
-    async fn submit(&self, request: JobRequest, terms: Terms) -> Result<Submitted, EngineError> {
+    async fn submit(&self, request: JobRequest, terms: Terms) -> Answer<Submitted> {
         self.change(move |ledger| ledger.submit(request, &terms)).await
     }
 
-    #[instrument(name = "queue", skip_all, fields(job = %id))]
-    async fn start(&self, id: JobId, worker: WorkerId) -> Result<Option<Job>, EngineError> {
-        self.change_unsynced(move |ledger| ledger.start(id, worker)).await
+    #[instrument(name = "queue", skip_all)]
+    async fn claim(&self, idle: Vec<IdleWorker>) -> Answer<Claims> {
+        let assignments = {
+            let mut line = self.told.line();
+            let assignments = scheduler::assign(line.waiting(), &idle);
+            for assignment in &assignments {
+                line.take(assignment.place);
+            }
+            assignments
+        };
+        if assignments.is_empty() {
+            return Ok(Claims::default());
+        }
+        for Assignment { worker, .. } in &assignments {
+            // A node is there when it claims.
+            let node = NodeId(worker.node().to_owned());
+            self.heard().entry(node).or_insert_with(clock::instant);
+        }
+        let told = self.told.clone();
+        let starting = self.change_unsynced(move |ledger| {
+            let claims = ledger.start_all(assignments)?;
+            let mut line = told.line();
+            for claim in &claims {
+                line.note(Standing::of(&claim.job));
+            }
+            Ok(claims)
+        });
+        Ok(Claims { taken: starting.await?, look_again: None })
     }
 
     fn progress(&self, attempt: Attempt, progress: f64, message: String) {
@@ -123,12 +176,12 @@ impl Engine for Queue {
     }
 
     #[instrument(name = "queue", skip_all, fields(job = %attempt.job))]
-    async fn finish(&self, attempt: Attempt, artefact: Artefact) -> Result<Report, EngineError> {
+    async fn finish(&self, attempt: Attempt, artefact: Artefact) -> Answer<Report> {
         self.change(move |ledger| ledger.finish(attempt, artefact)).await
     }
 
     #[instrument(name = "queue", skip_all, fields(job = %attempt.job))]
-    async fn fail(&self, attempt: Attempt, problem: Problem) -> Result<Report, EngineError> {
+    async fn fail(&self, attempt: Attempt, problem: Problem) -> Answer<Report> {
         self.change(move |ledger| ledger.fail(attempt, problem)).await
     }
 
@@ -139,32 +192,79 @@ impl Engine for Queue {
         problem: Problem,
         blame: Blame,
         patience: Patience,
-    ) -> Result<GivenBack, EngineError> {
-        self.change(move |ledger| ledger.give_back(attempt, problem, blame, patience)).await
+    ) -> Answer<GivenBack> {
+        self.change(move |ledger| ledger.give_back(attempt, &problem, blame, patience)).await
     }
 
     #[instrument(name = "queue", skip_all, fields(job = %id))]
-    async fn cancel(&self, id: JobId) -> Result<Cancelled, EngineError> {
+    async fn cancel(&self, id: JobId) -> Answer<Cancelled> {
         self.change(move |ledger| ledger.cancel(id)).await
     }
 
-    async fn take_back_all(&self, problem: Problem) -> Result<(), EngineError> {
-        self.change(move |ledger| ledger.take_back_all(&problem)).await
+    async fn beat(
+        &self,
+        node: NodeDescription,
+        held: Vec<Attempt>,
+        now: Instant,
+    ) -> Answer<Vec<Verdict>> {
+        self.heard().insert(node.id, now);
+        let mut verdicts = Vec::new();
+        for attempt in held {
+            let is_under_way = self.told.line().is_under_way(attempt);
+            verdicts.push(if is_under_way {
+                Verdict::Keep
+            } else {
+                self.verdict_of_ended(attempt).await?
+            });
+        }
+        Ok(verdicts)
     }
 
-    async fn waiting(&self) -> Result<Vec<(Place, String)>, EngineError> {
-        self.ask(rows::waiting).await
+    async fn expire(&self, now: Instant, patience: Patience) -> Answer<usize> {
+        let overdue: Vec<(Attempt, WorkerId)> = {
+            let (line, heard) = (self.told.line(), self.heard());
+            let is_there = |worker: &WorkerId| {
+                let heard = heard.get(&NodeId(worker.node().to_owned()));
+                heard.is_some_and(|at| now < *at + self.lease)
+            };
+            let overdue = line.running().filter(|(_, worker)| !is_there(worker));
+            overdue.map(|(attempt, worker)| (attempt, worker.clone())).collect()
+        };
+        let mut expired = 0;
+        for (attempt, worker) in overdue {
+            let problem = problems::node_lost(&worker, self.lease);
+            let given_back = self.give_back(attempt, problem, Blame::World, patience).await?;
+            expired += usize::from(given_back != GivenBack::Refused);
+        }
+        Ok(expired)
     }
 
-    async fn forget_before(&self, time: Timestamp) -> Result<Vec<String>, EngineError> {
+    async fn take_back(&self, node: NodeId, problem: Problem) -> Answer<()> {
+        self.change(move |ledger| ledger.take_back(&node, &problem)).await
+    }
+
+    fn neighbours(&self) -> Vec<NodeDescription> {
+        Vec::new()
+    }
+
+    async fn put_blob(&self, _artefact: Artefact, _file: PathBuf) -> Answer<()> {
+        // The node's own files are all there is.
+        Ok(())
+    }
+
+    async fn get_blob(&self, _artefact: Artefact, _file: PathBuf) -> Answer<bool> {
+        Ok(false)
+    }
+
+    async fn forget_before(&self, time: Timestamp) -> Answer<Vec<String>> {
         self.change(move |ledger| ledger.forget_before(time)).await
     }
 
-    async fn job(&self, id: JobId) -> Result<Option<Job>, EngineError> {
+    async fn job(&self, id: JobId) -> Answer<Option<Job>> {
         self.ask(move |connection| rows::job(connection, id)).await
     }
 
-    async fn jobs(&self, limit: usize) -> Result<Vec<Job>, EngineError> {
+    async fn jobs(&self, limit: usize) -> Answer<Vec<Job>> {
         self.ask(move |connection| rows::newest_jobs(connection, limit)).await
     }
 
@@ -173,7 +273,7 @@ impl Engine for Queue {
         sequence: u64,
         job: Option<JobId>,
         limit: usize,
-    ) -> Result<Vec<EventRecord>, EngineError> {
+    ) -> Answer<Vec<EventRecord>> {
         self.ask(move |connection| rows::events_since(connection, sequence, job, limit)).await
     }
 
@@ -182,7 +282,7 @@ impl Engine for Queue {
     }
 
     fn subscribe(&self) -> broadcast::Receiver<EventRecord> {
-        self.events.subscribe()
+        self.told.events.subscribe()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** no I/O, no clock, no state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use aiobpy_wire::WorkerId;
 
@@ -13,6 +14,14 @@ use crate::engine::Place;
 pub(crate) struct IdleWorker {
     pub(crate) id: WorkerId,
     pub(crate) template: Option<String>,
+    /// The templates that its node has; `None` where no other node could have more.
+    pub(crate) serves: Option<Arc<BTreeSet<String>>>,
+}
+
+impl IdleWorker {
+    fn can_serve(&self, template: &str) -> bool {
+        self.serves.as_ref().is_none_or(|serves| serves.contains(template))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,43 +32,58 @@ pub(crate) struct Assignment {
 
 /// Pairs the first jobs of the line with workers, as many as there are workers.
 ///
-/// No job overtakes one that stands before it. Each prefers a worker that has its scene open, then one that has
-/// none open, then one whose scene no other of these jobs wants: loading a scene costs seconds.
+/// No job overtakes one that stands before it, unless no worker has the template of that. Each prefers a
+/// worker that has its scene open, then one that has none open, then one whose scene no other of these jobs
+/// wants: loading a scene costs seconds.
 #[tracing::instrument(name = "scheduler", skip_all, fields(waiting = waiting.len()))]
 pub(crate) fn assign(waiting: &BTreeMap<Place, String>, workers: &[IdleWorker]) -> Vec<Assignment> {
-    let jobs: Vec<_> = waiting.iter().take(workers.len()).collect();
-    let wanted: Vec<&str> = jobs.iter().map(|(_, template)| template.as_str()).collect();
     let mut idle: Vec<&IdleWorker> = workers.iter().collect();
-    let mut assignments = pair_warm(&jobs, &mut idle);
-    for (place, _) in jobs {
-        if assignments.iter().any(|assignment| assignment.place == *place) {
-            continue;
+    let mut line = waiting.iter();
+    let mut assignments = Vec::new();
+    while !idle.is_empty() {
+        let servable = |template: &str| idle.iter().any(|worker| worker.can_serve(template));
+        let jobs: Vec<_> =
+            line.by_ref().filter(|(_, template)| servable(template)).take(idle.len()).collect();
+        if jobs.is_empty() {
+            break;
         }
-        let Some(worker) = take_least_useful(&mut idle, &wanted) else { break };
-        assignments.push(Assignment { place: *place, worker: worker.id.clone() });
+        pair(&jobs, &mut idle, &mut assignments);
     }
     assignments
 }
 
-fn pair_warm(jobs: &[(&Place, &String)], idle: &mut Vec<&IdleWorker>) -> Vec<Assignment> {
-    let mut assignments = Vec::new();
+fn pair(
+    jobs: &[(&Place, &String)],
+    idle: &mut Vec<&IdleWorker>,
+    assignments: &mut Vec<Assignment>,
+) {
+    let wanted: Vec<&str> = jobs.iter().map(|(_, template)| template.as_str()).collect();
+    let mut cold = Vec::new();
     for (place, template) in jobs {
-        let warm = idle.iter().position(|worker| worker.template.as_ref() == Some(template));
-        if let Some(index) = warm {
-            let worker = idle.remove(index);
+        match idle.iter().position(|worker| worker.template.as_ref() == Some(template)) {
+            Some(warm) => {
+                let worker = idle.remove(warm);
+                assignments.push(Assignment { place: **place, worker: worker.id.clone() });
+            }
+            None => cold.push((place, template)),
+        }
+    }
+    for (place, template) in cold {
+        if let Some(worker) = take_least_useful(idle, template, &wanted) {
             assignments.push(Assignment { place: **place, worker: worker.id.clone() });
         }
     }
-    assignments
 }
 
 fn take_least_useful<'a>(
     idle: &mut Vec<&'a IdleWorker>,
+    template: &str,
     wanted: &[&str],
 ) -> Option<&'a IdleWorker> {
-    let index = (0..idle.len()).min_by_key(|&index| match &idle[index].template {
+    let able = (0..idle.len()).filter(|&index| idle[index].can_serve(template));
+    let index = able.min_by_key(|&index| match &idle[index].template {
         None => 0,
-        Some(template) if !wanted.contains(&template.as_str()) => 1,
+        Some(open) if !wanted.contains(&open.as_str()) => 1,
         Some(_) => 2,
     })?;
     Some(idle.remove(index))
@@ -68,7 +92,6 @@ fn take_least_useful<'a>(
 #[cfg(test)]
 mod tests {
     use std::cmp::Reverse;
-    use std::collections::BTreeSet;
 
     use aiobpy_wire::JobId;
 
@@ -90,7 +113,7 @@ mod tests {
     }
 
     fn worker(name: &str, template: Option<&str>) -> IdleWorker {
-        IdleWorker { id: WorkerId(name.into()), template: template.map(Into::into) }
+        IdleWorker { id: WorkerId(name.into()), template: template.map(Into::into), serves: None }
     }
 
     fn pairs(assignments: &[Assignment]) -> BTreeSet<(Place, &str)> {
@@ -138,6 +161,18 @@ mod tests {
         assert_eq!(pairs(&assignments), [(place(1, 7), "a")].into());
     }
 
+    fn having(worker: IdleWorker, templates: &[&str]) -> IdleWorker {
+        let serves = templates.iter().map(ToString::to_string).collect();
+        IdleWorker { serves: Some(Arc::new(serves)), ..worker }
+    }
+
+    #[test]
+    fn a_job_waits_for_a_node_that_has_its_template_and_holds_nobody_up() {
+        let line = waiting(&["chair", "mug", "mug", "lamp"]);
+        let workers = [having(worker("a", None), &["mug"]), having(worker("b", None), &["lamp"])];
+        assert_eq!(pairs(&assign(&line, &workers)), [(job(1), "a"), (job(3), "b")].into());
+    }
+
     fn any_template() -> impl Strategy<Value = String> {
         prop::sample::select(vec!["chair", "lamp", "mug"]).prop_map(Into::into)
     }
@@ -152,7 +187,7 @@ mod tests {
             let workers: Vec<_> = open
                 .into_iter()
                 .enumerate()
-                .map(|(number, template)| IdleWorker { id: WorkerId(number.to_string()), template })
+                .map(|(number, template)| worker(&number.to_string(), template.as_deref()))
                 .collect();
             let assignments = assign(&waiting, &workers);
 
@@ -172,7 +207,7 @@ mod tests {
             let workers: Vec<_> = open
                 .into_iter()
                 .enumerate()
-                .map(|(number, template)| IdleWorker { id: WorkerId(number.to_string()), template })
+                .map(|(number, template)| worker(&number.to_string(), template.as_deref()))
                 .collect();
             let warm = assign(&waiting, &workers)
                 .iter()

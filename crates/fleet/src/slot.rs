@@ -62,9 +62,10 @@ pub(crate) struct ImageUnderWay {
     pub(crate) attempt: Attempt,
     pub(crate) path: PathBuf,
     pub(crate) format: ImageFormat,
-    pub(crate) priority: i8,
     /// When the job last got on.
     pub(crate) progressed: Instant,
+    /// How many seconds the attempt may take.
+    pub(crate) limit: Option<u32>,
     /// When the attempt has taken too long.
     pub(crate) due: Option<Instant>,
 }

@@ -1,17 +1,17 @@
 //! Watches over the workers and applies what `scheduler` and `worker` decide.
 //!
-//! **Invariant:** one task owns all of this. Everything that happens comes in as an [`Order`].
+//! **Invariant:** one task owns all of this. Everything that happens comes in as an [`Order`], or as an event of
+//! the engine; nothing here waits for the engine, which may be away.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aiobpy_wire::{
-    Event, FromWorker, ImageFormat, Job, JobId, ToWorker, WorkerDescription, WorkerId,
+    Event, EventRecord, FromWorker, ImageFormat, Job, JobId, NodeId, ToWorker, WorkerDescription,
+    WorkerId,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
@@ -19,18 +19,23 @@ use crate::artefacts::Artefacts;
 use crate::board::Board;
 use crate::clock;
 use crate::config::FleetConfig;
-use crate::engine::{Attempt, Blame, Engine, EngineError, GivenBack, Patience, Place};
+use crate::engine::{Answer, Attempt, Blame, Claim, Claims, Engine, Patience, Verdict};
 use crate::lifetime;
 use crate::problems;
-use crate::scheduler::{self, Assignment, IdleWorker};
 use crate::slot::{ImageUnderWay, Occupant, Slot};
 use crate::templates::Templates;
 use crate::worker::{Effect, Happened, Worker};
 use crate::worker_link::LinkEnd;
 use crate::worker_process::Ended;
 
+mod claim;
 mod end;
+mod report;
 mod start;
+
+pub(crate) use claim::Claiming;
+use claim::next_news;
+pub(crate) use report::Reports;
 
 /// Between two looks for what ended long ago.
 const CLEAN_EVERY: Duration = Duration::from_hours(1);
@@ -38,11 +43,22 @@ const CLEAN_EVERY: Duration = Duration::from_hours(1);
 /// What the supervisor is told.
 #[derive(Debug)]
 pub(crate) enum Order {
-    Submitted { place: Place, template: String },
-    Cancelled(JobId),
-    Said { worker: WorkerId, message: FromWorker },
-    LinkEnded { worker: WorkerId, end: LinkEnd },
-    Exited { worker: WorkerId, ended: Ended },
+    /// What there was for the workers that had nothing to do.
+    Claimed(Answer<Claims>),
+    /// What is to become of the attempts under way.
+    Judged(Vec<(Attempt, Verdict)>),
+    Said {
+        worker: WorkerId,
+        message: FromWorker,
+    },
+    LinkEnded {
+        worker: WorkerId,
+        end: LinkEnd,
+    },
+    Exited {
+        worker: WorkerId,
+        ended: Ended,
+    },
     Stop,
 }
 
@@ -55,8 +71,13 @@ pub(crate) struct Supervisor<E> {
     /// Where the tasks that serve a worker report.
     pub(crate) desk: mpsc::UnboundedSender<Order>,
     pub(crate) tasks: TaskTracker,
-    /// The jobs that wait and their templates, in the order in which they come.
-    pub(crate) waiting: BTreeMap<Place, String>,
+    pub(crate) node: NodeId,
+    /// What happens, here and on other nodes.
+    pub(crate) events: broadcast::Receiver<EventRecord>,
+    pub(crate) claiming: Claiming,
+    pub(crate) reports: Reports<E>,
+    /// When the node is to say again that it is there.
+    pub(crate) beat_at: Instant,
     pub(crate) slots: Vec<Slot>,
     /// Workers started so far.
     pub(crate) started: u64,
@@ -70,12 +91,17 @@ impl<E: Engine> Supervisor<E> {
     pub(crate) async fn run(mut self) {
         loop {
             self.fill_slots();
-            self.assign().await;
+            self.claim_for_idle();
             self.board.show_workers(self.describe());
             self.clean_if_due();
+            self.beat_if_due();
             let deadline = self.next_deadline();
             let order = tokio::select! {
                 order = self.orders.recv() => order,
+                news = next_news(&mut self.events) => {
+                    self.noticed(news).await;
+                    continue;
+                }
                 () = sleep_until(deadline) => {
                     self.look_for_silence().await;
                     continue;
@@ -92,8 +118,8 @@ impl<E: Engine> Supervisor<E> {
 
     async fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Submitted { place, template } => drop(self.waiting.insert(place, template)),
-            Order::Cancelled(id) => self.job_was_cancelled(id).await,
+            Order::Claimed(claims) => self.claimed(claims).await,
+            Order::Judged(verdicts) => self.judged(verdicts).await,
             Order::Said { worker, message } => self.heard(&worker, message).await,
             Order::LinkEnded { worker, end } => self.link_ended(&worker, end).await,
             Order::Exited { worker, ended } => self.exited(&worker, ended).await,
@@ -101,31 +127,21 @@ impl<E: Engine> Supervisor<E> {
         }
     }
 
-    async fn assign(&mut self) {
-        let idle = self.idle_workers();
-        if self.waiting.is_empty() || idle.is_empty() {
-            return;
-        }
-        for assignment in scheduler::assign(&self.waiting, &idle) {
-            self.give(assignment).await;
-        }
-    }
-
-    #[tracing::instrument(name = "supervisor", skip_all, fields(job = %place.id, worker = %worker))]
-    async fn give(&mut self, Assignment { place, worker }: Assignment) {
-        self.waiting.remove(&place);
+    #[tracing::instrument(name = "supervisor", skip_all, fields(job = %job.id, %worker))]
+    async fn give(&mut self, Claim { job, worker }: Claim) {
         self.board.note_start(clock::instant());
-        let job = place.id;
-        match self.engine.start(job, worker.clone()).await {
-            Ok(Some(job)) => self.send_start(&worker, job).await,
-            // It was cancelled while it waited.
-            Ok(None) => {}
-            Err(error) => note_failure(job, &error),
-        }
+        self.send_start(&worker, job).await;
     }
 
     async fn send_start(&mut self, worker: &WorkerId, job: Job) {
         let attempt = Attempt { job: job.id, number: job.attempt };
+        let is_there = self.occupant(worker).is_some_and(|it| it.worker == Worker::Warm);
+        if self.stopping || !is_there {
+            // It left while the job was on its way to it.
+            let left = problems::worker_lost("the worker had left", "");
+            self.reports.give_back(attempt, left, Blame::Nobody, self.patience());
+            return;
+        }
         let Some(occupant) = self.occupant(worker) else { return };
         let format = job.request.output.format;
         let path = occupant.folder.join(format!("{}-{}.{}", job.id, job.attempt, suffix(format)));
@@ -135,8 +151,8 @@ impl<E: Engine> Supervisor<E> {
             attempt,
             path: path.clone(),
             format,
-            priority: job.request.priority,
             progressed: now,
+            limit,
             due: limit.map(|seconds| now + Duration::from_secs(seconds.into())),
         });
         occupant.template = Some(job.request.template.clone());
@@ -152,7 +168,6 @@ impl<E: Engine> Supervisor<E> {
     }
 
     async fn job_was_cancelled(&mut self, id: JobId) {
-        self.waiting.retain(|place, _| place.id != id);
         let Some(occupant) = self.occupants_mut().find(|occupant| occupant.is_at(id)) else {
             return;
         };
@@ -202,20 +217,21 @@ impl<E: Engine> Supervisor<E> {
         tracing::debug!(%worker, ?happened, ?next, "worker");
         occupant.worker = next;
         for effect in effects {
-            self.apply(worker, effect).await;
+            self.apply(worker, effect);
         }
         if next == Worker::Warm {
+            self.claiming.set_due();
             // Not a loop: what is spent is warm no more.
             Box::pin(self.recycle_if_spent(worker)).await;
         }
     }
 
-    async fn apply(&mut self, worker: &WorkerId, effect: Effect) {
+    fn apply(&mut self, worker: &WorkerId, effect: Effect) {
         match effect {
             Effect::Announce => self.announce(worker),
             Effect::Keep(attempt) => self.keep(worker, attempt),
-            Effect::Fail(attempt) => self.fail(worker, attempt).await,
-            Effect::GiveBack(attempt) => self.give_back(worker, attempt).await,
+            Effect::Fail(attempt) => self.fail(worker, attempt),
+            Effect::GiveBack(attempt) => self.give_back(worker, attempt),
             Effect::Kill => self.kill(worker),
             Effect::Replace => self.replace(worker),
         }
@@ -233,39 +249,31 @@ impl<E: Engine> Supervisor<E> {
         let Some(image) = occupant.image.take().filter(|image| image.attempt == attempt) else {
             return;
         };
-        let engine = self.engine.clone();
-        let artefacts = self.artefacts.clone();
         let image = out_of_folder(image, &self.config.work_dir());
-        self.tasks.spawn(async move { keep_image(&*engine, artefacts, image).await });
+        self.reports.keep(self.artefacts.clone(), image);
     }
 
-    async fn fail(&mut self, worker: &WorkerId, attempt: Attempt) {
+    fn fail(&mut self, worker: &WorkerId, attempt: Attempt) {
         let Some(occupant) = self.occupant(worker) else { return };
         occupant.jobs_done += 1;
         remove_image(occupant.image.take());
         let Some(problem) = occupant.reason.take() else { return };
-        if let Err(error) = self.engine.fail(attempt, problem).await {
-            note_failure(attempt.job, &error);
-        }
+        self.reports.fail(attempt, problem);
     }
 
-    async fn give_back(&mut self, worker: &WorkerId, attempt: Attempt) {
-        let patience = Patience { attempts: self.config.attempts, crashes: self.config.crashes };
-        let is_stopping = self.stopping;
+    fn give_back(&mut self, worker: &WorkerId, attempt: Attempt) {
+        let (patience, is_stopping) = (self.patience(), self.stopping);
         let Some(occupant) = self.occupant(worker) else { return };
         let (problem, blame) = if is_stopping {
             (problems::server_stopped(), Blame::Nobody)
         } else {
             (end::why_it_ended(occupant), end::who_is_to_blame(occupant))
         };
-        let template = occupant.template.clone().unwrap_or_default();
-        let priority = occupant.image.as_ref().map_or(0, |image| image.priority);
-        let place = Place { priority: Reverse(priority), id: attempt.job };
-        match self.engine.give_back(attempt, problem, blame, patience).await {
-            Ok(GivenBack::Queued) => drop(self.waiting.insert(place, template)),
-            Ok(GivenBack::Failed | GivenBack::Refused) => {}
-            Err(error) => note_failure(attempt.job, &error),
-        }
+        self.reports.give_back(attempt, problem, blame, patience);
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { attempts: self.config.attempts, crashes: self.config.crashes }
     }
 
     /// Lets a worker go that has done its share, now that it has nothing to do.
@@ -298,22 +306,14 @@ impl<E: Engine> Supervisor<E> {
         self.tasks.spawn(async move { forget_old(&*engine, artefacts, kept).await });
     }
 
-    fn idle_workers(&self) -> Vec<IdleWorker> {
-        let idle = self.occupants().filter(|occupant| occupant.worker == Worker::Warm);
-        idle.map(|occupant| IdleWorker {
-            id: occupant.id.clone(),
-            template: occupant.template.clone(),
-        })
-        .collect()
-    }
-
     fn describe(&self) -> Vec<WorkerDescription> {
         self.slots.iter().filter_map(Slot::describe).collect()
     }
 
     fn next_deadline(&self) -> Instant {
         let deadlines = self.slots.iter().filter_map(|slot| slot.deadline(&self.config));
-        deadlines.min().map_or(self.clean_at, |deadline| deadline.min(self.clean_at))
+        let others = [self.clean_at, self.beat_at].into_iter().chain(self.claiming.look_at);
+        deadlines.chain(others).min().unwrap_or(self.clean_at)
     }
 
     fn occupants(&self) -> impl Iterator<Item = &Occupant> {
@@ -341,20 +341,6 @@ fn out_of_folder(image: ImageUnderWay, work_dir: &Path) -> ImageUnderWay {
         Ok(()) => ImageUnderWay { path, ..image },
         // There is none: that is told when it is to be kept.
         Err(_) => image,
-    }
-}
-
-async fn keep_image(engine: &impl Engine, artefacts: Artefacts, image: ImageUnderWay) {
-    let ImageUnderWay { attempt, path, format, .. } = image;
-    let span = tracing::Span::current();
-    let kept = tokio::task::spawn_blocking(move || span.in_scope(|| artefacts.keep(&path, format)));
-    let reported = match kept.await {
-        Ok(Ok(artefact)) => engine.finish(attempt, artefact).await,
-        Ok(Err(error)) => engine.fail(attempt, problems::no_image(error.to_string())).await,
-        Err(error) => engine.fail(attempt, problems::no_image(error.to_string())).await,
-    };
-    if let Err(error) = reported {
-        note_failure(attempt.job, &error);
     }
 }
 
@@ -388,9 +374,9 @@ fn remove_image(image: Option<ImageUnderWay>) {
     }
 }
 
-/// The database cannot be written. The job is as it was there, and is taken back at the next start.
-fn note_failure(job: JobId, error: &EngineError) {
-    tracing::error!(%job, %error, "could not note what became of a job");
+pub(crate) fn post(desk: &mpsc::UnboundedSender<Order>, order: Order) {
+    // A supervisor that is gone has ended its workers.
+    let _ = desk.send(order);
 }
 
 fn suffix(format: ImageFormat) -> &'static str {

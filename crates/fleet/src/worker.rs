@@ -52,6 +52,14 @@ pub(crate) enum Effect {
 }
 
 impl Worker {
+    /// What it is at, if it is at something.
+    pub(crate) fn attempt(self) -> Option<Attempt> {
+        match self {
+            Self::Busy(attempt) => Some(attempt),
+            _ => None,
+        }
+    }
+
     /// What it is after that happened, and what has to be done about it.
     ///
     /// An attempt that a worker was given comes back in exactly one of `Keep`, `Fail` and `GiveBack`,

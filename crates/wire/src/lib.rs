@@ -6,6 +6,7 @@ mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod job;
+mod node;
 mod offer;
 mod operation;
 mod problem;
@@ -18,6 +19,7 @@ pub use event::{Event, EventRecord};
 pub use job::{
     Artefact, ImageFormat, Job, JobId, JobRequest, JobRequestFields, JobState, OutputRequest,
 };
+pub use node::{NodeDescription, NodeId};
 pub use offer::{
     MethodDescription, Offer, PromptArgument, PromptDescription, ResourceDescription, ToolHints,
 };

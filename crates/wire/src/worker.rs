@@ -13,6 +13,19 @@ use crate::{JobId, OutputRequest, Problem, TemplateDescription};
 #[serde(transparent)]
 pub struct WorkerId(pub String);
 
+impl WorkerId {
+    /// The name of the node that it works on, which stands before the slash; empty where the fleet is one
+    /// node only, whose workers are named without one.
+    pub fn node(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(node, _)| node)
+    }
+
+    /// Its name on its node.
+    pub fn name(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&*self.0, |(_, name)| name)
+    }
+}
+
 impl fmt::Display for WorkerId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)

@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 
-use aiobpy_wire::{Artefact, EventRecord, Job, JobId, JobRequestFields, JobState};
+use aiobpy_wire::{Artefact, EventRecord, Job, JobId, JobRequestFields, JobState, WorkerId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::engine::Place;
+use crate::line::Standing;
 
 const COLUMNS: &str = "id, template, params, output, state, attempt, progress, message, worker, \
                        artefact, problem, created_at, started_at, ended_at, priority, \
@@ -35,15 +36,21 @@ pub(super) fn jobs_in(connection: &Connection, state: JobState) -> Result<Vec<Jo
         .collect()
 }
 
-pub(super) fn waiting(connection: &Connection) -> Result<Vec<(Place, String)>> {
+/// What the line has to know of each job that has not ended.
+pub(super) fn live(connection: &Connection) -> Result<Vec<Standing>> {
     connection
         .prepare_cached(
-            "select priority, id, template from job where state = 'queued' \
-             order by priority desc, id",
+            "select priority, id, template, state, attempt, worker from job \
+             where state in ('queued', 'running') order by id",
         )?
         .query_map([], |row| {
-            let place = Place { priority: Reverse(row.get(0)?), id: parsed(row, 1)? };
-            Ok((place, row.get(2)?))
+            Ok(Standing {
+                place: Place { priority: Reverse(row.get(0)?), id: parsed(row, 1)? },
+                template: row.get(2)?,
+                state: from_word(row, 3)?,
+                attempt: row.get(4)?,
+                worker: row.get::<_, Option<String>>(5)?.map(WorkerId),
+            })
         })?
         .collect()
 }
@@ -194,7 +201,7 @@ fn job_from_row(row: &Row<'_>) -> Result<Job> {
         crashes: row.get(16)?,
         progress: row.get(6)?,
         message: row.get(7)?,
-        worker: row.get::<_, Option<String>>(8)?.map(aiobpy_wire::WorkerId),
+        worker: row.get::<_, Option<String>>(8)?.map(WorkerId),
         artefact: optional(row, 9, from_json)?,
         problem: optional(row, 10, from_json)?,
         created_at: parsed(row, 11)?,

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use aiobpy_wire::{Event, Problem, ToWorker, WorkerId};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::clock;
 use crate::config::FleetConfig;
 use crate::engine::{Attempt, Blame, Engine};
 use crate::problems;
 use crate::slot::Occupant;
-use crate::supervisor::{Supervisor, note_failure, remove_image};
+use crate::supervisor::{Supervisor, remove_image};
 use crate::worker::{Happened, Worker};
 use crate::worker_link::LinkEnd;
 use crate::worker_process::Ended;
@@ -40,11 +40,10 @@ impl<E: Engine> Supervisor<E> {
 
     /// Ends a job that has had its time, and its worker, which cannot stop within a frame.
     async fn took_too_long(&mut self, attempt: Attempt) {
-        let request = self.engine.job(attempt.job).await.ok().flatten().map(|job| job.request);
-        let seconds = request.and_then(|request| request.timeout_seconds).unwrap_or_default();
-        if let Err(error) = self.engine.fail(attempt, problems::job_too_long(seconds)).await {
-            note_failure(attempt.job, &error);
-        }
+        let occupant = self.occupants().find(|occupant| occupant.is_at(attempt.job));
+        let image = occupant.and_then(|occupant| occupant.image.as_ref());
+        let seconds = image.and_then(|image| image.limit).unwrap_or_default();
+        self.reports.fail(attempt, problems::job_too_long(seconds));
         self.job_was_cancelled(attempt.job).await;
     }
 
@@ -94,6 +93,18 @@ impl<E: Engine> Supervisor<E> {
         while self.occupants().next().is_some() {
             let Some(order) = self.orders.recv().await else { return };
             self.carry_out(order).await;
+        }
+        self.leave().await;
+    }
+
+    /// Nothing runs here any more: what the engine believes to do so waits for others.
+    async fn leave(&mut self) {
+        self.reports.end().await;
+        let leaving = self.engine.take_back(self.node.clone(), problems::server_stopped());
+        match timeout(STOP_LIMIT, leaving).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "could not take leave of the engine"),
+            Err(_) => tracing::warn!("the engine is away: its jobs wait until their lease is over"),
         }
     }
 

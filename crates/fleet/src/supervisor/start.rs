@@ -12,7 +12,7 @@ use crate::lifetime::{self, Lifetime};
 use crate::problems;
 use crate::slot::Occupant;
 use crate::supervisor::end::LINK_LIMIT;
-use crate::supervisor::{Order, Supervisor};
+use crate::supervisor::{Order, Supervisor, post};
 use crate::worker::Worker;
 use crate::worker_link::{LinkEnd, LinkHalves, WorkerLink, receive_all, send_all};
 use crate::worker_process::{Running, WorkerProcess};
@@ -26,7 +26,7 @@ impl<E: Engine> Supervisor<E> {
                 continue;
             }
             self.started += 1;
-            let id = WorkerId(format!("worker-{}", self.started));
+            let id = self.node.worker(&format!("worker-{}", self.started));
             match self.start_worker(&id) {
                 Ok(occupant) => self.slots[place].occupant = Some(occupant),
                 Err(error) => {
@@ -39,7 +39,7 @@ impl<E: Engine> Supervisor<E> {
     }
 
     fn start_worker(&self, id: &WorkerId) -> io::Result<Occupant> {
-        let folder = self.config.work_dir().join(&id.0);
+        let folder = self.config.work_dir().join(id.name());
         fs::create_dir_all(&folder)?;
         let (link, halves, workers_end) = WorkerLink::open()?;
         let (process, running) = WorkerProcess::start(&self.config.launch, workers_end, &folder)?;
@@ -100,9 +100,4 @@ impl<E: Engine> Supervisor<E> {
         };
         format!("could not start `{}`: {error}", program.display())
     }
-}
-
-fn post(desk: &tokio::sync::mpsc::UnboundedSender<Order>, order: Order) {
-    // A supervisor that is gone has ended its workers.
-    let _ = desk.send(order);
 }

@@ -181,7 +181,11 @@ async fn result_of(
             let Some(artefact) = &job.artefact else {
                 return Err(lost("the job has none".to_owned()));
             };
-            let path = fleet.artefact_path(artefact);
+            let path = match fleet.artefact_file(artefact).await {
+                Ok(path) => path,
+                Err(problem) if problem.status == 404 => return Err(lost(problem.detail)),
+                Err(problem) => return Err(problem.into()),
+            };
             let file = files::open_whole(path, artefact.content_type.clone(), &artefact.hash);
             let file = file.await.map_err(|error| lost(error.to_string()))?;
             // axum takes the body from the answer to a HEAD.

@@ -1,0 +1,164 @@
+//! What became of attempts, told to the engine until it has heard it.
+//!
+//! An engine may be away for a while, and a picture is worth the wait: while it is, the job is still this
+//! node's, or another's, and then the report is refused.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aiobpy_wire::{JobId, Problem};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::artefacts::Artefacts;
+use crate::engine::{Answer, Attempt, Blame, Engine, EngineError, Patience};
+use crate::problems;
+use crate::slot::ImageUnderWay;
+
+/// Before the second try; then twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long a node that stops tries to get rid of its last reports.
+const LAST_LIMIT: Duration = Duration::from_secs(5);
+
+/// The reports that are on their way. A clone is another handle on the same.
+#[derive(Debug)]
+pub(crate) struct Reports<E> {
+    engine: Arc<E>,
+    /// The attempts whose ends are being told: until that is done they are this node's.
+    under_way: Arc<Mutex<HashSet<Attempt>>>,
+    tasks: TaskTracker,
+    giving_up: CancellationToken,
+}
+
+impl<E> Clone for Reports<E> {
+    fn clone(&self) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            under_way: self.under_way.clone(),
+            tasks: self.tasks.clone(),
+            giving_up: self.giving_up.clone(),
+        }
+    }
+}
+
+impl<E: Engine> Reports<E> {
+    pub(crate) fn new(engine: Arc<E>) -> Self {
+        Self {
+            engine,
+            under_way: Arc::default(),
+            tasks: TaskTracker::new(),
+            giving_up: CancellationToken::new(),
+        }
+    }
+
+    /// The attempts whose ends are not told yet.
+    pub(super) fn under_way(&self) -> Vec<Attempt> {
+        self.lock().iter().copied().collect()
+    }
+
+    /// Stores an image, which ends its job, while the worker is at the next one.
+    pub(super) fn keep(&self, artefacts: Artefacts, image: ImageUnderWay) {
+        let attempt = image.attempt;
+        self.spawn(
+            attempt,
+            move |reports| async move { reports.keep_image(artefacts, image).await },
+        );
+    }
+
+    pub(super) fn fail(&self, attempt: Attempt, problem: Problem) {
+        self.spawn(
+            attempt,
+            move |reports| async move { reports.tell_failure(attempt, problem).await },
+        );
+    }
+
+    pub(super) fn give_back(
+        &self,
+        attempt: Attempt,
+        problem: Problem,
+        blame: Blame,
+        patience: Patience,
+    ) {
+        self.spawn(attempt, move |reports| async move {
+            let engine = &reports.engine;
+            let give_back = || engine.give_back(attempt, problem.clone(), blame, patience);
+            reports.until_heard(attempt.job, give_back).await;
+        });
+    }
+
+    /// Waits until all is told, or as long as it may take.
+    pub(super) async fn end(&self) {
+        self.tasks.close();
+        if timeout(LAST_LIMIT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("the engine is away: what the last jobs have come to is lost");
+        }
+        self.giving_up.cancel();
+    }
+
+    fn spawn<F>(&self, attempt: Attempt, tell: impl FnOnce(Self) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let under_way = self.under_way.clone();
+        self.lock().insert(attempt);
+        let telling = tell(self.clone());
+        self.tasks.spawn(async move {
+            telling.await;
+            under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&attempt);
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<Attempt>> {
+        // Nothing that can panic runs under the lock.
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn keep_image(&self, artefacts: Artefacts, image: ImageUnderWay) {
+        let ImageUnderWay { attempt, path, format, .. } = image;
+        let (span, store) = (tracing::Span::current(), artefacts.clone());
+        let keeping =
+            tokio::task::spawn_blocking(move || span.in_scope(|| store.keep(&path, format)));
+        let artefact = match keeping.await {
+            Ok(Ok(artefact)) => artefact,
+            Ok(Err(error)) => {
+                return self.tell_failure(attempt, problems::no_image(error.to_string())).await;
+            }
+            Err(error) => {
+                return self.tell_failure(attempt, problems::no_image(error.to_string())).await;
+            }
+        };
+        let file = artefacts.path(&artefact);
+        let put = || self.engine.put_blob(artefact.clone(), file.clone());
+        if self.until_heard(attempt.job, put).await {
+            self.until_heard(attempt.job, || self.engine.finish(attempt, artefact.clone())).await;
+        }
+    }
+
+    async fn tell_failure(&self, attempt: Attempt, problem: Problem) {
+        self.until_heard(attempt.job, || self.engine.fail(attempt, problem.clone())).await;
+    }
+
+    /// Whether it was heard.
+    async fn until_heard<T, F>(&self, job: JobId, tell: impl Fn() -> F) -> bool
+    where
+        F: Future<Output = Answer<T>>,
+    {
+        let mut wait = FIRST_WAIT;
+        loop {
+            match tell().await {
+                Ok(_) => return true,
+                Err(EngineError::Closed) => return false,
+                Err(error) => {
+                    tracing::error!(%job, %error, "could not note what became of a job");
+                }
+            }
+            tokio::select! {
+                () = sleep(wait) => wait = (wait * 2).min(LONGEST_WAIT),
+                () = self.giving_up.cancelled() => return false,
+            }
+        }
+    }
+}
