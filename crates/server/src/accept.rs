@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -13,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::http::{Ending, Service, router_that_refuses, serve_http_1, serve_http_2};
+use crate::http::{Answering, Ending, Service, serve_http_1, serve_http_2};
 use crate::places::{Place, Places};
 use crate::preface::{Spoken, listen_to};
+use crate::router::Front;
 use crate::shared::Shared;
 use crate::sys::{LocalListener, LocalStream};
 use crate::tls::Tls;
@@ -34,7 +34,7 @@ pub(crate) enum Listening {
 /// What all listeners of a server have in common.
 #[derive(Clone)]
 pub(crate) struct Serving {
-    pub(crate) router: Router,
+    pub(crate) front: Front,
     pub(crate) shared: Shared,
     pub(crate) places: Places,
 }
@@ -166,7 +166,7 @@ impl Connecting {
         let (spoken, stream) = self.in_time(limit, listen_to(stream)).await?;
         if spoken != Spoken::Tls {
             let (mut service, ending) = self.service(peer, local, None);
-            service.router = router_that_refuses(|| Failure::NotTls);
+            service.answering = Answering::Refusals(|| Failure::NotTls);
             return serve_http_1(stream, service, ending).await;
         }
         let (stream, facts) = self.in_time(limit, tls.accept(stream)).await?;
@@ -197,17 +197,17 @@ impl Connecting {
         tls: Option<Arc<crate::tls::TlsFacts>>,
     ) -> (Service, Ending) {
         let Self { place, serving, ending, .. } = self;
-        let router = if place.is_extra {
-            router_that_refuses(|| Failure::TooManyConnections)
+        let answering = if place.is_extra {
+            Answering::Refusals(|| Failure::TooManyConnections)
         } else {
-            serving.router
+            Answering::Answers(serving.front)
         };
         let is_extra = place.is_extra;
         let closing: CancellationToken = ending.closing.clone();
         let connection = Connection { peer, local, tls, closing, place: Arc::new(place) };
         (
             Service {
-                router,
+                answering,
                 connection,
                 limits: serving.shared.limits.clone(),
                 is_extra,

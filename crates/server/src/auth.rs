@@ -1,42 +1,31 @@
 //! Lets in who has a token or a cookie, as far as its scope goes.
 
-use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
-use axum::response::Response;
+use axum::extract::Request;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Extensions, Method};
 
 use crate::connection::Connection;
-use crate::cut_short::UntilEnded;
 use crate::error::Failure;
 pub(crate) use crate::principal::Principal;
-use crate::routes::scopes;
 use crate::shared::Shared;
 pub(crate) use crate::token::Token;
 
 /// Any page can have a browser post a form to us; none of another site can have it send this header.
 const OUR_PAGE: HeaderName = HeaderName::from_static("x-aiobpy");
 
-/// Answers a request by `next`, if who sent it may go on.
-pub(crate) async fn authorise(
-    shared: &Shared,
-    mut request: Request,
-    next: impl AsyncFnOnce(Request) -> Response,
-) -> Response {
-    let principal = match let_in(shared, &request) {
-        Ok(principal) => principal,
-        Err(failure) => return shared.refuse(request, failure).await,
-    };
-    if let Some(needed) = needed_by_our_routes(&request)
-        && let Err(failure) = principal.may(needed)
-    {
-        return seen(shared.refuse(request, failure).await, principal);
+/// Who sends a request.
+///
+/// # Errors
+/// Nobody who is let in.
+pub(crate) fn let_in(shared: &Shared, request: &Request) -> Result<Principal, Failure> {
+    let (headers, extensions) = (request.headers(), request.extensions());
+    let now = shared.running.elapsed();
+    if let Some(secret) = cookie(shared, headers, extensions) {
+        check_that_no_form_sent_it(request.method(), headers)?;
+        return shared.keys.by_cookie(secret, now);
     }
-    request.extensions_mut().insert(principal.clone());
-    let response = next(request).await;
-    // Events and downloads may take hours; revoked, they end at once.
-    let until = principal.ended();
-    seen(response.map(|body| Body::new(UntilEnded::new(body, until))), principal)
+    let token = bearer(headers)?;
+    shared.keys.by_token(token, extensions.get::<Connection>(), now)
 }
 
 /// The token of an `Authorization` header, if there is exactly one. A browser's WebSocket, which
@@ -84,29 +73,6 @@ pub(crate) fn check_that_no_form_sent_it(
         (Some(given), None) if is_json(given) => Ok(()),
         _ => Err(Failure::FormWithCookie),
     }
-}
-
-fn let_in(shared: &Shared, request: &Request) -> Result<Principal, Failure> {
-    let (headers, extensions) = (request.headers(), request.extensions());
-    let now = shared.running.elapsed();
-    if let Some(secret) = cookie(shared, headers, extensions) {
-        check_that_no_form_sent_it(request.method(), headers)?;
-        return shared.keys.by_cookie(secret, now);
-    }
-    let token = bearer(headers)?;
-    shared.keys.by_token(token, extensions.get::<Connection>(), now)
-}
-
-/// `None` where a site answers: it has scopes of its own.
-fn needed_by_our_routes(request: &Request) -> Option<aiobpy_wire::Scope> {
-    let pattern = request.extensions().get::<MatchedPath>()?;
-    Some(scopes::needed(pattern.as_str(), request.method()))
-}
-
-/// Tells the access log who it was.
-fn seen(mut response: Response, principal: Principal) -> Response {
-    response.extensions_mut().insert(principal);
-    response
 }
 
 fn is_json(content_type: &str) -> bool {

@@ -1,5 +1,6 @@
-//! `GET /ws`: JSON-RPC 2.0 over a WebSocket, and events to subscribe to.
+//! `GET /ws`: JSON-RPC 2.0 over a WebSocket, or by events and posts, and events to subscribe to.
 
+pub(crate) mod by_events;
 mod encoding;
 mod subscriptions;
 

@@ -110,6 +110,9 @@ pub(crate) enum Failure {
     UnknownOperation {
         id: String,
     },
+    UnknownConversation {
+        id: String,
+    },
     TooManyOperations {
         most: usize,
     },

@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aiobpy_wire::{JobRequest, LoopStatus, MainThreadStatus, Problem};
-use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::response::Response;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
-use tower::ServiceExt;
 
 use crate::auth;
 use crate::body::{depth_of as counted_depth_of, read_json};
@@ -22,7 +20,7 @@ use crate::gate::{Gate, Via};
 use crate::limits::Limits;
 use crate::main_thread::{MainThread, Refused, Work};
 use crate::prefer;
-use crate::router::router;
+use crate::router::Front;
 use crate::routes::events::last_event_id;
 use crate::shared::{Parts, Shared};
 use crate::token::Token;
@@ -156,20 +154,20 @@ pub fn requests(data: &[u8]) {
                 *request.headers_mut() = headers.clone();
                 request
             };
-            let Ok(response) = service.clone().oneshot(request()).await;
-            is_sound(response, &headers, &uri, &method).await;
+            let response = service.answer(request()).await;
+            is_sound(response.map(Body::new), &headers, &uri, &method).await;
             reads_json(request(), body).await;
         });
     });
 }
 
 thread_local! {
-    static SERVICE: (Runtime, Router) = {
+    static SERVICE: (Runtime, Front) = {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let address = ([127, 0, 0, 1], PORT).into();
         let parts = Parts { main_thread: Some(Arc::new(Echo)), ..Parts::default() };
         let token = Token::new(TOKEN).unwrap();
-        (runtime, router(Shared::new(address, token, Limits::default(), parts)))
+        (runtime, Front::new(Shared::new(address, token, Limits::default(), parts)))
     };
 }
 

@@ -7,18 +7,13 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use crate::sites::Site;
 
-/// What a site says of what its pages may load: an extension of its answers.
-#[derive(Clone, Debug)]
-pub(crate) struct SitePolicy {
-    policy: Option<Arc<str>>,
-    /// Whether the answer is an application's own, and so may say more of it than it should.
-    is_foreign: bool,
-}
-
-impl SitePolicy {
-    pub(crate) fn of(site: &Site, is_foreign: bool) -> Self {
-        Self { policy: site.content_security_policy.clone(), is_foreign }
-    }
+/// Which site has answered: an extension of its answers.
+#[derive(Clone)]
+pub(crate) struct OfSite {
+    pub(crate) site: Arc<Site>,
+    /// Whether the answer is an application's own, and so may say more than it should of what its
+    /// pages may load.
+    pub(crate) is_foreign: bool,
 }
 
 pub(crate) fn harden(mut response: Response) -> Response {
@@ -28,9 +23,9 @@ pub(crate) fn harden(mut response: Response) -> Response {
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ];
-    let of_site = response.extensions_mut().remove::<SitePolicy>();
-    let is_foreign = of_site.as_ref().is_some_and(|site| site.is_foreign);
-    let policy_of_site = of_site.and_then(|site| site.policy);
+    let of_site = response.extensions().get::<OfSite>();
+    let is_foreign = of_site.is_some_and(|of_site| of_site.is_foreign);
+    let policy_of_site = of_site.and_then(|of_site| of_site.site.content_security_policy.clone());
     let is_chosen = policy_of_site.is_some();
     let policy = policy_for(&response, policy_of_site);
     let headers = response.headers_mut();

@@ -4,10 +4,11 @@ mod activity;
 
 use std::convert::Infallible;
 use std::io;
+use std::time::Duration;
 
-use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
 use hyper::body::Incoming;
@@ -19,13 +20,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower_service::Service as _;
 
+use crate::answer_body::AnswerBody;
 use crate::connection::Connection;
 use crate::error::Failure;
-use crate::http::activity::Activity;
+use crate::http::activity::{Activity, WhileSent};
 use crate::limits::Limits;
 use crate::patience::Patient;
+use crate::router::Front;
 use crate::stalling::Stalling;
 
 pub(crate) use activity::Busy;
@@ -50,7 +52,7 @@ pub(crate) struct Ending {
 /// Who answers on a connection.
 #[derive(Clone)]
 pub(crate) struct Service {
-    pub(crate) router: Router,
+    pub(crate) answering: Answering,
     pub(crate) connection: Connection,
     pub(crate) limits: Limits,
     pub(crate) tasks: TaskTracker,
@@ -58,24 +60,38 @@ pub(crate) struct Service {
     pub(crate) is_extra: bool,
 }
 
-/// Answers every request with the same failure, and closes the connection.
-pub(crate) fn router_that_refuses(failure: fn() -> Failure) -> Router {
-    Router::new().fallback(move || async move {
-        ([(header::CONNECTION, "close")], failure()).into_response()
-    })
+/// What the requests of a connection get.
+#[derive(Clone)]
+pub(crate) enum Answering {
+    Answers(Front),
+    /// Each the same failure, and the end of its connection.
+    Refusals(fn() -> Failure),
+}
+
+impl Answering {
+    async fn answer(&self, request: Request) -> http::Response<AnswerBody> {
+        match self {
+            Self::Answers(front) => front.answer(request).await,
+            Self::Refusals(failure) => {
+                let response = ([(header::CONNECTION, "close")], failure()).into_response();
+                response.map(AnswerBody::unseen)
+            }
+        }
+    }
 }
 
 pub(crate) async fn serve_http_1<S>(stream: S, service: Service, ending: Ending) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Service { router, connection, limits, is_extra, .. } = service;
+    let Service { answering, connection, limits, is_extra, .. } = service;
     let io = TokioIo::new(Stalling::new(stream, limits.stall_time));
     let body_time = limits.body_time;
     let answer = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(|body| Patient::new(body, body_time));
+        let mut request = request.map(|body| patient(body, body_time));
         request.extensions_mut().insert(connection.clone());
-        router.clone().call(request)
+        let answering = answering.clone();
+        async move { Ok::<_, Infallible>(answering.answer(request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -141,15 +157,20 @@ async fn answer_on_stream(
     service: Service,
     activity: Activity,
     request: Request<Incoming>,
-) -> Result<Response, Infallible> {
-    let Service { mut router, connection, limits, .. } = service;
+) -> Result<http::Response<WhileSent<AnswerBody>>, Infallible> {
+    let Service { answering, connection, limits, .. } = service;
     let busy = activity.begin();
-    let mut request = request.map(|body| Patient::new(body, limits.body_time));
+    let mut request = request.map(|body| patient(body, limits.body_time));
     as_http_1_says_it(&mut request);
     request.extensions_mut().insert(connection);
     request.extensions_mut().insert(busy.clone());
-    let Ok(response) = router.call(request).await;
+    let response = answering.answer(request).await;
     Ok(response.map(|body| activity.while_sent(body, busy)))
+}
+
+fn patient(body: Incoming, limit: Duration) -> Body {
+    // Most requests have none.
+    if body.is_end_stream() { Body::empty() } else { Body::new(Patient::new(body, limit)) }
 }
 
 /// Puts what HTTP/2 says with names of its own where the rest of us looks for it: the host, and

@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
@@ -34,24 +33,30 @@ const MOST_BYTES: usize = 32 << 20;
 const LARGEST: usize = 1 << 20;
 const RETENTION: Duration = Duration::from_hours(24);
 
-/// Hands a `POST` request with a key on once, and its answer to all that have the same key.
-pub(crate) async fn once(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let is_of_fleet = request.uri().path() == "/api/v1/jobs" && shared.fleet.is_some();
-    if !is_asked_for(&request) || is_of_fleet {
-        return next.run(request).await;
-    }
-    match answer(&shared, request, next).await {
+/// Hands a request with a key on once, and its answer to all that have the same key.
+pub(crate) async fn once<N, F>(shared: &Shared, request: Request, next: N) -> Response
+where
+    N: FnOnce(Request) -> F + Send + 'static,
+    F: Future<Output = Response> + Send,
+{
+    match answer(shared, request, next).await {
         Ok(response) => response,
         Err(failure) => failure.into_response(),
     }
 }
 
-/// Whether a request is to be answered once.
-pub(crate) fn is_asked_for(request: &Request) -> bool {
-    request.method() == Method::POST && request.headers().contains_key(KEY)
+/// Whether a request is to be answered once: a `POST` that has a key.
+pub(crate) fn is_asked_for(shared: &Shared, request: &Request) -> bool {
+    let has_key = request.method() == Method::POST && request.headers().contains_key(KEY);
+    let is_of_fleet = || request.uri().path() == "/api/v1/jobs" && shared.fleet.is_some();
+    has_key && !is_of_fleet()
 }
 
-async fn answer(shared: &Shared, request: Request, next: Next) -> Result<Response, Failure> {
+async fn answer<N, F>(shared: &Shared, request: Request, next: N) -> Result<Response, Failure>
+where
+    N: FnOnce(Request) -> F + Send + 'static,
+    F: Future<Output = Response> + Send,
+{
     let key = key_of(&request)?;
     let (parts, body) = request.into_parts();
     let limits = &shared.limits;
@@ -68,7 +73,7 @@ async fn answer(shared: &Shared, request: Request, next: Next) -> Result<Respons
     let begun = Begun { shared: shared.clone(), key, is_kept: false };
     let request = Request::from_parts(parts, Body::from(bytes));
     // Goes on when the client has gone: the next one with the key is to get the answer.
-    let answered = shared.tasks.spawn(async move { begun.finish(next.run(request).await).await });
+    let answered = shared.tasks.spawn(async move { begun.finish(next(request).await).await });
     answered.await.map_err(|_ended| Failure::Closing)
 }
 

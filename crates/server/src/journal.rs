@@ -3,11 +3,11 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::Method;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// So many requests are kept in each list.
 const KEPT: usize = 512;
@@ -16,12 +16,15 @@ const KEPT: usize = 512;
 #[derive(Clone, Debug, Serialize)]
 pub struct Asked {
     pub at: Timestamp,
-    pub request_id: String,
+    #[serde(serialize_with = "as_text")]
+    pub request_id: Arc<str>,
     /// Who asked; `None` for who was not let in, or need not be.
-    pub principal: Option<String>,
+    #[serde(serialize_with = "as_name")]
+    pub principal: Option<Arc<str>>,
     /// `None` over a Unix socket.
     pub address: Option<IpAddr>,
-    pub method: String,
+    #[serde(serialize_with = "as_text")]
+    pub method: Method,
     /// Without the query.
     pub path: String,
     pub status: u16,
@@ -35,9 +38,17 @@ impl Asked {
     /// Whether it may have changed something, as over a WebSocket, or was refused.
     fn is_for_audit(&self) -> bool {
         const NOTABLE: [u16; 5] = [101, 401, 403, 421, 429];
-        let method = Method::from_bytes(self.method.as_bytes());
-        !method.is_ok_and(|method| method.is_safe()) || NOTABLE.contains(&self.status)
+        !self.method.is_safe() || NOTABLE.contains(&self.status)
     }
+}
+
+fn as_text<S: Serializer>(text: &impl AsRef<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text.as_ref())
+}
+
+#[expect(clippy::ref_option, reason = "what serde calls it with")]
+fn as_name<S: Serializer>(name: &Option<Arc<str>>, serializer: S) -> Result<S::Ok, S::Error> {
+    name.as_deref().serialize(serializer)
 }
 
 /// Two rings, so that a flood of readings does not push out who has changed what.
@@ -93,7 +104,7 @@ mod tests {
             request_id: "1".into(),
             principal: None,
             address: None,
-            method: method.to_owned(),
+            method: method.parse().unwrap(),
             path: path.to_owned(),
             status,
             bytes: 0,
@@ -110,7 +121,7 @@ mod tests {
             journal.write(asked(method, status, "/"));
         }
         let told = |asked: Vec<Asked>| -> Vec<_> {
-            asked.into_iter().map(|asked| (asked.method, asked.status)).collect()
+            asked.into_iter().map(|asked| (asked.method.to_string(), asked.status)).collect()
         };
         let audit = told(journal.audit(10));
         let wanted = [("ODD", 405), ("DELETE", 204), ("GET", 401), ("POST", 200)];

@@ -7,6 +7,7 @@
 //! that a client reads when something is wrong are in `error.rs`.
 
 mod accept;
+mod answer_body;
 mod auth;
 mod authority;
 mod backoff;
@@ -17,7 +18,6 @@ mod clock;
 mod connection;
 mod conversation;
 mod cookies;
-mod cut_short;
 mod devices;
 pub mod discovery;
 mod error;
@@ -69,6 +69,7 @@ mod token;
 mod trace;
 mod websocket;
 
+pub use answer_body::AnswerBody;
 pub use devices::Device;
 pub use exchange::{Exchange, Head, Incoming, Outgoing, ReceivedBody, Sent, Start};
 pub use feed::Feed;
@@ -80,7 +81,7 @@ pub use offers::Offers;
 pub use pairing::Claim;
 pub use principal::{ExecSwitch, Principal};
 pub use qr::QrCode;
-pub use router::router;
+pub use router::Front;
 pub use server::{Listen, Opened, Server, ServerConfig};
 pub use shared::{Parts, Shared};
 pub use sharing::{Certificate, Share};

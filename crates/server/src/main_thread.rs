@@ -259,7 +259,7 @@ impl Door {
         let name = asked.method.clone();
         let (sender, receiver) = oneshot::channel();
         self.post_call(asked, sender, None)?;
-        self.in_time(name, async { opened(receiver.await) }).await
+        self.in_time(|| name, async { opened(receiver.await) }).await
     }
 
     /// Has the main thread begin with a call that may take long and say how it goes.
@@ -300,12 +300,13 @@ impl Door {
     pub(crate) async fn begin(
         &self,
         head: Head,
-        meanwhile: impl FnOnce(&Client),
+        before: impl FnOnce(&Client),
     ) -> Result<(Client, Begun), Failure> {
-        let name = format!("{} {}", head.method, head.uri.path());
+        let (method, uri) = (head.method.clone(), head.uri.clone());
+        let name = move || format!("{method} {}", uri.path());
         let (exchange, client) = exchange(head, Arc::clone(&self.main_thread), self.permit()?);
+        before(&client);
         self.post(Work::Exchange(Box::new(exchange)))?;
-        meanwhile(&client);
         let begun = self.in_time(name, async { Ok(client.begun().await) }).await?;
         Ok((client, begun))
     }
@@ -328,7 +329,7 @@ impl Door {
 
     async fn in_time<T>(
         &self,
-        name: String,
+        name: impl FnOnce() -> String,
         answer: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let watch = Stopwatch::start();
@@ -337,7 +338,7 @@ impl Door {
             biased;
             answer = tokio::time::timeout(self.limit, answer) => match answer {
                 Ok(answer) => answer,
-                Err(_elapsed) => Err(Failure::CallTooSlow { method: name, limit: self.limit }),
+                Err(_elapsed) => Err(Failure::CallTooSlow { method: name(), limit: self.limit }),
             },
             // Whoever stops the server may be the main thread itself, which then cannot answer.
             () = self.stopping.cancelled() => Err(Failure::Closing),

@@ -1,6 +1,8 @@
 //! What is counted, for Prometheus.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -26,6 +28,14 @@ pub(crate) struct Metrics {
     /// Open now.
     pub(crate) websockets: Gauge,
     of_the_moment: OfTheMoment,
+    routes: Mutex<HashMap<String, OfRoute>>,
+}
+
+/// What is counted of a route, so that no labels need be made to find it.
+struct OfRoute {
+    seconds: Histogram,
+    /// By method and status.
+    outcomes: Vec<((&'static str, u16), Counter)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,7 +79,15 @@ impl Metrics {
         let websockets = Gauge::default();
         registry.register("websockets", "WebSockets that are open", websockets.clone());
         let of_the_moment = OfTheMoment::registered(&mut registry);
-        Self { registry, requests, seconds, main_thread_seconds, websockets, of_the_moment }
+        Self {
+            registry,
+            requests,
+            seconds,
+            main_thread_seconds,
+            websockets,
+            of_the_moment,
+            routes: Mutex::default(),
+        }
     }
 
     pub(crate) fn answered(
@@ -79,11 +97,24 @@ impl Metrics {
         status: StatusCode,
         elapsed: Duration,
     ) {
-        let route = route.to_owned();
-        let label = RouteLabel { route: route.clone() };
-        self.seconds.get_or_create(&label).observe(elapsed.as_secs_f64());
-        let labels = Labels { route, method: named(method), status: status.as_u16() };
-        self.requests.get_or_create(&labels).inc();
+        let outcome = (named(method), status.as_u16());
+        let mut routes = self.lock();
+        if !routes.contains_key(route) {
+            let label = RouteLabel { route: route.to_owned() };
+            let seconds = self.seconds.get_or_create_owned(&label);
+            routes.insert(route.to_owned(), OfRoute { seconds, outcomes: Vec::new() });
+        }
+        let Some(of_route) = routes.get_mut(route) else { return };
+        of_route.seconds.observe(elapsed.as_secs_f64());
+        if let Some((_, counter)) = of_route.outcomes.iter().find(|(known, _)| *known == outcome) {
+            counter.inc();
+            return;
+        }
+        let (method, status) = outcome;
+        let labels = Labels { route: route.to_owned(), method, status };
+        let counter = self.requests.get_or_create_owned(&labels);
+        counter.inc();
+        of_route.outcomes.push((outcome, counter));
     }
 
     /// All of it, as text.
@@ -93,6 +124,11 @@ impl Metrics {
         // A string takes all that is written to it.
         let _always = encode(&mut text, &self.registry);
         text
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, OfRoute>> {
+        // Nothing that can panic runs under the lock.
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

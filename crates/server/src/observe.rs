@@ -2,26 +2,27 @@
 //! answer has gone out, the access log, the journal and the metrics are told.
 
 use std::net::IpAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::response::Response;
-use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, StatusCode};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::answer_body::AnswerBody;
 use crate::clock::Stopwatch;
 use crate::connection::Connection;
 use crate::error::PROBLEM_JSON;
+use crate::harden::OfSite;
 use crate::journal::Asked;
 use crate::principal::Principal;
 use crate::shared::Shared;
+use crate::sites::Site;
 use crate::trace::{REQUEST_ID, Trace};
 
 /// Bytes of a path that are kept.
@@ -29,43 +30,116 @@ const LONGEST_PATH: usize = 300;
 /// Problems up to so many bytes are told by which request they were met.
 const LONGEST_PROBLEM: u64 = 64 << 10;
 
-/// The site that answered: an extension of its answers, for the metrics.
-#[derive(Clone, Debug)]
-pub(crate) struct AnsweredBy(pub(crate) String);
-
-/// Answers a request by `next`, and sees to it that the answer is told of.
-pub(crate) async fn observe(
+/// What is known of a request; told when it is dropped, with the last byte of its answer.
+pub(crate) struct Seen {
+    method: Method,
+    route: Route,
+    address: Option<IpAddr>,
+    trace: Trace,
+    path: String,
+    watch: Stopwatch,
+    status: StatusCode,
+    principal: Option<Principal>,
+    bytes: u64,
     shared: Shared,
-    mut request: Request,
-    next: impl AsyncFnOnce(Request) -> Response,
-) -> Response {
-    let watch = Stopwatch::start();
-    let trace = Trace::of(request.headers());
-    let path = shortened(request.uri().path());
-    let mut seen = Seen {
-        method: request.method().clone(),
-        route: request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()),
-        address: address_of(&request),
-        trace: trace.clone(),
-        path,
-        watch,
-        status: StatusCode::OK,
-        principal: None,
-        bytes: 0,
-        shared,
-    };
-    request.extensions_mut().insert(trace.clone());
-    let mut response = next(request).await;
-    response.headers_mut().insert(REQUEST_ID, trace.id_header());
-    if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_JSON) {
-        response = with_its_request(response, &trace, &seen.path).await;
+}
+
+/// What the metrics call an address.
+enum Route {
+    None,
+    Ours(&'static str),
+    Site(Arc<Site>),
+}
+
+impl Seen {
+    /// Begins with a request, and gives it its place in a trace.
+    pub(crate) fn begin(
+        shared: &Shared,
+        request: &mut Request,
+        route: Option<&'static str>,
+    ) -> Box<Self> {
+        let trace = Trace::of(request.headers());
+        request.extensions_mut().insert(trace.clone());
+        Box::new(Self {
+            method: request.method().clone(),
+            route: route.map_or(Route::None, Route::Ours),
+            address: address_of(request),
+            path: shortened(request.uri().path()),
+            trace,
+            watch: Stopwatch::start(),
+            status: StatusCode::OK,
+            principal: None,
+            bytes: 0,
+            shared: shared.clone(),
+        })
     }
-    seen.status = response.status();
-    seen.principal = response.extensions_mut().remove::<Principal>();
-    if let Some(AnsweredBy(prefix)) = response.extensions_mut().remove() {
-        seen.route = Some(prefix);
+
+    /// Notes who it was.
+    pub(crate) fn let_in(&mut self, principal: Principal) {
+        self.principal = Some(principal);
     }
-    response.map(|body| Body::new(Counted { body, seen }))
+
+    /// Notes so many bytes of the answer.
+    pub(crate) fn count(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// Goes with the answer, to its end.
+    pub(crate) async fn end(
+        mut self: Box<Self>,
+        mut response: Response,
+    ) -> http::Response<AnswerBody> {
+        response.headers_mut().insert(REQUEST_ID, self.trace.id_header());
+        if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM_JSON) {
+            response = with_its_request(response, &self.trace, &self.path).await;
+        }
+        self.status = response.status();
+        if let Some(OfSite { site, .. }) = response.extensions_mut().remove() {
+            self.route = Route::Site(site);
+        }
+        // Of a login: who was let in by it.
+        if let Some(principal) = response.extensions_mut().remove::<Principal>() {
+            self.principal = Some(principal);
+        }
+        let principal = self.principal.clone();
+        AnswerBody::seen(response, self, principal.as_ref())
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        let elapsed = self.watch.elapsed();
+        let route = match &self.route {
+            Route::None => "none",
+            Route::Ours(pattern) => pattern,
+            Route::Site(site) => &site.prefix,
+        };
+        self.shared.metrics.answered(route, &self.method, self.status, elapsed);
+        let principal = self.principal.as_ref().map(|principal| Arc::clone(&principal.name));
+        let milliseconds = elapsed.as_secs_f64() * 1000.0;
+        tracing::info!(
+            target: "aiobpy::access",
+            method = %self.method,
+            path = self.path,
+            status = self.status.as_u16(),
+            bytes = self.bytes,
+            milliseconds,
+            principal = principal.as_deref(),
+            request_id = &*self.trace.request_id,
+            trace = %self.trace,
+        );
+        self.shared.journal.write(Asked {
+            at: Timestamp::now(),
+            request_id: Arc::clone(&self.trace.request_id),
+            principal,
+            address: self.address,
+            method: std::mem::take(&mut self.method),
+            path: std::mem::take(&mut self.path),
+            status: self.status.as_u16(),
+            bytes: self.bytes,
+            milliseconds,
+        });
+    }
 }
 
 /// Tells a problem by which request it was met (RFC 9457: `instance`, and an extension).
@@ -84,84 +158,6 @@ async fn with_its_request(response: Response, trace: &Trace, path: &str) -> Resp
     let bytes = serde_json::to_vec(&problem).unwrap_or_default();
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     Response::from_parts(parts, Body::from(bytes))
-}
-
-/// What is known of a request; told when it is dropped, with the last byte of its answer.
-struct Seen {
-    method: Method,
-    route: Option<String>,
-    address: Option<IpAddr>,
-    trace: Trace,
-    path: String,
-    watch: Stopwatch,
-    status: StatusCode,
-    principal: Option<Principal>,
-    bytes: u64,
-    shared: Shared,
-}
-
-impl Drop for Seen {
-    fn drop(&mut self) {
-        let elapsed = self.watch.elapsed();
-        let route = self.route.as_deref().unwrap_or("none");
-        self.shared.metrics.answered(route, &self.method, self.status, elapsed);
-        let principal = self.principal.as_ref().map(|principal| principal.name.to_string());
-        let milliseconds = elapsed.as_secs_f64() * 1000.0;
-        tracing::info!(
-            target: "aiobpy::access",
-            method = %self.method,
-            path = self.path,
-            status = self.status.as_u16(),
-            bytes = self.bytes,
-            milliseconds,
-            principal = principal.as_deref(),
-            request_id = &*self.trace.request_id,
-            trace = %self.trace,
-        );
-        self.shared.journal.write(Asked {
-            at: Timestamp::now(),
-            request_id: self.trace.request_id.to_string(),
-            principal,
-            address: self.address,
-            method: self.method.as_str().to_owned(),
-            path: std::mem::take(&mut self.path),
-            status: self.status.as_u16(),
-            bytes: self.bytes,
-            milliseconds,
-        });
-    }
-}
-
-/// An answer's body that is counted.
-struct Counted {
-    body: Body,
-    seen: Seen,
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.seen.bytes += data.len() as u64;
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 fn address_of(request: &Request) -> Option<IpAddr> {

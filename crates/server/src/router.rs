@@ -1,21 +1,107 @@
 //! Which room answers which address, and what every request goes through before and after.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use tower_service::Service as _;
 
+use crate::answer_body::AnswerBody;
 use crate::error::Failure;
 use crate::harden::harden;
+use crate::observe::Seen;
+use crate::routes::scopes;
 use crate::shared::{Shared, WithFleet};
-use crate::{auth, gate, idempotency, observe, routes};
+use crate::{auth, gate, idempotency, routes};
 
-/// The whole service: what `Server` serves on a socket, and a test by `oneshot`.
-pub fn router(shared: Shared) -> Router {
-    let authorised = from_fn_with_state(shared.clone(), authorise);
-    let everything = from_fn_with_state(shared.clone(), every_request);
-    let api = Router::new()
+/// The whole service: what `Server` serves on a socket, and a test without one. A clone is another
+/// handle on the same.
+#[derive(Clone)]
+pub struct Front(Arc<Inner>);
+
+struct Inner {
+    shared: Shared,
+    router: Router,
+    addresses: matchit::Router<Ours>,
+}
+
+/// One of our own addresses; all others are those of sites.
+#[derive(Clone, Copy)]
+struct Ours {
+    pattern: &'static str,
+    /// Whether it needs no token.
+    is_open: bool,
+}
+
+impl Front {
+    pub fn new(shared: Shared) -> Self {
+        let router = router(&shared);
+        Self(Arc::new(Inner { shared, router, addresses: addresses() }))
+    }
+
+    /// Answers a request.
+    ///
+    /// What every request goes through is here, and not in layers of the router: each of those has a
+    /// future of its own, on the heap.
+    pub async fn answer(&self, mut request: Request) -> http::Response<AnswerBody> {
+        let Inner { shared, addresses, .. } = &*self.0;
+        let ours = addresses.at(request.uri().path()).ok().map(|found| *found.value);
+        let mut seen = Seen::begin(shared, &mut request, ours.map(|ours| ours.pattern));
+        let response = match gate::pass(shared, &request) {
+            Ok(()) => self.let_in(request, ours, &mut seen).await,
+            Err(failure) => shared.refuse(request, failure).await,
+        };
+        seen.end(harden(response)).await
+    }
+
+    async fn let_in(&self, mut request: Request, ours: Option<Ours>, seen: &mut Seen) -> Response {
+        let shared = &self.0.shared;
+        if ours.is_some_and(|ours| ours.is_open) {
+            return self.hand_on(request, ours).await;
+        }
+        let principal = match auth::let_in(shared, &request) {
+            Ok(principal) => principal,
+            Err(failure) => return shared.refuse(request, failure).await,
+        };
+        seen.let_in(principal.clone());
+        if let Some(ours) = ours
+            && let Err(failure) = principal.may(scopes::needed(ours.pattern, request.method()))
+        {
+            return shared.refuse(request, failure).await;
+        }
+        request.extensions_mut().insert(principal);
+        if idempotency::is_asked_for(shared, &request) {
+            let this = self.clone();
+            let next = move |request| async move { this.hand_on(request, ours).await };
+            return idempotency::once(shared, request, next).await;
+        }
+        self.hand_on(request, ours).await
+    }
+
+    /// Sites have scopes of their own, and skip the router.
+    async fn hand_on(&self, request: Request, ours: Option<Ours>) -> Response {
+        if ours.is_none() {
+            return routes::sites::answer(&self.0.shared, request).await;
+        }
+        let Ok(response) = self.0.router.clone().call(request).await;
+        response
+    }
+}
+
+fn addresses() -> matchit::Router<Ours> {
+    let mut addresses = matchit::Router::new();
+    for (pattern, is_open) in scopes::patterns() {
+        // One that is there already has another method there.
+        let _known = addresses.insert(pattern, Ours { pattern, is_open });
+    }
+    addresses
+}
+
+/// Our own routes.
+fn router(shared: &Shared) -> Router {
+    Router::new()
         .route("/api/v1/status", get(routes::status::show))
         .route("/api/v1/echo", get(routes::echo::open))
         .route("/api/v1/events", get(routes::events::follow))
@@ -29,6 +115,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/operations/{id}/events", get(routes::operations::follow))
         .route("/mcp", post(routes::mcp::answer).get(routes::mcp::listen).delete(routes::mcp::end))
         .route("/ws", get(routes::ws::open))
+        .route("/ws/{id}", post(routes::ws::hear))
         .route("/openapi.json", get(routes::docs::openapi))
         .route("/api/v1/me", get(routes::login::show))
         .route("/api/v1/devices", get(routes::devices::list))
@@ -36,12 +123,6 @@ pub fn router(shared: Shared) -> Router {
         .route("/api/v1/audit", get(routes::journal::audit))
         .route("/api/v1/requests", get(routes::journal::requests))
         .route("/metrics", get(routes::journal::metrics))
-        .merge(of_fleet(&shared))
-        .method_not_allowed_fallback(wrong_method)
-        .fallback(fallback)
-        .layer(from_fn_with_state(shared.clone(), idempotency::once))
-        .layer(authorised);
-    let open = Router::new()
         .route("/healthz", get(routes::status::is_healthy))
         .route("/docs", get(routes::docs::page))
         .route("/docs/{file}", get(routes::docs::part))
@@ -52,39 +133,13 @@ pub fn router(shared: Shared) -> Router {
         .route("/pair.css", get(routes::pairing::style))
         .route("/pair.js", get(routes::pairing::script))
         .route("/pair/claim", post(routes::pairing::claim))
-        .method_not_allowed_fallback(wrong_method);
-    open.merge(api).layer(everything).with_state(shared)
+        .merge(of_fleet(shared))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(fallback)
+        .with_state(shared.clone())
 }
 
-/// What every request goes through, in one future: each layer of a router has one of its own, on the
-/// heap. Those of sites skip the router's other layers, too.
-async fn every_request(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let answer = async |request: Request| {
-        if let Err(failure) = gate::pass(&shared, &request) {
-            return harden(shared.refuse(request, failure).await);
-        }
-        harden(if is_of_a_site(&request) {
-            auth::authorise(&shared, request, async |request| {
-                routes::sites::answer(&shared, request).await
-            })
-            .await
-        } else {
-            next.run(request).await
-        })
-    };
-    observe::observe(shared.clone(), request, answer).await
-}
-
-async fn authorise(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    auth::authorise(&shared, request, async |request| next.run(request).await).await
-}
-
-/// Whether none but a site can have its address, and no other layer has a part in its answer.
-fn is_of_a_site(request: &Request) -> bool {
-    request.uri().path().starts_with("/a/") && !idempotency::is_asked_for(request)
-}
-
-/// What no route of ours takes.
+/// What no route of ours takes, as where there is no fleet.
 async fn fallback(State(shared): State<Shared>, request: Request) -> Response {
     routes::sites::answer(&shared, request).await
 }

@@ -19,7 +19,7 @@ use crate::journal::Asked;
 use crate::limits::Limits;
 use crate::places::Places;
 use crate::principal::ExecSwitch;
-use crate::router::router;
+use crate::router::Front;
 use crate::shared::{Parts, Shared};
 use crate::sharing::{Share, Sharing};
 use crate::sys::LocalListener;
@@ -98,7 +98,8 @@ impl Server {
         };
         let also = config.also;
         let shared = Shared::new(address, config.token, config.limits, parts);
-        let serving = Serving { router: router(shared.clone()), shared, places: Places::default() };
+        let front = Front::new(shared.clone());
+        let serving = Serving { front, shared, places: Places::default() };
         let listeners = Listeners { serving, cut: CancellationToken::new() };
         listeners.accept(Listening::Plain(listener));
         let mut server = Self { listeners, also: Vec::new(), discovery_file };

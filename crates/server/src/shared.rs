@@ -17,6 +17,7 @@ use crate::body;
 use crate::cache::Cache;
 use crate::clock::Stopwatch;
 use crate::conversation::Encoded;
+use crate::conversation::by_events::ByEvents;
 use crate::cookies::CookieName;
 use crate::devices::Devices;
 use crate::error::Failure;
@@ -83,6 +84,7 @@ pub struct Inner {
     pub(crate) metrics: Metrics,
     /// Events, as they are sent.
     pub(crate) encoded: Encoded,
+    pub(crate) by_events: ByEvents,
     /// To requests that may be sent again.
     pub(crate) answers: Answers,
     /// What goes on beside the connections; the stop waits for it.
@@ -127,6 +129,7 @@ impl Shared {
             journal: Journal::default(),
             metrics,
             encoded: Encoded::default(),
+            by_events: ByEvents::default(),
             answers: Answers::default(),
             tasks: TaskTracker::new(),
             stopping,

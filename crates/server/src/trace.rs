@@ -28,7 +28,7 @@ impl Trace {
         let span_id = unique();
         let request_id = match only(headers, &REQUEST_ID).filter(|id| is_sane(id)) {
             Some(id) => id.into(),
-            None => format!("{span_id:016x}").into(),
+            None => hexadecimal(span_id),
         };
         let (whole, is_sampled) = only(headers, &TRACEPARENT)
             .and_then(parse)
@@ -51,6 +51,18 @@ impl fmt::Display for Trace {
         let Self { whole, span_id, is_sampled, .. } = self;
         write!(formatter, "00-{whole:032x}-{span_id:016x}-{:02x}", u8::from(*is_sampled))
     }
+}
+
+/// 16 digits.
+fn hexadecimal(number: u64) -> Arc<str> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let bytes = number.to_be_bytes();
+    let digit = |place: usize| {
+        let byte = bytes[place / 2];
+        DIGITS[usize::from(if place.is_multiple_of(2) { byte >> 4 } else { byte & 15 })]
+    };
+    let digits: [u8; 16] = std::array::from_fn(digit);
+    str::from_utf8(&digits).unwrap_or_default().into()
 }
 
 /// The trace's id, and whether it is sampled. A later version may have more at its end.

@@ -270,6 +270,16 @@ impl Failure {
                 format!("there is no operation {}, or not any more", shown(id)),
             )
             .with_hint("GET /api/v1/operations lists the operations"),
+            Self::UnknownConversation { id } => Problem::new(
+                404,
+                "unknown-conversation",
+                "No such conversation",
+                format!(
+                    "there is no conversation {}, or its events are not taken any more",
+                    shown(id)
+                ),
+            )
+            .with_hint("GET /ws with `Accept: text/event-stream` opens one"),
             Self::BadIdempotencyKey { longest } => Problem::new(
                 400,
                 "malformed-idempotency-key",

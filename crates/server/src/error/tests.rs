@@ -56,6 +56,7 @@ fn every_problem_says_what_was_wrong_with_what_and_what_to_do_next() {
         Failure::NoMainThread,
         Failure::UnknownMethod { method: "tools/call".into() },
         Failure::UnknownOperation { id: "7".into() },
+        Failure::UnknownConversation { id: "7".into() },
         Failure::BadIdempotencyKey { longest: 255 },
         Failure::ReusedIdempotencyKey,
         Failure::IdempotencyKeyInUse,
@@ -210,6 +211,10 @@ fn every_problem_says_what_was_wrong_with_what_and_what_to_do_next() {
     404 unknown-operation
     No such operation: there is no operation `7`, or not any more
     hint: GET /api/v1/operations lists the operations
+
+    404 unknown-conversation
+    No such conversation: there is no conversation `7`, or its events are not taken any more
+    hint: GET /ws with `Accept: text/event-stream` opens one
 
     400 malformed-idempotency-key
     The Idempotency-Key cannot be used: Idempotency-Key is not 1 to 255 characters of plain ASCII

@@ -101,6 +101,11 @@ impl Client {
         self.channel.gone(code, reason);
     }
 
+    /// Says that the request has no body.
+    pub(crate) fn has_no_body(&self) {
+        self.channel.arrived(Incoming::Body { bytes: Bytes::new(), is_last: true });
+    }
+
     /// Hands the request's body over, piece by piece, as far as the handler takes it.
     /// What it does not take is dropped: closing a connection that still has bytes to read would
     /// reset it, and the answer could be lost.

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::sync::watch;
@@ -44,14 +43,14 @@ impl Activity {
     }
 
     /// The body of an answer, which counts as long as it is sent.
-    pub(super) fn while_sent(&self, body: Body, busy: Busy) -> Body {
+    pub(super) fn while_sent<B>(&self, body: B, busy: Busy) -> WhileSent<B> {
         let number = {
             let mut waiting = self.0.lock();
             waiting.next += 1;
             waiting.next
         };
         self.0.waits(number);
-        Body::new(WhileSent { body, number, shared: Arc::clone(&self.0), _busy: busy })
+        WhileSent { body, number, shared: Arc::clone(&self.0), _busy: busy }
     }
 
     /// Waits until no request has been answered for a while.
@@ -102,21 +101,21 @@ impl Drop for Counted {
 }
 
 /// A body that hyper asks for more when the client has room for it, and not before.
-struct WhileSent {
-    body: Body,
+pub(super) struct WhileSent<B> {
+    body: B,
     number: u64,
     shared: Arc<Shared>,
     _busy: Busy,
 }
 
-impl http_body::Body for WhileSent {
+impl<B: http_body::Body<Data = Bytes> + Unpin> http_body::Body for WhileSent<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         self.shared.goes_on(self.number);
         let frame = Pin::new(&mut self.body).poll_frame(context);
         if let Poll::Ready(Some(_)) = &frame {
@@ -134,7 +133,7 @@ impl http_body::Body for WhileSent {
     }
 }
 
-impl Drop for WhileSent {
+impl<B> Drop for WhileSent<B> {
     fn drop(&mut self) {
         self.shared.goes_on(self.number);
     }
@@ -142,6 +141,7 @@ impl Drop for WhileSent {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use http_body_util::BodyExt;
 
     use super::*;

@@ -77,13 +77,13 @@ fn event_stream(request: &Request, body: Body) -> Response {
     ([(header::CONTENT_TYPE, content_type)], body).into_response()
 }
 
-fn accepts_events(headers: &HeaderMap) -> bool {
+pub(crate) fn accepts_events(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).into_iter();
     accepted.filter_map(|value| value.to_str().ok()).any(|value| value.contains(EVENT_STREAM))
 }
 
 /// Cancelled when the connection is to end.
-fn stopping(shared: &Shared, request: &Request) -> CancellationToken {
+pub(crate) fn stopping(shared: &Shared, request: &Request) -> CancellationToken {
     let connection = request.extensions().get::<Connection>();
     connection.map_or(&shared.stopping, |connection| &connection.closing).clone()
 }

@@ -23,6 +23,7 @@ pub(crate) const OURS: &[(&str, &str, Scope)] = &[
     ("/mcp", "GET", Read),
     ("/mcp", "DELETE", Read),
     ("/ws", "GET", Read),
+    ("/ws/{id}", "POST", Read),
     ("/api/v1/jobs", "GET", Read),
     ("/api/v1/jobs", "POST", Control),
     ("/api/v1/jobs/{id}", "GET", Read),
@@ -40,7 +41,6 @@ pub(crate) const OURS: &[(&str, &str, Scope)] = &[
 ];
 
 /// The addresses that need no token. What each of them gives away, or takes, is told with it.
-#[cfg(test)]
 pub(crate) const OPEN: &[&str] = &[
     "/healthz",
     "/login",
@@ -53,6 +53,12 @@ pub(crate) const OPEN: &[&str] = &[
     "/docs",
     "/docs/{file}",
 ];
+
+/// All addresses, and whether each is open to who has no token; one for each of its methods.
+pub(crate) fn patterns() -> impl Iterator<Item = (&'static str, bool)> {
+    let open = OPEN.iter().map(|pattern| (*pattern, true));
+    open.chain(OURS.iter().map(|(pattern, ..)| (*pattern, false)))
+}
 
 pub(crate) fn needed(pattern: &str, method: &Method) -> Scope {
     let name = if method == Method::HEAD { "GET" } else { method.as_str() };

@@ -10,6 +10,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use http_body::Body as _;
 
 use crate::body;
 use crate::cache::{Kept, Key};
@@ -19,10 +20,9 @@ use crate::exchange::{AnsweredFile, Begun, Client, Head, ReceivedBody, Start};
 use crate::files::conditions::{Validators, Verdict, verdict};
 use crate::files::{self, FolderRequest};
 use crate::form;
-use crate::harden::SitePolicy;
+use crate::harden::OfSite;
 use crate::limits::Limits;
 use crate::main_thread::SERVER_TIMING;
-use crate::observe::AnsweredBy;
 use crate::principal::Principal;
 use crate::routes::pushed;
 use crate::shared::Shared;
@@ -52,7 +52,7 @@ pub(crate) async fn answer(shared: &Shared, request: Request) -> Response {
         return shared.refuse(request, failure).await;
     }
     let is_foreign = matches!(found.answer, RouteAnswer::Handler(_));
-    let of_site = (AnsweredBy(found.site.prefix.clone()), SitePolicy::of(&found.site, is_foreign));
+    let of_site = OfSite { site: Arc::clone(&found.site), is_foreign };
     let answered = match found.answer {
         RouteAnswer::Handler(handler) => {
             let asked = Asked { handler, found, principal };
@@ -70,8 +70,7 @@ pub(crate) async fn answer(shared: &Shared, request: Request) -> Response {
         }
     };
     let mut response = answered.unwrap_or_else(Failure::into_response);
-    response.extensions_mut().insert(of_site.0);
-    response.extensions_mut().insert(of_site.1);
+    response.extensions_mut().insert(of_site);
     response
 }
 
@@ -229,8 +228,11 @@ async fn ask(
     };
     let (client, begun) = main_thread
         .begin(head, |client| {
-            if let Some(body) = streamed {
-                shared.tasks.spawn(client.read_body(body, rest));
+            match streamed {
+                // Most requests have none.
+                Some(body) if body.is_end_stream() => client.has_no_body(),
+                Some(body) => drop(shared.tasks.spawn(client.read_body(body, rest))),
+                None => {}
             }
         })
         .await?;

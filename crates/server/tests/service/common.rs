@@ -9,7 +9,6 @@ use axum::response::Response;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tower::ServiceExt;
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const HOST: &str = "127.0.0.1:4321";
@@ -123,7 +122,8 @@ impl Answered {
 }
 
 pub(crate) async fn send(shared: &Shared, request: Request<Body>) -> Answered {
-    read(aiobpy_server::router(shared.clone()).oneshot(request).await.unwrap()).await
+    let front = aiobpy_server::Front::new(shared.clone());
+    read(front.answer(request).await.map(Body::new)).await
 }
 
 pub(crate) async fn read(response: Response) -> Answered {

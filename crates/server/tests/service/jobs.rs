@@ -4,14 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use aiobpy_fleet::{Fleet, FleetConfig, WorkerLaunch};
-use aiobpy_server::{Limits, Parts, Shared, router};
+use aiobpy_server::{Front, Limits, Parts, Shared};
 use aiobpy_wire::{Event, EventRecord, Job, JobState};
 use axum::body::Body;
 use futures_util::StreamExt;
 use http::{Method, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tower::ServiceExt;
 
 use crate::common::{Answered, HOST, get, post, send, token};
 
@@ -340,10 +339,10 @@ async fn the_events_of_a_job_end_with_it() {
 async fn the_events_of_the_fleet_can_be_chosen_by_topic() {
     let serving = serving().await;
     let request = get("/api/v1/events?topics=job.finished").header("last-event-id", "0");
-    let response =
-        router(serving.shared.clone()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let front = Front::new(serving.shared.clone());
+    let response = front.answer(request.body(Body::empty()).unwrap()).await;
     serving.submit(json!({}), Some(LONG)).await;
-    let mut body = response.into_body().into_data_stream();
+    let mut body = Body::new(response.into_body()).into_data_stream();
     let mut text = String::new();
     while !text.contains("data: ") {
         text.push_str(std::str::from_utf8(&body.next().await.unwrap().unwrap()).unwrap());

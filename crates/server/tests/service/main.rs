@@ -2,6 +2,7 @@
 //! sockets (`sockets`).
 
 mod common;
+mod conversations;
 mod files;
 mod jobs;
 mod requests;

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::common::{Answered, HOST, StandIn, TOKEN, echoing, get, post, read, send, shared};
-use aiobpy_server::{Limits, Refused, Shared, router};
+use crate::common::{Answered, HOST, StandIn, TOKEN, echoing, get, post, send, shared};
+use aiobpy_server::{Front, Limits, Refused, Shared};
 use aiobpy_wire::Problem;
 use axum::body::Body;
 use futures_util::StreamExt;
 use http::{Method, Request};
 use serde_json::json;
-use tower::ServiceExt;
 
 fn echo() -> Shared {
     shared(Some(echoing()), Limits::default())
@@ -389,7 +388,7 @@ mod events {
     #[tokio::test(start_paused = true)]
     async fn a_silent_stream_has_a_heartbeat() {
         let request = get("/api/v1/events").body(Body::empty()).unwrap();
-        let response = router(echo()).oneshot(request).await.unwrap();
+        let response = Front::new(echo()).answer(request).await.map(Body::new);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut body = response.into_body().into_data_stream();
         let opening = body.next().await.unwrap().unwrap();
@@ -402,7 +401,7 @@ mod events {
     #[tokio::test]
     async fn head_of_a_stream_ends() {
         let request = get("/api/v1/events").method(Method::HEAD).body(Body::empty()).unwrap();
-        let answer = read(router(echo()).oneshot(request).await.unwrap()).await;
+        let answer = send(&echo(), request).await;
         assert_eq!(answer.status, 200);
     }
 }
