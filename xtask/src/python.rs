@@ -23,7 +23,7 @@ pub(crate) const TO_TEST: &[&str] = &[
 ];
 /// What is had for the Python of each Blender with windows, by the folder in `.venv` that has it.
 const FOR_BLENDERS: &[(&str, &[&str])] = &[
-    ("blender-libraries", &["requirements/libraries.txt"]),
+    ("blender-libraries", &["requirements/libraries.txt", "requirements/web.txt"]),
     ("blender-jupyter", &["requirements/jupyter.txt"]),
 ];
 /// The other Blenders that have Python 3.11, which `.venv-4.2` and `.venv-4.5` are named after.
