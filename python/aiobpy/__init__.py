@@ -12,7 +12,7 @@ from aiobpy.owners import owner
 from aiobpy.process import Line, Process, ProcessError, process
 from aiobpy.progress import set_progress
 from aiobpy.rpc import Problem, rpc
-from aiobpy.schema import Colour, MaxLength, Pattern, Range
+from aiobpy.schema import Colour, Frame, MaxLength, Pattern, Range, Shows, Text
 from aiobpy.server import publish
 from aiobpy.templates import template
 from aiobpy.transfer import (
@@ -50,12 +50,19 @@ if TYPE_CHECKING:
     from aiobpy.places import context as context
     from aiobpy.ui.async_operator import AsyncOperator as AsyncOperator
     from aiobpy.undo import undo_step as undo_step
+    from aiobpy.worker.kinds import BlendFile as BlendFile
+    from aiobpy.worker.kinds import Camera as Camera
+    from aiobpy.worker.kinds import Input as Input
+    from aiobpy.worker.kinds import Material as Material
+    from aiobpy.worker.kinds import Texture as Texture
+    from aiobpy.worker.output import Output as Output
 
 __all__ = [
     "ChecksumError",
     "Colour",
     "Download",
     "EventLoop",
+    "Frame",
     "HttpError",
     "Image",
     "Line",
@@ -68,6 +75,8 @@ __all__ = [
     "Progress",
     "Range",
     "Response",
+    "Shows",
+    "Text",
     "Tick",
     "TransferError",
     "TransferTimeout",
@@ -90,10 +99,16 @@ __all__ = [
 _IN_BLENDER = {
     "AsyncOperator": "aiobpy.ui.async_operator:AsyncOperator",
     "BakeError": "aiobpy.jobs:BakeError",
+    "BlendFile": "aiobpy.worker.kinds:BlendFile",
     "BlendFileError": "aiobpy.jobs:BlendFileError",
+    "Camera": "aiobpy.worker.kinds:Camera",
+    "Input": "aiobpy.worker.kinds:Input",
+    "Material": "aiobpy.worker.kinds:Material",
+    "Output": "aiobpy.worker.output:Output",
     "RenderError": "aiobpy.jobs:RenderError",
     "RenderProgress": "aiobpy.jobs:RenderProgress",
     "RenderStopped": "aiobpy.jobs:RenderStopped",
+    "Texture": "aiobpy.worker.kinds:Texture",
     "bake": "aiobpy.jobs:bake",
     "context": "aiobpy.places:context",
     "frame": "aiobpy.main_loop:frame",

@@ -10,8 +10,6 @@ import json
 import os
 from typing import Any
 
-from aiobpy.image import Image
-
 
 def dumps(value: Any) -> str:
     """Return the text of what JSON can say of a value: also of dataclasses, vectors and arrays.
@@ -33,7 +31,7 @@ def plain(value: Any) -> Any:
     """
     if isinstance(value, enum.Enum):
         return value.value
-    if isinstance(value, Image):
+    if hasattr(value, "to_json"):
         return value.to_json()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

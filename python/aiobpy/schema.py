@@ -37,6 +37,20 @@ class MaxLength:
     length: int
 
 
+@dataclass(frozen=True, init=False)
+class Shows:
+    """A switch for parts of a template's scene: `Annotated[bool, Shows("Handle", "Strap")]`.
+
+    Args:
+        names: Objects or collections, which are rendered if the parameter is true.
+    """
+
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        object.__setattr__(self, "names", names)
+
+
 @dataclass(frozen=True)
 class Pattern:
     """A text that matches a regular expression: `Annotated[str, Pattern("^[a-z]+$")]`."""
@@ -48,6 +62,12 @@ class Pattern:
 
 Colour = Annotated[str, Pattern("^#[0-9a-fA-F]{6}$", format="color")]
 """A colour as screens have it: `#rrggbb`."""
+
+Text = Annotated[str, MaxLength(500), Pattern(r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]*$", format="text")]
+"""What a person writes, of 500 characters at most: no control characters but tab and new line."""
+
+Frame = Annotated[int, Range(-1_048_574, 1_048_574)]
+"""One of the frames that Blender has."""
 
 _PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 _TEXTS: dict[Any, dict[str, Any]] = {
@@ -62,8 +82,10 @@ class UnknownAnnotationError(TypeError):
     """An annotation that no JSON Schema can be made of."""
 
 
-def of_function(function: Callable[..., Any]) -> dict[str, Any]:
+def of_function(function: Callable[..., Any], without: str | None = None) -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a function's parameters: one `object`.
+
+    The parameter `without` is left out: it is given by us, and not by a client.
 
     Descriptions are those of the docstring's `Args:` section. Other members than the parameters are
     not allowed.
@@ -76,6 +98,8 @@ def of_function(function: Callable[..., Any]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     required: list[str] = []
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.name == without:
+            continue
         if parameter.name not in annotations or parameter.kind in (
             inspect.Parameter.VAR_POSITIONAL,
             inspect.Parameter.VAR_KEYWORD,

@@ -38,8 +38,10 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     """Start workers that end with the test."""
     started: list[Supervisor] = []
 
-    def start(*templates: Path, command: list[str] | None = None) -> Supervisor:
-        started.append(Supervisor(tmp_path, list(templates), command))
+    def start(*templates: Path, command: list[str] | None = None, **welcome: object) -> Supervisor:
+        folder = tmp_path / f"worker-{len(started)}"
+        folder.mkdir()
+        started.append(Supervisor(folder, list(templates), command, **welcome))
         return started[-1]
 
     yield start

@@ -23,10 +23,15 @@ class Supervisor:
         folder: For the worker's files.
         templates: What it is to load.
         command: What to run; the `bpy` module in this Python if left out.
+        welcome: What else it is told: see `wire::Welcome`.
     """
 
     def __init__(
-        self, folder: Path, templates: list[Path], command: list[str] | None = None
+        self,
+        folder: Path,
+        templates: list[Path],
+        command: list[str] | None = None,
+        **welcome: object,
     ) -> None:
         self._folder = folder
         self._jobs = 0
@@ -46,7 +51,8 @@ class Supervisor:
         self._lines = ours.makefile("r", encoding="utf-8")
         self.progress: list[float] = []
         self.messages: list[str] = []
-        self.send(type="welcome", templates=[str(path) for path in templates])
+        paths = [str(path) for path in templates]
+        self.send(type="welcome", templates=paths, folder=str(folder), **welcome)
         self.greeting = self.hear("ready", "unusable")
 
     def send(self, **message: object) -> None:

@@ -32,8 +32,8 @@ def write(folder: Path, text: str) -> Path:
 def test_a_template_knows_its_name_its_scene_and_its_parameters(tmp_path: Path) -> None:
     mug = templates.load(write(tmp_path, GOOD))
     assert (mug.name, mug.scene, mug.description) == ("mug", tmp_path / "mug.blend", "A mug.")
-    mug.apply({"size": 2})
-    mug.apply({})
+    mug.function(**mug.arguments({"size": 2}))
+    mug.function(**mug.arguments({}))
     assert mug.function.__globals__["chosen"] == [2.0, 1.0]
 
 

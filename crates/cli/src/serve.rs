@@ -15,8 +15,17 @@ use crate::terminal::Terminal;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// A template file, or a folder of them; may be given more than once.
-    #[arg(long, required = true, value_name = "PATH")]
+    #[arg(long, value_name = "PATH")]
     templates: Vec<PathBuf>,
+    /// Leave aiobpy's own templates out: `builtin/render`, `builtin/convert` and the others.
+    #[arg(long)]
+    no_builtins: bool,
+    /// A folder in which jobs may name files by their path; may be given more than once.
+    #[arg(long = "root", value_name = "DIR")]
+    roots: Vec<PathBuf>,
+    /// A Python file, or a folder of them, whose functions `builtin/run` may call.
+    #[arg(long, value_name = "PATH")]
+    trusted: Vec<PathBuf>,
     /// How many Blenders to keep warm.
     #[arg(long, default_value_t = 1, value_name = "N")]
     workers: usize,
@@ -129,6 +138,9 @@ fn fleet_config(arguments: Arguments, surroundings: Surroundings) -> Result<Flee
         },
     };
     Ok(FleetConfig {
+        builtins: !arguments.no_builtins,
+        roots: arguments.roots,
+        trusted: arguments.trusted,
         workers: arguments.workers,
         hang_limit: Duration::from_secs(arguments.hang_limit),
         most_waiting: arguments.max_waiting,

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use aiobpy_server::discovery::{self, Discovery};
-use aiobpy_wire::{Event, EventRecord, ImageFormat, Job, JobRequest, OutputRequest, Problem};
+use aiobpy_wire::{Event, EventRecord, Job, JobRequest, OutputFormat, OutputRequest, Problem};
 use bytes::Bytes;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use http::Method;
 use serde_json::{Map, Value};
 
@@ -30,9 +30,9 @@ pub(crate) struct Arguments {
     /// Samples per pixel.
     #[arg(long)]
     samples: Option<u32>,
-    /// Of the picture; told by the ending of `--out` if left out.
-    #[arg(long)]
-    format: Option<Format>,
+    /// As in `png`, `mp4` or `glb`; told by the ending of `--out` if left out.
+    #[arg(long, value_parser = parse_format)]
+    format: Option<OutputFormat>,
     /// Jobs of higher priority come first; -100 to 100.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-100..=100))]
     priority: i8,
@@ -45,13 +45,6 @@ pub(crate) struct Arguments {
     /// What the server at `--url` wants to see.
     #[arg(long, env = "AIOBPY_TOKEN", hide_env_values = true)]
     token: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Png,
-    Jpeg,
-    Webp,
 }
 
 pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -119,16 +112,13 @@ fn failed(mut problem: Problem) -> Failure {
 }
 
 fn job_request(arguments: &Arguments) -> Result<JobRequest, Failure> {
-    let format = match (arguments.format, arguments.out.extension().and_then(|end| end.to_str())) {
-        (Some(Format::Png), _) | (None, Some("png")) => ImageFormat::Png,
-        (Some(Format::Jpeg), _) | (None, Some("jpg" | "jpeg")) => ImageFormat::Jpeg,
-        (Some(Format::Webp), _) | (None, Some("webp")) => ImageFormat::Webp,
-        (None, _) => {
-            let out = arguments.out.display();
-            return Err(Failure::new(format!("the ending of `{out}` says no picture format"))
-                .with_hint("end it in .png, .jpg or .webp, or say `--format png`"));
-        }
-    };
+    let suffix = arguments.out.extension().and_then(|end| end.to_str());
+    let format = arguments.format.or_else(|| OutputFormat::of_suffix(suffix?));
+    if format.is_none() {
+        let out = arguments.out.display();
+        return Err(Failure::new(format!("the ending of `{out}` says no format"))
+            .with_hint("end it in .png, .jpg, .mp4 or .glb, or say `--format png`"));
+    }
     Ok(JobRequest {
         params: arguments.params.iter().cloned().collect::<Map<_, _>>(),
         output: OutputRequest {
@@ -136,6 +126,7 @@ fn job_request(arguments: &Arguments) -> Result<JobRequest, Failure> {
             height: arguments.height,
             samples: arguments.samples,
             format,
+            ..OutputRequest::default()
         },
         priority: arguments.priority,
         ..JobRequest::new(arguments.template.clone())
@@ -153,6 +144,13 @@ fn client(arguments: &Arguments) -> Result<Client, Failure> {
             .with_hint("start one with `aiobpy serve --templates PATH`, or name one with `--url`")
     })?;
     Client::new(&newest.address, newest.token)
+}
+
+fn parse_format(name: &str) -> Result<OutputFormat, String> {
+    OutputFormat::of_suffix(name).ok_or_else(|| {
+        let known = OutputFormat::RENDERED.map(OutputFormat::name).join(", ");
+        format!("it is one of {known}, json, glb, usdz, usdc and fbx")
+    })
 }
 
 /// `text=5` is a number, `text="5"` and `text=five` are texts.

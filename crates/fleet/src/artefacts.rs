@@ -1,4 +1,4 @@
-//! Images, named by what is in them.
+//! Files that jobs leave behind, named by what is in them.
 //!
 //! **Invariant:** a file is at its final place only when all its bytes are on the disk.
 
@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use aiobpy_wire::{Artefact, ImageFormat};
+use aiobpy_wire::{Artefact, OutputFormat};
 
 /// A folder of files `<first two digits>/<hash>`.
 #[derive(Clone, Debug)]
@@ -17,11 +17,11 @@ pub(crate) struct Artefacts {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeepError {
-    #[error("the worker said that it had finished but wrote no image")]
-    NoImage,
-    #[error("the worker wrote an empty image")]
-    EmptyImage,
-    #[error("could not keep the image in `{}`: {source}", folder.display())]
+    #[error("the worker said that it had finished but wrote no file")]
+    NoFile,
+    #[error("the worker wrote an empty file")]
+    EmptyFile,
+    #[error("could not keep the file in `{}`: {source}", folder.display())]
     Keep { folder: PathBuf, source: io::Error },
 }
 
@@ -33,19 +33,15 @@ impl Artefacts {
 
     /// Moves the file into the store. It has to be on the store's file system.
     #[tracing::instrument(name = "artefacts", skip_all)]
-    pub(crate) fn keep(&self, file: &Path, format: ImageFormat) -> Result<Artefact, KeepError> {
-        let bytes = fs::read(file).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => KeepError::NoImage,
+    pub(crate) fn keep(&self, file: &Path, format: OutputFormat) -> Result<Artefact, KeepError> {
+        let (hash, bytes) = hash_of(file).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => KeepError::NoFile,
             _ => self.failed(error),
         })?;
-        if bytes.is_empty() {
-            return Err(KeepError::EmptyImage);
+        if bytes == 0 {
+            return Err(KeepError::EmptyFile);
         }
-        let artefact = Artefact {
-            hash: blake3::hash(&bytes).to_hex().to_string(),
-            content_type: format.content_type().into(),
-            bytes: bytes.len() as u64,
-        };
+        let artefact = Artefact { hash, content_type: format.content_type().into(), bytes };
         self.move_in(file, &self.path(&artefact)).map_err(|error| self.failed(error))?;
         Ok(artefact)
     }
@@ -91,6 +87,13 @@ impl Artefacts {
     }
 }
 
+/// Of a file that may be larger than memory: its hash, and how many bytes were hashed.
+pub(crate) fn hash_of(file: &Path) -> io::Result<(String, u64)> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(file)?)?;
+    Ok((hasher.finalize().to_hex().to_string(), hasher.count()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,9 +107,9 @@ mod tests {
     #[test]
     fn a_file_moves_to_the_place_that_its_hash_names() {
         let (folder, artefacts) = store();
-        let file = folder.path().join("image.png");
+        let file = folder.path().join("picture.png");
         fs::write(&file, b"pixels").unwrap();
-        let artefact = artefacts.keep(&file, ImageFormat::Png).unwrap();
+        let artefact = artefacts.keep(&file, OutputFormat::Png).unwrap();
         assert_eq!(artefact.hash, blake3::hash(b"pixels").to_hex().as_str());
         assert_eq!((artefact.bytes, artefact.content_type.as_str()), (6, "image/png"));
         assert_eq!(fs::read(artefacts.path(&artefact)).unwrap(), b"pixels");
@@ -119,7 +122,7 @@ mod tests {
         let kept = ["a.png", "b.png"].map(|name| {
             let file = folder.path().join(name);
             fs::write(&file, b"pixels").unwrap();
-            artefacts.keep(&file, ImageFormat::Png).unwrap()
+            artefacts.keep(&file, OutputFormat::Png).unwrap()
         });
         assert_eq!(kept[0], kept[1]);
         let shelf = artefacts.path(&kept[0]);
@@ -127,11 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_missing_or_empty_is_refused() {
+    fn a_file_that_is_missing_or_empty_is_refused() {
         let (folder, artefacts) = store();
-        let file = folder.path().join("image.png");
-        assert!(matches!(artefacts.keep(&file, ImageFormat::Png), Err(KeepError::NoImage)));
+        let file = folder.path().join("picture.png");
+        assert!(matches!(artefacts.keep(&file, OutputFormat::Png), Err(KeepError::NoFile)));
         fs::write(&file, b"").unwrap();
-        assert!(matches!(artefacts.keep(&file, ImageFormat::Png), Err(KeepError::EmptyImage)));
+        assert!(matches!(artefacts.keep(&file, OutputFormat::Png), Err(KeepError::EmptyFile)));
     }
 }

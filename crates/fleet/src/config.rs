@@ -1,15 +1,23 @@
 //! What a fleet is told when it starts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use aiobpy_wire::Welcome;
 
 /// Where a fleet keeps its things, what it renders, and with how many Blenders.
 #[derive(Clone, Debug)]
 pub struct FleetConfig {
-    /// A folder of the fleet's own: the queue's database, the artefacts and the images under way.
+    /// A folder of the fleet's own: the queue's database, the artefacts and the files under way.
     pub data_dir: PathBuf,
     /// Template files, or folders whose `*.py` files are looked through for templates.
     pub templates: Vec<PathBuf>,
+    /// Whether aiobpy's own templates are there as well.
+    pub builtins: bool,
+    /// Folders in which jobs may name files by their path.
+    pub roots: Vec<PathBuf>,
+    /// Python files, and folders of them, whose functions jobs may call.
+    pub trusted: Vec<PathBuf>,
     /// How many Blenders to keep warm.
     pub workers: usize,
     pub launch: WorkerLaunch,
@@ -27,7 +35,7 @@ pub struct FleetConfig {
     pub crashes: u32,
     /// So many jobs may wait; the next is told to come later.
     pub most_waiting: usize,
-    /// How long jobs that have ended are kept, with their images.
+    /// How long jobs that have ended are kept, with their files.
     pub keep_ended: Duration,
     pub recycling: Recycling,
 }
@@ -50,6 +58,9 @@ impl FleetConfig {
         Self {
             data_dir,
             templates,
+            builtins: true,
+            roots: Vec::new(),
+            trusted: Vec::new(),
             workers: 1,
             launch,
             silence_limit: Duration::from_secs(15),
@@ -73,6 +84,25 @@ impl FleetConfig {
     /// Where workers write: one folder each, removed with its worker.
     pub(crate) fn work_dir(&self) -> PathBuf {
         self.data_dir.join("work")
+    }
+
+    /// Where the files are that clients have sent.
+    pub(crate) fn inputs_dir(&self) -> PathBuf {
+        self.data_dir.join("inputs")
+    }
+
+    /// What a worker with a folder of its own has to know.
+    pub(crate) fn welcome(&self, folder: &Path) -> Welcome {
+        Welcome {
+            templates: self.templates.clone(),
+            builtins: self.builtins,
+            inputs: self.inputs_dir(),
+            roots: self.roots.clone(),
+            trusted: self.trusted.clone(),
+            folder: folder.into(),
+            pool: None,
+            device: None,
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub enum FleetError {
     DataFolderInUse { path: PathBuf },
     #[error("the template `{}` does not exist", path.display())]
     NoSuchTemplate { path: PathBuf },
+    #[error("there is no folder `{}`", path.display())]
+    NoSuchFolder { path: PathBuf },
     #[error("there is no Blender `{}`", path.display())]
     NoSuchBlender { path: PathBuf },
     #[error("there is no Python `{}`", path.display())]
@@ -38,6 +40,7 @@ impl FleetError {
                 "stop that server, or choose another folder with `--data`"
             }
             Self::NoSuchTemplate { .. } => "check the path given to `--templates`",
+            Self::NoSuchFolder { .. } => "check the path given to `--root` or `--trusted`",
             Self::NoSuchBlender { .. } => {
                 "give `--blender` the path of the program, as in `/opt/blender/blender`"
             }

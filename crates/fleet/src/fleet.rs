@@ -1,6 +1,7 @@
 //! The fleet as others see it.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::artefacts::Artefacts;
 use crate::board::{Board, NoTemplates};
 use crate::engine::{Cancelled, Engine, EngineError, Submitted, Terms};
+use crate::inputs::Inputs;
 use crate::queue::Queue;
 use crate::slot::Slot;
 use crate::supervisor::{Claiming, Order, Reports, Supervisor};
@@ -35,6 +37,7 @@ pub struct Fleet {
 struct Inner {
     queue: Arc<Queue>,
     artefacts: Artefacts,
+    inputs: Inputs,
     board: Arc<Board>,
     desk: mpsc::UnboundedSender<Order>,
     tasks: TaskTracker,
@@ -53,6 +56,8 @@ impl Fleet {
         let queue = Arc::new(Queue::open(&config.data_dir.join("queue.db"), config.lease)?);
         let artefacts = Artefacts::open(config.data_dir.join("objects"))
             .map_err(|source| FleetError::DataFolder { path: config.data_dir.clone(), source })?;
+        let inputs = Inputs::open(config.inputs_dir(), config.work_dir())
+            .map_err(|source| FleetError::DataFolder { path: config.data_dir.clone(), source })?;
         let node = NodeId::default();
         // It has just started: none of its jobs can be running.
         let taken_back = queue.take_back(node.clone(), problems::server_stopped()).await;
@@ -65,6 +70,7 @@ impl Fleet {
         let supervisor = Supervisor {
             engine: queue.clone(),
             artefacts: artefacts.clone(),
+            inputs: inputs.clone(),
             board: board.clone(),
             orders,
             desk: desk.clone(),
@@ -81,7 +87,8 @@ impl Fleet {
             clean_at: now,
         };
         tasks.spawn(supervisor.run());
-        let inner = Inner { queue, artefacts, board, desk, tasks, most_waiting, work_dir, lock };
+        let inner =
+            Inner { queue, artefacts, inputs, board, desk, tasks, most_waiting, work_dir, lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -175,6 +182,40 @@ impl Fleet {
         self.inner.artefacts.path(artefact)
     }
 
+    /// Keeps a file that jobs are to use, and returns its name: the value of their parameter.
+    ///
+    /// # Errors
+    ///
+    /// 503 where it cannot be written.
+    pub async fn put_input(&self, bytes: Vec<u8>) -> Result<String, Problem> {
+        let inputs = self.inner.inputs.clone();
+        let kept = tokio::task::spawn_blocking(move || inputs.put(&bytes)).await;
+        kept.unwrap_or_else(|error| Err(io::Error::other(error)))
+            .map_err(|error| problems::input_unkept(&error))
+    }
+
+    /// As [`Fleet::put_input`], of a file at [`Fleet::upload_path`], which is moved.
+    ///
+    /// # Errors
+    ///
+    /// 503 where it cannot be moved.
+    pub async fn take_input(&self, file: PathBuf) -> Result<String, Problem> {
+        let inputs = self.inner.inputs.clone();
+        let kept = tokio::task::spawn_blocking(move || inputs.take(&file)).await;
+        kept.unwrap_or_else(|error| Err(io::Error::other(error)))
+            .map_err(|error| problems::input_unkept(&error))
+    }
+
+    /// Where a file may be written that is to become an input.
+    pub fn upload_path(&self) -> PathBuf {
+        self.inner.inputs.new_path()
+    }
+
+    /// Where an input's bytes are, if it is known; using it keeps it.
+    pub fn input_path(&self, name: &str) -> Option<PathBuf> {
+        self.inner.inputs.find(name)
+    }
+
     /// The workers of all nodes, one for each that was asked for. One that is lost says why until its
     /// replacement is there.
     pub fn workers(&self) -> Vec<WorkerDescription> {
@@ -206,7 +247,8 @@ impl Fleet {
     }
 
     async fn take_on(&self, request: JobRequest, key: Option<String>) -> Result<Job, Problem> {
-        self.loaded_templates().await?.check(&request)?;
+        let request = self.loaded_templates().await?.check(request)?;
+        self.inner.inputs.check(&request)?;
         let terms = Terms { most_waiting: self.inner.most_waiting, key };
         let submitted = self.inner.queue.submit(request, terms).await;
         match submitted.map_err(|error| problems::queue_failed(&error))? {
@@ -255,6 +297,10 @@ fn checked(mut config: FleetConfig) -> Result<FleetConfig, FleetError> {
     for path in &mut config.templates {
         *path = fs::canonicalize(&*path)
             .map_err(|_| FleetError::NoSuchTemplate { path: path.clone() })?;
+    }
+    for path in config.roots.iter_mut().chain(&mut config.trusted) {
+        *path = fs::canonicalize(&*path)
+            .map_err(|_| FleetError::NoSuchFolder { path: path.clone() })?;
     }
     match &config.launch {
         WorkerLaunch::Blender { path, .. } if !is_program(path) => {

@@ -1,8 +1,8 @@
-//! Jobs, warm workers and the images they leave behind.
+//! Jobs, warm workers and the files they leave behind.
 //!
 //! The rooms, in the order in which a job passes them: an `engine` keeps it (`queue` is that of one node),
 //! `scheduler` pairs it with a worker, `supervisor` applies that and watches over the worker, `worker_link`
-//! carries the words, `artefacts` keeps the image.
+//! carries the words, `artefacts` keeps the file.
 //!
 //! **Invariant:** no Python and no HTTP. What is decided (`rules`, `scheduler`, `worker`) is apart from what is
 //! done (the engines, `supervisor`), and only `worker_process` starts processes.
@@ -19,6 +19,7 @@ mod error;
 mod fleet;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod inputs;
 mod last_lines;
 mod lifetime;
 mod line;

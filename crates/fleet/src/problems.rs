@@ -56,6 +56,28 @@ pub(crate) fn queue_full(most_waiting: usize, retry_after: u64) -> Problem {
     .with_retry_after(retry_after)
 }
 
+pub(crate) fn unknown_inputs(errors: Vec<FieldProblem>) -> Problem {
+    let mut problem = Problem::new(
+        422,
+        "unknown-input",
+        "No such input",
+        "the request names files that have not been sent, or that nobody has used for long",
+    )
+    .with_hint("send the file first, and name it as the answer does");
+    problem.errors = errors;
+    problem
+}
+
+pub(crate) fn input_unkept(error: &std::io::Error) -> Problem {
+    Problem::new(
+        503,
+        "input-unkept",
+        "The file could not be kept",
+        format!("the file could not be written to the data folder: {error}"),
+    )
+    .with_hint("is the disk full?")
+}
+
 pub(crate) fn key_of_another(id: JobId) -> Problem {
     Problem::new(
         422,
@@ -177,8 +199,8 @@ pub(crate) fn server_stopped() -> Problem {
     )
 }
 
-pub(crate) fn no_image(detail: String) -> Problem {
-    Problem::new(500, "no-image", "There is no image to keep", detail)
+pub(crate) fn no_artefact(detail: String) -> Problem {
+    Problem::new(500, "no-artefact", "There is no file to keep", detail)
         .with_hint("is the disk full, or did the template change the output path?")
 }
 

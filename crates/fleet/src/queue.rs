@@ -298,10 +298,13 @@ fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Gives a queue that an earlier version has made what it lacks.
 fn bring_up_to_date(connection: &Connection) -> rusqlite::Result<()> {
-    const VERSION: i64 = 1;
+    const VERSION: i64 = 2;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version == 0 && connection.table_exists(None, "job")? {
-        connection.execute_batch(include_str!("queue/columns.sql"))?;
+    if connection.table_exists(None, "job")? {
+        let lacks = [include_str!("queue/columns.sql"), include_str!("queue/columns_2.sql")];
+        for columns in lacks.into_iter().skip(usize::try_from(version).unwrap_or_default()) {
+            connection.execute_batch(columns)?;
+        }
     }
     connection.execute_batch(include_str!("queue/schema.sql"))?;
     connection.pragma_update(None, "user_version", VERSION)

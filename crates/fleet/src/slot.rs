@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aiobpy_wire::{ImageFormat, JobId, Problem, WorkerDescription, WorkerId, WorkerState};
+use aiobpy_wire::{JobId, OutputFormat, Problem, WorkerDescription, WorkerId, WorkerState};
 use tokio::time::Instant;
 
 use crate::config::FleetConfig;
@@ -35,7 +35,7 @@ pub(crate) struct Occupant {
     pub(crate) worker: Worker,
     pub(crate) link: WorkerLink,
     pub(crate) process: WorkerProcess,
-    /// Its own folder, for its images under way and its temporary files.
+    /// Its own folder, for its files under way and its temporary files.
     pub(crate) folder: PathBuf,
     pub(crate) started: Instant,
     /// When it last said something; `None` before the first word.
@@ -44,8 +44,8 @@ pub(crate) struct Occupant {
     pub(crate) template: Option<String>,
     pub(crate) blender_version: Option<String>,
     pub(crate) jobs_done: u64,
-    /// The image that it is at.
-    pub(crate) image: Option<ImageUnderWay>,
+    /// The file that it is at.
+    pub(crate) output: Option<OutputUnderWay>,
     /// Why it is being killed, or what it reported.
     pub(crate) reason: Option<Problem>,
     /// How it ended, once it has.
@@ -58,10 +58,10 @@ pub(crate) struct Occupant {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct ImageUnderWay {
+pub(crate) struct OutputUnderWay {
     pub(crate) attempt: Attempt,
     pub(crate) path: PathBuf,
-    pub(crate) format: ImageFormat,
+    pub(crate) format: OutputFormat,
     /// When the job last got on.
     pub(crate) progressed: Instant,
     /// How many seconds the attempt may take.
@@ -149,9 +149,9 @@ impl Occupant {
             Worker::Starting => Some(silence.map_or(start, |silence| silence.min(start))),
             Worker::Warm => silence,
             Worker::Busy(_) => {
-                let image = self.image.as_ref();
-                let hung = image.map(|image| image.progressed + config.hang_limit);
-                let due = image.and_then(|image| image.due);
+                let output = self.output.as_ref();
+                let hung = output.map(|output| output.progressed + config.hang_limit);
+                let due = output.and_then(|output| output.due);
                 [silence, hung, due].into_iter().flatten().min()
             }
             Worker::Ending(_) | Worker::Gone => None,
@@ -167,8 +167,8 @@ impl Occupant {
 
     /// The attempt that has had its time, if it has.
     pub(crate) fn is_overdue(&self, now: Instant) -> Option<Attempt> {
-        let image = self.image.as_ref()?;
-        image.due.filter(|due| *due <= now).map(|_| image.attempt)
+        let output = self.output.as_ref()?;
+        output.due.filter(|due| *due <= now).map(|_| output.attempt)
     }
 
     /// Whether it was more than a process that starts and dies.

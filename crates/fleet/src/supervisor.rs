@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aiobpy_wire::{
-    Event, EventRecord, FromWorker, ImageFormat, Job, JobId, NodeId, ToWorker, WorkerDescription,
+    Event, EventRecord, FromWorker, Job, JobId, NodeId, OutputFormat, ToWorker, WorkerDescription,
     WorkerId,
 };
 use tokio::sync::{broadcast, mpsc};
@@ -20,9 +20,10 @@ use crate::board::Board;
 use crate::clock;
 use crate::config::FleetConfig;
 use crate::engine::{Answer, Attempt, Blame, Claim, Claims, Engine, Patience, Verdict};
+use crate::inputs::Inputs;
 use crate::lifetime;
 use crate::problems;
-use crate::slot::{ImageUnderWay, Occupant, Slot};
+use crate::slot::{Occupant, OutputUnderWay, Slot};
 use crate::templates::Templates;
 use crate::worker::{Effect, Happened, Worker};
 use crate::worker_link::LinkEnd;
@@ -66,6 +67,7 @@ pub(crate) struct Supervisor<E> {
     pub(crate) engine: Arc<E>,
     pub(crate) config: FleetConfig,
     pub(crate) artefacts: Artefacts,
+    pub(crate) inputs: Inputs,
     pub(crate) board: Arc<Board>,
     pub(crate) orders: mpsc::UnboundedReceiver<Order>,
     /// Where the tasks that serve a worker report.
@@ -143,11 +145,12 @@ impl<E: Engine> Supervisor<E> {
             return;
         }
         let Some(occupant) = self.occupant(worker) else { return };
-        let format = job.request.output.format;
-        let path = occupant.folder.join(format!("{}-{}.{}", job.id, job.attempt, suffix(format)));
+        let format = job.request.output.format.unwrap_or(OutputFormat::Png);
+        let name = format!("{}-{}.{}", job.id, job.attempt, format.suffix());
+        let path = occupant.folder.join(name);
         let now = clock::instant();
         let limit = job.request.timeout_seconds;
-        occupant.image = Some(ImageUnderWay {
+        occupant.output = Some(OutputUnderWay {
             attempt,
             path: path.clone(),
             format,
@@ -181,16 +184,17 @@ impl<E: Engine> Supervisor<E> {
         occupant.heard = Some(clock::instant());
         match message {
             FromWorker::Alive => {}
-            FromWorker::Ready { blender_version, templates, .. } => {
+            FromWorker::Ready { blender_version, templates, template, .. } => {
                 occupant.blender_version = Some(blender_version);
+                occupant.template = template;
                 self.board.show_templates(Templates::new(templates));
                 self.happened(worker, Happened::SaidReady).await;
             }
             FromWorker::Progressed { id, attempt, progress, message } => {
                 let attempt = Attempt { job: id, number: attempt };
                 if occupant.worker == Worker::Busy(attempt) {
-                    if let Some(image) = &mut occupant.image {
-                        image.progressed = clock::instant();
+                    if let Some(output) = &mut occupant.output {
+                        output.progressed = clock::instant();
                     }
                     self.engine.progress(attempt, progress, message);
                 }
@@ -242,21 +246,21 @@ impl<E: Engine> Supervisor<E> {
         self.engine.tell(Event::WorkerReady { worker: worker.clone() });
     }
 
-    /// Stores the image while the worker is at the next one.
+    /// Stores the file while the worker is at the next one.
     fn keep(&mut self, worker: &WorkerId, attempt: Attempt) {
         let Some(occupant) = self.occupant(worker) else { return };
         occupant.jobs_done += 1;
-        let Some(image) = occupant.image.take().filter(|image| image.attempt == attempt) else {
+        let Some(output) = occupant.output.take().filter(|output| output.attempt == attempt) else {
             return;
         };
-        let image = out_of_folder(image, &self.config.work_dir());
-        self.reports.keep(self.artefacts.clone(), image);
+        let output = out_of_folder(output, &self.config.work_dir());
+        self.reports.keep(self.artefacts.clone(), output);
     }
 
     fn fail(&mut self, worker: &WorkerId, attempt: Attempt) {
         let Some(occupant) = self.occupant(worker) else { return };
         occupant.jobs_done += 1;
-        remove_image(occupant.image.take());
+        remove_unfinished(occupant.output.take());
         let Some(problem) = occupant.reason.take() else { return };
         self.reports.fail(attempt, problem);
     }
@@ -302,8 +306,9 @@ impl<E: Engine> Supervisor<E> {
         self.clean_at = clock::instant() + CLEAN_EVERY;
         let engine = self.engine.clone();
         let artefacts = self.artefacts.clone();
+        let inputs = self.inputs.clone();
         let kept = self.config.keep_ended;
-        self.tasks.spawn(async move { forget_old(&*engine, artefacts, kept).await });
+        self.tasks.spawn(async move { forget_old(&*engine, artefacts, inputs, kept).await });
     }
 
     fn describe(&self) -> Vec<WorkerDescription> {
@@ -333,18 +338,18 @@ impl<E: Engine> Supervisor<E> {
     }
 }
 
-/// Moves a finished image where it outlives its worker, whose folder goes with it.
-fn out_of_folder(image: ImageUnderWay, work_dir: &Path) -> ImageUnderWay {
-    let Some(name) = image.path.file_name() else { return image };
+/// Moves a finished file where it outlives its worker, whose folder goes with it.
+fn out_of_folder(output: OutputUnderWay, work_dir: &Path) -> OutputUnderWay {
+    let Some(name) = output.path.file_name() else { return output };
     let path = work_dir.join(name);
-    match std::fs::rename(&image.path, &path) {
-        Ok(()) => ImageUnderWay { path, ..image },
+    match std::fs::rename(&output.path, &path) {
+        Ok(()) => OutputUnderWay { path, ..output },
         // There is none: that is told when it is to be kept.
-        Err(_) => image,
+        Err(_) => output,
     }
 }
 
-async fn forget_old(engine: &impl Engine, artefacts: Artefacts, kept: Duration) {
+async fn forget_old(engine: &impl Engine, artefacts: Artefacts, inputs: Inputs, kept: Duration) {
     let time = SystemTime::now() - kept;
     let Ok(at) = jiff::Timestamp::try_from(time) else { return };
     let hashes = match engine.forget_before(at).await {
@@ -357,32 +362,27 @@ async fn forget_old(engine: &impl Engine, artefacts: Artefacts, kept: Duration) 
     let removing = tokio::task::spawn_blocking(move || {
         for hash in hashes {
             if let Err(error) = artefacts.forget(&hash, time) {
-                tracing::warn!(%error, hash, "could not remove an image that nobody needs");
+                tracing::warn!(%error, hash, "could not remove a file that nobody needs");
             }
+        }
+        if let Err(error) = inputs.forget_before(time) {
+            tracing::warn!(%error, "could not remove inputs that nobody has used for long");
         }
     });
     let _panicked = removing.await;
 }
 
 /// What a failed attempt has left behind, if anything.
-fn remove_image(image: Option<ImageUnderWay>) {
-    if let Some(ImageUnderWay { path, .. }) = image
+fn remove_unfinished(output: Option<OutputUnderWay>) {
+    if let Some(OutputUnderWay { path, .. }) = output
         && let Err(error) = std::fs::remove_file(&path)
         && error.kind() != std::io::ErrorKind::NotFound
     {
-        tracing::warn!(%error, path = %path.display(), "could not remove an unfinished image");
+        tracing::warn!(%error, path = %path.display(), "could not remove an unfinished file");
     }
 }
 
 pub(crate) fn post(desk: &mpsc::UnboundedSender<Order>, order: Order) {
     // A supervisor that is gone has ended its workers.
     let _ = desk.send(order);
-}
-
-fn suffix(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::Png => "png",
-        ImageFormat::Jpeg => "jpg",
-        ImageFormat::Webp => "webp",
-    }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use aiobpy_wire::{FieldProblem, JobRequest, OutputRequest, Problem, TemplateDescription};
+use aiobpy_wire::{
+    FieldProblem, JobRequest, OutputFormat, OutputRequest, Problem, TemplateDescription,
+};
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
@@ -11,6 +13,10 @@ use crate::problems;
 
 const PIXELS: std::ops::RangeInclusive<u32> = 4..=16384;
 const SAMPLES: std::ops::RangeInclusive<u32> = 1..=65536;
+const RATES: std::ops::RangeInclusive<u32> = 1..=240;
+const QUALITIES: std::ops::RangeInclusive<u32> = 1..=100;
+/// The frames that Blender has.
+const FRAMES: std::ops::RangeInclusive<i32> = -1_048_574..=1_048_574;
 
 /// The templates that a worker has loaded, ready to check requests.
 #[derive(Debug, Default)]
@@ -39,12 +45,19 @@ impl Templates {
         &self.descriptions
     }
 
-    /// Whether the fleet can do what is asked; the problem names every field that is wrong.
-    pub(crate) fn check(&self, request: &JobRequest) -> Result<(), Problem> {
+    /// Completes a request that the fleet can do; the problem names every field that is wrong.
+    pub(crate) fn check(&self, mut request: JobRequest) -> Result<JobRequest, Problem> {
         let template = self.find(&request.template)?;
         let mut errors = self.wrong_params(template, &request.params.clone().into());
         errors.extend(wrong_output(&request.output));
-        if errors.is_empty() { Ok(()) } else { Err(problems::invalid_request(errors)) }
+        match format_of(&request.output, &template.formats) {
+            Ok(format) => {
+                errors.extend(wrong_frames(&request.output, format));
+                request.output.format = Some(format);
+            }
+            Err(wrong) => errors.push(wrong),
+        }
+        if errors.is_empty() { Ok(request) } else { Err(problems::invalid_request(errors)) }
     }
 
     fn find(&self, name: &str) -> Result<&TemplateDescription, Problem> {
@@ -72,6 +85,8 @@ fn wrong_output(output: &OutputRequest) -> Vec<FieldProblem> {
         ("width", output.width, PIXELS, "pixels"),
         ("height", output.height, PIXELS, "pixels"),
         ("samples", output.samples, SAMPLES, "samples per pixel"),
+        ("fps", output.fps, RATES, "pictures a second"),
+        ("quality", output.quality.map(u32::from), QUALITIES, "per cent"),
     ];
     let wrong = fields.into_iter().filter_map(|(name, value, range, unit)| {
         let value = value.filter(|value| !range.contains(value))?;
@@ -82,6 +97,50 @@ fn wrong_output(output: &OutputRequest) -> Vec<FieldProblem> {
         })
     });
     wrong.collect()
+}
+
+/// What the job is to make, if its template makes that.
+fn format_of(
+    output: &OutputRequest,
+    formats: &[OutputFormat],
+) -> Result<OutputFormat, FieldProblem> {
+    let wrong = |detail| FieldProblem { pointer: "/output/format".into(), detail };
+    let Some(format) = output.format.or_else(|| formats.first().copied()) else {
+        return Err(wrong("the template makes nothing".into()));
+    };
+    if formats.contains(&format) {
+        return Ok(format);
+    }
+    let known: Vec<&str> = formats.iter().map(|format| format.name()).collect();
+    let known = known.join("`, `");
+    Err(wrong(format!("the template makes no `{}`; it makes: `{known}`", format.name())))
+}
+
+fn wrong_frames(output: &OutputRequest, format: OutputFormat) -> Vec<FieldProblem> {
+    let mut wrong = Vec::new();
+    let mut note = |name: &str, detail: String| {
+        wrong.push(FieldProblem { pointer: format!("/output/{name}"), detail });
+    };
+    for (name, asked) in [("frames", output.frames.is_some()), ("fps", output.fps.is_some())] {
+        if asked && !format.is_video() {
+            note(name, format!("`{}` is no video; ask for `mp4` or `webm`", format.name()));
+        }
+    }
+    if output.frame.is_some() && format.is_video() {
+        note("frame", "a video has `frames`".into());
+    }
+    let (least, most) = (FRAMES.start(), FRAMES.end());
+    let range = output.frames.iter().flat_map(|frames| [frames.first, frames.last]);
+    for frame in output.frame.into_iter().chain(range).filter(|frame| !FRAMES.contains(frame)) {
+        let name = if output.frame.is_some() { "frame" } else { "frames" };
+        note(name, format!("{frame} is not between {least} and {most}"));
+    }
+    if let Some(frames) = output.frames
+        && (frames.count() == 0 || frames.step == 0)
+    {
+        note("frames", format!("{} to {} are no frames", frames.first, frames.last));
+    }
+    wrong
 }
 
 fn field_problems(error: &ValidationError<'_>, schema: &Value) -> Vec<FieldProblem> {
@@ -127,19 +186,27 @@ mod tests {
                     "size": {"type": "number", "minimum": 0.5, "maximum": 2.0},
                 },
             }),
+            formats: vec![OutputFormat::Png, OutputFormat::Mp4],
+            pool: None,
+            scene_from: None,
+            shared: false,
             broken: None,
         };
         let lamp = TemplateDescription {
             name: "lamp".into(),
             description: String::new(),
             params_schema: json!({}),
+            formats: Vec::new(),
+            pool: None,
+            scene_from: None,
+            shared: false,
             broken: Some("lamp.py, line 3: NameError: name 'btightness' is not defined".into()),
         };
         Templates::new(vec![mug, lamp])
     }
 
-    fn check(request: &Value) -> Result<(), Problem> {
-        templates().check(&serde_json::from_value(request.clone()).unwrap())
+    fn check(request: &Value) -> Result<JobRequest, Problem> {
+        templates().check(serde_json::from_value(request.clone()).unwrap())
     }
 
     fn wrong_fields(request: &Value) -> Vec<(String, String)> {
@@ -151,7 +218,29 @@ mod tests {
     #[test]
     fn a_request_that_fits_is_taken() {
         let params = json!({"colour": "#d13b2a", "size": 1});
-        assert_eq!(check(&json!({"template": "mug", "params": params})), Ok(()));
+        let request = check(&json!({"template": "mug", "params": params})).unwrap();
+        assert_eq!(request.params["colour"], "#d13b2a");
+    }
+
+    #[test]
+    fn a_request_of_no_format_gets_the_first_that_the_template_makes() {
+        let request = check(&json!({"template": "mug"})).unwrap();
+        assert_eq!(request.output.format, Some(OutputFormat::Png));
+    }
+
+    #[test]
+    fn what_a_template_does_not_make_is_pointed_at() {
+        let output = |output| wrong_fields(&json!({"template": "mug", "output": output}));
+        let detail = "the template makes no `glb`; it makes: `png`, `mp4`";
+        assert_eq!(output(json!({"format": "glb"})), [("/output/format".into(), detail.into())]);
+        let frames = json!({"first": 1, "last": 24});
+        let detail = "`png` is no video; ask for `mp4` or `webm`";
+        assert_eq!(output(json!({"frames": frames})), [("/output/frames".into(), detail.into())]);
+        let detail = "9 to 3 are no frames";
+        let frames = json!({"format": "mp4", "frames": {"first": 9, "last": 3}});
+        assert_eq!(output(frames), [("/output/frames".into(), detail.into())]);
+        let detail = "2000000 is not between -1048574 and 1048574";
+        assert_eq!(output(json!({"frame": 2_000_000})), [("/output/frame".into(), detail.into())]);
     }
 
     #[test]
@@ -199,6 +288,10 @@ mod tests {
             name: "nonsense".into(),
             description: String::new(),
             params_schema: json!({"type": 7}),
+            formats: Vec::new(),
+            pool: None,
+            scene_from: None,
+            shared: false,
             broken: None,
         };
         let templates = Templates::new(vec![nonsense]);

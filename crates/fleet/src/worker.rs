@@ -39,7 +39,7 @@ pub(crate) enum Happened {
 pub(crate) enum Effect {
     /// Tell that it is there.
     Announce,
-    /// Keep the image that it wrote.
+    /// Keep the file that it wrote.
     Keep(Attempt),
     /// End the job with the problem that it reported.
     Fail(Attempt),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_image_is_kept_and_the_worker_is_warm_again() {
+    fn a_finished_file_is_kept_and_the_worker_is_warm_again() {
         let first = attempt(1, 1);
         assert_eq!(
             Worker::Busy(first).after(Happened::SaidFinished(first)),

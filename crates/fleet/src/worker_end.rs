@@ -5,14 +5,18 @@
 //! Blender's own threads report, and end the process when the supervisor is gone.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
+
+use serde::Deserialize;
 
 use crate::sys::{Stream, kill_this_worker, take_link};
 
 const ALIVE: &str = r#"{"type":"alive"}"#;
+/// How a `wire::ToWorker::Cancel` begins.
+pub(crate) const CANCEL: &str = r#"{"type":"cancel""#;
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Lines to and from the supervisor.
@@ -21,6 +25,14 @@ pub struct WorkerEnd {
     // Behind a lock because Python may call from any thread; only the main thread receives.
     received: Mutex<Receiver<String>>,
     to_send: Sender<String>,
+    cancelled: Arc<Mutex<Option<Cancelled>>>,
+}
+
+/// The last attempt that the supervisor took back: the job, and which attempt at it.
+#[derive(Debug, PartialEq, Deserialize)]
+pub(crate) struct Cancelled {
+    id: String,
+    attempt: u32,
 }
 
 impl WorkerEnd {
@@ -40,18 +52,30 @@ impl WorkerEnd {
         let writing = link.try_clone()?;
         let (sender, received) = channel();
         let (to_send, sending) = channel();
+        let cancelled = Arc::new(Mutex::new(None));
+        let noted = cancelled.clone();
         Builder::new().name("aiobpy-link-in".into()).spawn(move || {
-            receive_all(link, &sender);
+            receive_all(link, &sender, |taken_back| {
+                *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken_back);
+            });
             when_closed();
         })?;
         Builder::new().name("aiobpy-link-out".into()).spawn(move || send_all(writing, &sending))?;
-        Ok(Self { received: Mutex::new(received), to_send })
+        Ok(Self { received: Mutex::new(received), to_send, cancelled })
     }
 
     /// Waits for the next line; `None` once the supervisor has closed its end.
     pub fn receive(&self) -> Option<String> {
         let received = self.received.lock().ok()?;
         received.recv().ok()
+    }
+
+    /// Whether the supervisor has taken an attempt back. Never waits.
+    pub fn is_cancelled(&self, id: &str, attempt: u32) -> bool {
+        let cancelled = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+        cancelled
+            .as_ref()
+            .is_some_and(|taken_back| taken_back.attempt == attempt && taken_back.id == id)
     }
 
     /// Queues a line. Never waits, so that it may be called from one of Blender's render threads.
@@ -61,10 +85,19 @@ impl WorkerEnd {
     }
 }
 
-pub(crate) fn receive_all(reading: impl Read, received: &Sender<String>) {
+/// Hands on each line, but for those that take an attempt back: these come while Python is busy.
+pub(crate) fn receive_all(
+    reading: impl Read,
+    received: &Sender<String>,
+    mut cancel: impl FnMut(Cancelled),
+) {
     for line in BufReader::new(reading).lines() {
         let Ok(line) = line else { return };
-        if received.send(line).is_err() {
+        if line.starts_with(CANCEL) {
+            if let Ok(taken_back) = serde_json::from_str(&line) {
+                cancel(taken_back);
+            }
+        } else if received.send(line).is_err() {
             return;
         }
     }
@@ -86,6 +119,8 @@ fn send_all(mut socket: Stream, sending: &Receiver<String>) {
 
 #[cfg(test)]
 mod tests {
+    use aiobpy_wire::{JobId, ToWorker};
+
     use super::*;
     use crate::sys::stream_pair;
 
@@ -110,6 +145,19 @@ mod tests {
         assert_eq!(end.receive().as_deref(), Some("worker"));
         end.send("good day".into());
         assert_eq!(line(&mut supervisor), "good day\n");
+    }
+
+    #[test]
+    fn an_attempt_that_is_taken_back_is_known_while_nobody_receives() {
+        let (mut supervisor, end, _closed) = pair();
+        let id: JobId = "0192b3a4-0000-7000-8000-000000000000".parse().unwrap();
+        let cancel = serde_json::to_string(&ToWorker::Cancel { id, attempt: 2 }).unwrap();
+        let link = supervisor.get_mut();
+        link.write_all(format!("{cancel}\nnext\n").as_bytes()).unwrap();
+        assert_eq!(end.receive().as_deref(), Some("next"));
+        let id = id.to_string();
+        assert!(end.is_cancelled(&id, 2));
+        assert!(!end.is_cancelled(&id, 1));
     }
 
     #[test]

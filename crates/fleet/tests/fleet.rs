@@ -295,7 +295,7 @@ async fn a_template_that_raises_fails_the_job_and_keeps_the_worker() {
 async fn a_worker_that_finishes_without_an_image_fails_the_job() {
     let running = running(|_, _| {}).await;
     let job = running.run(json!({"do": "nothing"})).await;
-    assert_eq!((job.state, job.problem.unwrap().kind), (JobState::Failed, "no-image".into()));
+    assert_eq!((job.state, job.problem.unwrap().kind), (JobState::Failed, "no-artefact".into()));
     running.fleet.stop().await;
 }
 

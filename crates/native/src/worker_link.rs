@@ -29,6 +29,11 @@ impl WorkerLink {
         python.detach(|| self.end.receive())
     }
 
+    /// Whether the supervisor has taken an attempt back. Never waits.
+    fn is_cancelled(&self, job: &str, attempt: u32) -> bool {
+        self.end.is_cancelled(job, attempt)
+    }
+
     /// Queues a line of JSON. Never waits: any thread may call it, a render thread of Blender's too.
     fn send(&self, json: String) {
         self.end.send(json);

@@ -1,4 +1,4 @@
-//! A job: one template, its parameters, one image.
+//! A job: one template, its parameters, one file.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::{Problem, WorkerId};
+use crate::{OutputRequest, Problem, WorkerId};
 
 /// Names a job for good. A UUID of version 7, so that ids sort by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct JobRequest {
     /// How long an attempt may take; as long as it goes on, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
+    /// The workers that may do it; those that the template names, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
 }
 
 impl JobRequest {
@@ -61,6 +64,7 @@ impl JobRequest {
             output: OutputRequest::default(),
             priority: 0,
             timeout_seconds: None,
+            pool: None,
         }
     }
 }
@@ -68,42 +72,6 @@ impl JobRequest {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
 fn is_usual(priority: &i8) -> bool {
     *priority == 0
-}
-
-/// The image that a client wants. What is left out, the template decides.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OutputRequest {
-    /// Pixels, 4 to 16384.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub width: Option<u32>,
-    /// Pixels, 4 to 16384.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub height: Option<u32>,
-    /// Samples per pixel, 1 to 65536.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub samples: Option<u32>,
-    #[serde(default)]
-    pub format: ImageFormat,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ImageFormat {
-    #[default]
-    Png,
-    Jpeg,
-    Webp,
-}
-
-impl ImageFormat {
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Self::Png => "image/png",
-            Self::Jpeg => "image/jpeg",
-            Self::Webp => "image/webp",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -164,12 +132,15 @@ pub struct JobRequestFields {
     pub priority: i8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
+    /// The workers that may do it; those that the template names, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
 }
 
 impl From<JobRequest> for JobRequestFields {
     fn from(request: JobRequest) -> Self {
-        let JobRequest { template, params, output, priority, timeout_seconds } = request;
-        Self { template, params, output, priority, timeout_seconds }
+        let JobRequest { template, params, output, priority, timeout_seconds, pool } = request;
+        Self { template, params, output, priority, timeout_seconds, pool }
     }
 }
 

@@ -9,6 +9,7 @@ mod job;
 mod node;
 mod offer;
 mod operation;
+mod output;
 mod problem;
 mod site;
 mod status;
@@ -16,18 +17,17 @@ mod template;
 mod worker;
 
 pub use event::{Event, EventRecord};
-pub use job::{
-    Artefact, ImageFormat, Job, JobId, JobRequest, JobRequestFields, JobState, OutputRequest,
-};
+pub use job::{Artefact, Job, JobId, JobRequest, JobRequestFields, JobState};
 pub use node::{NodeDescription, NodeId};
 pub use offer::{
     MethodDescription, Offer, PromptArgument, PromptDescription, ResourceDescription, ToolHints,
 };
 pub use operation::{Operation, OperationId, OperationState};
+pub use output::{FrameRange, OutputFormat, OutputRequest, RenderEngine};
 pub use problem::{FieldProblem, Problem};
 pub use site::{
     HandlerAnswer, RouteAnswer, RouteDescription, Scope, SiteDescription, TakenBody, Takes,
 };
 pub use status::{LoopStatus, MainThreadStatus, SlowCallback, Status};
 pub use template::TemplateDescription;
-pub use worker::{FromWorker, ToWorker, WorkerDescription, WorkerId, WorkerState};
+pub use worker::{FromWorker, ToWorker, Welcome, WorkerDescription, WorkerId, WorkerState};

@@ -37,8 +37,8 @@ impl fmt::Display for WorkerId {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToWorker {
     /// Load these template files and answer with [`FromWorker::Ready`].
-    Welcome { templates: Vec<PathBuf> },
-    /// Render; write the image to `output_path`, which does not exist yet.
+    Welcome(Welcome),
+    /// Make what is asked for; write it to `output_path`, which does not exist yet.
     Start {
         id: JobId,
         attempt: u32,
@@ -47,8 +47,38 @@ pub enum ToWorker {
         output: OutputRequest,
         output_path: PathBuf,
     },
+    /// Leave this attempt at the next chance, and answer with [`FromWorker::Failed`].
+    Cancel { id: JobId, attempt: u32 },
     /// Finish nothing more; exit.
     Stop,
+}
+
+/// What a worker has to know before it can serve.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// Template files, and folders of them.
+    pub templates: Vec<PathBuf>,
+    /// Whether aiobpy's own templates are there as well.
+    #[serde(default)]
+    pub builtins: bool,
+    /// `<first two digits>/<hash>`: the files that clients have sent.
+    #[serde(default)]
+    pub inputs: PathBuf,
+    /// Folders in which jobs may name files.
+    #[serde(default)]
+    pub roots: Vec<PathBuf>,
+    /// Python files, and folders of them, whose functions jobs may call.
+    #[serde(default)]
+    pub trusted: Vec<PathBuf>,
+    /// The worker's own folder.
+    #[serde(default)]
+    pub folder: PathBuf,
+    /// The pool that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// The kind of graphics card to render on, as in `cuda`; the processor, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// From a worker to the supervisor. Any line is also a sign of life.
@@ -59,6 +89,9 @@ pub enum FromWorker {
         blender_version: String,
         python_version: String,
         templates: Vec<TemplateDescription>,
+        /// Whose scene it has open already, if any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        template: Option<String>,
     },
     Progressed {
         id: JobId,

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import ast
+import json
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import bpy
+
 from aiobpy import templates
+from aiobpy.worker.places import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
+
+_BUILTIN = Path(__file__).with_name("builtin")
+"""The templates that are always there, unless they are switched off."""
+_MOST_NAMES = 500
 
 
 class Catalogue:
@@ -18,27 +26,32 @@ class Catalogue:
 
     Args:
         paths: Template files, or folders whose Python files are looked through for templates.
+        with_builtins: Whether aiobpy's own templates are among them.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[Path], *, with_builtins: bool = False) -> None:
         self._templates: dict[str, templates.Template] = {}
         self._broken: dict[str, str] = {}
+        for path in _builtin_files() if with_builtins else ():
+            self._load(path)
         for path in _files(paths):
             self._load(path)
 
     def __getitem__(self, name: str) -> templates.Template:
         return self._templates[name]
 
+    def to_warm_up(self, pool: str | None) -> list[templates.Template]:
+        """Return the templates that want a picture rendered before the worker is ready."""
+        wanting = (one for one in self._templates.values() if one.warm_up is not None)
+        return [one for one in wanting if pool is None or one.pool in (None, pool)]
+
     def describe(self) -> list[dict[str, Any]]:
         """Return every template as a `wire::TemplateDescription`."""
-        usable = [
-            {
-                "name": template.name,
-                "description": template.description,
-                "params_schema": template.params_schema,
-            }
-            for template in self._templates.values()
-        ]
+        usable = []
+        for template in self._templates.values():
+            described = template.describe()
+            described["params_schema"] = _with_names(template)
+            usable.append(described)
         broken = [
             {"name": name, "description": "", "params_schema": {}, "broken": reason}
             for name, reason in self._broken.items()
@@ -57,6 +70,32 @@ class Catalogue:
             self._broken[path.stem] = f"{path} and {other} both declare {template.name!r}"
             return
         self._templates[template.name] = template
+
+
+def _with_names(template: templates.Template) -> dict[str, Any]:
+    """A template's schema, with the names of the materials that its scene has."""
+    text = json.dumps(template.params_schema)
+    wanted = '"format": "material"'
+    if wanted not in text or template.scene is None or not template.scene.is_file():
+        return template.params_schema
+    try:
+        with bpy.data.libraries.load(str(template.scene)) as (found, _):
+            names = sorted(found.materials)
+    except OSError:
+        return template.params_schema
+    if not 0 < len(names) <= _MOST_NAMES:
+        return template.params_schema
+    named: dict[str, Any] = json.loads(
+        text.replace(wanted, f'{wanted}, "enum": {json.dumps(names)}')
+    )
+    return named
+
+
+def _builtin_files() -> Iterator[Path]:
+    for path in sorted(_BUILTIN.glob("*.py")):
+        # What calls functions of the server's own needs some that may be called.
+        if path.stem not in ("__init__", "run") or (path.stem == "run" and places.trusted):
+            yield path
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

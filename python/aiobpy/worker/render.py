@@ -6,37 +6,73 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from aiobpy.worker import problems
+from aiobpy.worker import device, problems
 from aiobpy.worker.tiles import tile_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FORMATS = {"png": 'PNG', "jpeg": 'JPEG', "webp": 'WEBP'}
-_HAS_ALPHA = {'PNG', 'WEBP'}
+FORMATS = {"png": 'PNG', "jpeg": 'JPEG', "webp": 'WEBP', "exr": 'OPEN_EXR'}
+"""What Blender writes itself."""
+_HAS_ALPHA = {'PNG', 'WEBP', 'OPEN_EXR'}
+_ENGINES = {
+    "cycles": ('CYCLES',),
+    "eevee": ('BLENDER_EEVEE_NEXT', 'BLENDER_EEVEE'),
+    "workbench": ('BLENDER_WORKBENCH',),
+}
 _METADATA = ("use_stamp_date", "use_stamp_filename", "use_stamp_render_time", "use_stamp_time")
 
 
-def render(output: dict[str, Any], path: Path) -> None:
-    """Render the current scene and write it to `path`.
+def set_up(request: dict[str, Any]) -> None:
+    """Set the open scene up as a job wants it.
 
     Args:
-        output: A `wire::OutputRequest`: what is left out stays as the template has it.
-        path: A file that does not exist yet.
+        request: A `wire::OutputRequest`: what is left out stays as the template has it.
 
     Raises:
-        JobError: Blender cannot render the scene, or cannot write the image.
+        JobError: This Blender has no such engine.
     """
     scene = bpy.context.scene
-    _set_size(scene, output.get("width"), output.get("height"))
-    _set_samples(scene, output.get("samples"))
-    _set_format(scene, _FORMATS[output["format"]])
+    _set_engine(scene, request.get("engine"))
+    _set_size(scene, request.get("width"), request.get("height"))
+    _set_samples(scene, request.get("samples"))
     _say_less_in_files(scene.render)
     scene.render.use_persistent_data = True
+    if scene.render.engine == 'CYCLES' and device.is_chosen():
+        scene.cycles.device = 'GPU'
+    if (frame := request.get("frame")) is not None:
+        scene.frame_set(frame)
+
+
+def picture(path: Path, kind: str, quality: int | None = None) -> None:
+    """Render the open scene and write it to `path`.
+
+    Args:
+        path: A file that does not exist yet.
+        kind: One of `FORMATS`.
+        quality: 1 to 100, of what loses something; as the scene has it if left out.
+
+    Raises:
+        JobError: Blender cannot render the scene, or cannot write the picture.
+    """
+    scene = bpy.context.scene
+    _set_format(scene, FORMATS[kind], quality)
     if scene.render.engine == 'CYCLES' and scene.cycles.device == 'CPU':
         _report_often(scene)
     _run(scene)
     _write(scene, path)
+
+
+def _set_engine(scene: Any, engine: str | None) -> None:
+    if engine is None:
+        return
+    for name in _ENGINES[engine]:
+        try:
+            scene.render.engine = name
+        except TypeError:
+            continue
+        return
+    raise problems.engine_missing(engine)
 
 
 def _set_size(scene: Any, width: int | None, height: int | None) -> None:
@@ -58,8 +94,10 @@ def _set_samples(scene: Any, samples: int | None) -> None:
         scene.eevee.taa_render_samples = samples
 
 
-def _set_format(scene: Any, file_format: str) -> None:
+def _set_format(scene: Any, file_format: str, quality: int | None) -> None:
     settings = scene.render.image_settings
+    if quality is not None:
+        settings.quality = quality
     if settings.file_format == file_format:
         return
     if hasattr(settings, "media_type"):
@@ -67,7 +105,7 @@ def _set_format(scene: Any, file_format: str) -> None:
     settings.file_format = file_format
     transparent = scene.render.film_transparent and file_format in _HAS_ALPHA
     settings.color_mode = 'RGBA' if transparent else 'RGB'
-    settings.color_depth = '8'
+    settings.color_depth = '16' if file_format == 'OPEN_EXR' else '8'
 
 
 def _say_less_in_files(render: Any) -> None:

@@ -1,15 +1,18 @@
-"""The one scene that a worker has open, and the settings that it had when it was opened."""
+"""The one scene that a worker has open, and what it was when it was opened."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from aiobpy.worker import problems
-from aiobpy.worker.settings import Settings
+from aiobpy.worker import problems, safety
+from aiobpy.worker.places import INPUT, places
+from aiobpy.worker.state import IrreversibleError, State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from aiobpy.templates import Template
@@ -20,27 +23,64 @@ class OpenScene:
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] | None = None
-        self._settings: Settings | None = None
+        self._state: State | None = None
+        self._is_touched = False
 
-    def open_for(self, template: Template) -> None:
-        """Have the template's scene open, with its own render settings.
+    def open_for(self, template: Template, params: Mapping[str, Any]) -> None:
+        """Have the template's scene open, as it is in its file.
 
         A scene that is open stays open, unless its file has changed.
 
         Raises:
             JobError: There is no such file, or Blender cannot read it.
         """
-        key = (template.name, *_key_of(template.scene))
-        if key != self._key or self._settings is None:
+        path = _scene_of(template, params)
+        key = (template.name, *_key_of(path))
+        self.restore()
+        if key != self._key:
             self.forget()
-            _load(template.scene)
-            self._settings = Settings(bpy.context.scene)
+            _load(path, trusted=template.trusted)
+            if path is not None and not template.trusted:
+                name = str(params.get(template.scene_from or "", ""))
+                safety.tame(None if template.scene_from is None else _allowed(path, name))
+            self._state = State() if template.between_jobs == "restore" else None
             self._key = key
-        self._settings.restore(bpy.context.scene)
+        self._is_touched = template.between_jobs != "keep"
+
+    def restore(self) -> None:
+        """Make the scene what it was before the last job, or have it loaded anew next time."""
+        if not self._is_touched:
+            return
+        self._is_touched = False
+        try:
+            if self._state is None:
+                self.forget()
+            else:
+                self._state.restore()
+        except IrreversibleError as error:
+            print(f"The scene is loaded anew: {error}", file=sys.stderr)  # noqa: T201 - kept with the job
+            self.forget()
 
     def forget(self) -> None:
         """Load the scene anew next time: what is open may be half changed."""
-        self._key = None
+        self._key, self._state, self._is_touched = None, None, False
+
+
+def _scene_of(template: Template, params: Mapping[str, Any]) -> Path | None:
+    if template.scene_from is None:
+        return template.scene
+    name = params.get(template.scene_from)
+    if name is None:
+        return None
+    try:
+        return places.readable(str(name))
+    except ValueError as error:
+        raise problems.parameter_unfit(template.name, error, template.scene_from) from None
+
+
+def _allowed(path: Path, name: str) -> list[Path]:
+    """Where a scene that a client named may read: one that was sent, nowhere."""
+    return [*places.roots] if name.startswith(INPUT) else [*places.roots, path.parent]
 
 
 def _key_of(path: Path | None) -> tuple[object, ...]:
@@ -53,14 +93,14 @@ def _key_of(path: Path | None) -> tuple[object, ...]:
     return (path, stat.st_mtime_ns, stat.st_size)
 
 
-def _load(path: Path | None) -> None:
+def _load(path: Path | None, *, trusted: bool) -> None:
     if path is None:
         bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
         if not bpy.context.scene.world:
             bpy.context.scene.world = bpy.data.worlds.new("World")
         return
     try:
-        # Scripts inside a .blend never run by themselves.
-        bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False, use_scripts=False)
+        # Scripts inside a .blend run by themselves only if its template is trusted.
+        bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False, use_scripts=trusted)
     except RuntimeError as error:
         raise problems.scene_unreadable(path, error) from None

@@ -7,18 +7,22 @@ import faulthandler
 import json
 import platform
 import sys
-import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from aiobpy import values
 from aiobpy._native import WorkerLink
-from aiobpy.worker import problems
+from aiobpy.worker import device, kinds, problems
 from aiobpy.worker.catalogue import Catalogue
-from aiobpy.worker.progress import Progress
-from aiobpy.worker.render import render
+from aiobpy.worker.output import Output
+from aiobpy.worker.places import places
+from aiobpy.worker.reporting import Reporter
 from aiobpy.worker.scene import OpenScene
+
+if TYPE_CHECKING:
+    from aiobpy.templates import Template
 
 
 def serve() -> None:
@@ -30,7 +34,7 @@ def serve() -> None:
 
 
 class Worker:
-    """Jobs in, images out.
+    """Jobs in, files out.
 
     Args:
         link: To the supervisor.
@@ -40,8 +44,7 @@ class Worker:
         self._link = link
         self._catalogue = Catalogue([])
         self._scene = OpenScene()
-        self._job: dict[str, Any] = {}
-        self._progress = Progress()
+        self._reporter = Reporter(link)
 
     def run(self) -> None:
         """Serve until the supervisor says stop."""
@@ -49,72 +52,116 @@ class Worker:
             message = json.loads(line)
             match message["type"]:
                 case "welcome":
-                    self._welcome([Path(path) for path in message["templates"]])
+                    self._welcome(message)
                 case "start":
                     self._start(message)
                 case "stop":
                     return
 
-    def _welcome(self, paths: list[Path]) -> None:
+    def _welcome(self, message: dict[str, Any]) -> None:
         # What the user of this machine prefers, scripts that run by themselves included, is not
         # for a server.
         bpy.ops.wm.read_factory_settings(use_empty=True)
-        self._catalogue = Catalogue(paths)
-        self._say(
+        try:
+            device.choose(message.get("device"))
+        except problems.JobError as error:
+            self._reporter.say("unusable", problem=error.problem)
+            return
+        if folder := message.get("inputs"):
+            places.inputs = Path(folder)
+        places.roots = [Path(path) for path in message.get("roots", ())]
+        places.trusted = [Path(path) for path in message.get("trusted", ())]
+        paths = [Path(path) for path in message["templates"]]
+        self._catalogue = Catalogue(paths, with_builtins=message.get("builtins", False))
+        # Before the warm-up: the names in a scene cannot be read from the one that is open.
+        described = self._catalogue.describe()
+        warm = self._warm_up(message)
+        self._reporter.say(
             "ready",
             blender_version=".".join(str(part) for part in bpy.app.version),
             python_version=platform.python_version(),
-            templates=self._catalogue.describe(),
+            templates=described,
+            **({} if warm is None else {"template": warm}),
         )
 
+    def _warm_up(self, message: dict[str, Any]) -> str | None:
+        """Render what templates want rendered first; return whose scene is open then."""
+        warm = None
+        if "folder" not in message:
+            return None
+        for template in self._catalogue.to_warm_up(message.get("pool")):
+            output = {"format": "png", "width": 64, "height": 64, "samples": 1}
+            path = Path(message["folder"]) / "warm-up.png"
+            job = {"params": template.warm_up, "output": output, "output_path": path}
+            try:
+                self._do(template, job)
+                warm = template.name
+            except problems.JobError as error:
+                # Its jobs will say so too.
+                self._note(error)
+            path.unlink(missing_ok=True)
+        self._scene.restore()
+        return warm
+
     def _start(self, job: dict[str, Any]) -> None:
-        self._job = {"id": job["id"], "attempt": job["attempt"]}
-        self._progress = Progress()
+        self._reporter.begin(job)
         try:
-            self._do(job)
+            self._do(self._catalogue[job["template"]], job)
         except problems.JobError as error:
             self._fail(error)
         except Exception as error:
             self._fail(problems.worker_fault(error))
         else:
-            self._say("finished", **self._job)
+            self._reporter.end("finished")
         sys.stdout.flush()
+        # While the next job is on its way.
+        self._scene.restore()
 
-    def _do(self, job: dict[str, Any]) -> None:
-        template = self._catalogue[job["template"]]
-        self._scene.open_for(template)
+    def _do(self, template: Template, job: dict[str, Any]) -> None:
+        self._scene.open_for(template, job["params"])
+        output = Output(job["output"], Path(job["output_path"]), self._reporter)
         try:
-            template.apply(job["params"])
-        except (Exception, SystemExit) as error:
+            arguments = self._arguments(template, job["params"])
+            if template.output_parameter is not None:
+                arguments[template.output_parameter] = output
+            returned = _called(template, arguments)
+            if returned is not None and output.format == "json":
+                output.write_json(returned)
+            elif template.output_parameter is None:
+                output.render()
+            if not output.path.exists():
+                raise problems.nothing_made(template.name, output.format)
+        finally:
+            output.tidy()
+
+    def _arguments(self, template: Template, params: dict[str, Any]) -> dict[str, Any]:
+        try:
+            arguments = template.arguments(params)
+            kinds.show_parts(template.shows, arguments)
+        except values.UnfitError as error:
+            raise problems.parameter_unfit(template.name, error, error.pointer) from None
+        except ValueError as error:
             raise problems.template_raised(template.name, error) from None
-        self._listen()
-        render(job["output"], Path(job["output_path"]))
+        return arguments
 
     def _fail(self, error: problems.JobError) -> None:
         # The template may have been half-way through.
         self._scene.forget()
+        self._note(error)
+        self._reporter.end("failed", problem=error.problem)
+
+    def _note(self, error: problems.JobError) -> None:
         print(f"{error.problem['title']}: {error}", file=sys.stderr)  # noqa: T201 - kept with the job
-        self._say("failed", problem=error.problem, **self._job)
 
-    def _listen(self) -> None:
-        """Hear what Blender says of its renders. Loading a scene may have ended that."""
-        handlers = bpy.app.handlers.render_stats
-        if self._on_stats not in handlers:
-            handlers.append(self._on_stats)
 
-    def _on_stats(self, *arguments: object) -> None:
-        """Called by Blender, on a render thread of Cycles: nothing of `bpy` may be touched.
-
-        Args:
-            arguments: What Blender says, as a text, and nothing.
-        """
-        info = arguments[0] if arguments else None
-        if isinstance(info, str) and (told := self._progress.take(info, time.monotonic())):
-            fraction, message = told
-            self._say("progressed", progress=fraction, message=message, **self._job)
-
-    def _say(self, kind: str, **members: object) -> None:
-        self._link.send(json.dumps({"type": kind, **members}))
+def _called(template: Template, arguments: dict[str, Any]) -> Any:
+    try:
+        return template.function(**arguments)
+    except problems.JobError:
+        # Of what it asked us to do, as a render that Blender refused.
+        raise
+    except (Exception, SystemExit) as error:
+        raise problems.template_raised(template.name, error) from None
 
 
 def _say_everything_at_once() -> None:

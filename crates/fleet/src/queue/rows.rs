@@ -13,7 +13,7 @@ use crate::line::Standing;
 
 const COLUMNS: &str = "id, template, params, output, state, attempt, progress, message, worker, \
                        artefact, problem, created_at, started_at, ended_at, priority, \
-                       timeout_seconds, crashes";
+                       timeout_seconds, crashes, pool";
 
 pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<Job>> {
     connection
@@ -127,8 +127,8 @@ pub(super) fn insert_job(
     connection
         .prepare_cached(
             "insert into job (id, template, params, output, state, created_at, priority, \
-             timeout_seconds, request_key, request_hash) \
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             timeout_seconds, request_key, request_hash, pool) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             job.id.to_string(),
@@ -141,6 +141,7 @@ pub(super) fn insert_job(
             job.request.timeout_seconds,
             key,
             hash,
+            job.request.pool,
         ])?;
     Ok(())
 }
@@ -195,6 +196,7 @@ fn job_from_row(row: &Row<'_>) -> Result<Job> {
             output: from_json(row, 3)?,
             priority: row.get(14)?,
             timeout_seconds: row.get(15)?,
+            pool: row.get(17)?,
         },
         state: from_word(row, 4)?,
         attempt: row.get(5)?,

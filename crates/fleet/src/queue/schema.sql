@@ -16,6 +16,7 @@ create table if not exists job (
     ended_at   text,
     priority   integer not null default 0,
     timeout_seconds integer,
+    pool       text,
     crashes    integer not null default 0,
     -- What a client calls its request, and what it asked for, so that it can ask again.
     request_key text,

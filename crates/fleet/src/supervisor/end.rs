@@ -10,7 +10,7 @@ use crate::config::FleetConfig;
 use crate::engine::{Attempt, Blame, Engine};
 use crate::problems;
 use crate::slot::Occupant;
-use crate::supervisor::{Supervisor, remove_image};
+use crate::supervisor::{Supervisor, remove_unfinished};
 use crate::worker::{Happened, Worker};
 use crate::worker_link::LinkEnd;
 use crate::worker_process::Ended;
@@ -41,8 +41,8 @@ impl<E: Engine> Supervisor<E> {
     /// Ends a job that has had its time, and its worker, which cannot stop within a frame.
     async fn took_too_long(&mut self, attempt: Attempt) {
         let occupant = self.occupants().find(|occupant| occupant.is_at(attempt.job));
-        let image = occupant.and_then(|occupant| occupant.image.as_ref());
-        let seconds = image.and_then(|image| image.limit).unwrap_or_default();
+        let output = occupant.and_then(|occupant| occupant.output.as_ref());
+        let seconds = output.and_then(|output| output.limit).unwrap_or_default();
         self.reports.fail(attempt, problems::job_too_long(seconds));
         self.job_was_cancelled(attempt.job).await;
     }
@@ -66,7 +66,7 @@ impl<E: Engine> Supervisor<E> {
         let Some(slot) = self.slot(worker) else { return };
         let Some(problem) = slot.occupant.as_ref().map(why_it_ended) else { return };
         let Some(occupant) = slot.vacate(clock::instant(), problem.clone()) else { return };
-        remove_image(occupant.image);
+        remove_unfinished(occupant.output);
         if let Err(error) = std::fs::remove_dir_all(&occupant.folder) {
             tracing::warn!(%error, %worker, "could not remove the worker's folder");
         }
@@ -143,8 +143,8 @@ pub(super) fn who_is_to_blame(occupant: &Occupant) -> Blame {
 }
 
 fn why_it_is_late(occupant: &Occupant, now: Instant, config: &FleetConfig) -> Problem {
-    if let Some(image) = &occupant.image
-        && now >= image.progressed + config.hang_limit
+    if let Some(output) = &occupant.output
+        && now >= output.progressed + config.hang_limit
         && occupant.heard.is_some_and(|heard| now < heard + config.silence_limit)
     {
         return problems::worker_hung(config.hang_limit.as_secs());

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::artefacts::Artefacts;
 use crate::engine::{Answer, Attempt, Blame, Engine, EngineError, Patience};
 use crate::problems;
-use crate::slot::ImageUnderWay;
+use crate::slot::OutputUnderWay;
 
 /// Before the second try; then twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -59,12 +59,12 @@ impl<E: Engine> Reports<E> {
         self.lock().iter().copied().collect()
     }
 
-    /// Stores an image, which ends its job, while the worker is at the next one.
-    pub(super) fn keep(&self, artefacts: Artefacts, image: ImageUnderWay) {
-        let attempt = image.attempt;
+    /// Stores a file, which ends its job, while the worker is at the next one.
+    pub(super) fn keep(&self, artefacts: Artefacts, output: OutputUnderWay) {
+        let attempt = output.attempt;
         self.spawn(
             attempt,
-            move |reports| async move { reports.keep_image(artefacts, image).await },
+            move |reports| async move { reports.keep_output(artefacts, output).await },
         );
     }
 
@@ -116,18 +116,18 @@ impl<E: Engine> Reports<E> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn keep_image(&self, artefacts: Artefacts, image: ImageUnderWay) {
-        let ImageUnderWay { attempt, path, format, .. } = image;
+    async fn keep_output(&self, artefacts: Artefacts, output: OutputUnderWay) {
+        let OutputUnderWay { attempt, path, format, .. } = output;
         let (span, store) = (tracing::Span::current(), artefacts.clone());
         let keeping =
             tokio::task::spawn_blocking(move || span.in_scope(|| store.keep(&path, format)));
         let artefact = match keeping.await {
             Ok(Ok(artefact)) => artefact,
             Ok(Err(error)) => {
-                return self.tell_failure(attempt, problems::no_image(error.to_string())).await;
+                return self.tell_failure(attempt, problems::no_artefact(error.to_string())).await;
             }
             Err(error) => {
-                return self.tell_failure(attempt, problems::no_image(error.to_string())).await;
+                return self.tell_failure(attempt, problems::no_artefact(error.to_string())).await;
             }
         };
         let file = artefacts.path(&artefact);

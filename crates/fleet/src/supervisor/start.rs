@@ -43,7 +43,7 @@ impl<E: Engine> Supervisor<E> {
         fs::create_dir_all(&folder)?;
         let (link, halves, workers_end) = WorkerLink::open()?;
         let (process, running) = WorkerProcess::start(&self.config.launch, workers_end, &folder)?;
-        link.send(ToWorker::Welcome { templates: self.config.templates.clone() });
+        link.send(ToWorker::Welcome(self.config.welcome(&folder)));
         self.serve(id, halves, running);
         tracing::info!(worker = %id, pid = process.pid(), "a worker starts");
         Ok(Occupant {
@@ -57,7 +57,7 @@ impl<E: Engine> Supervisor<E> {
             template: None,
             blender_version: None,
             jobs_done: 0,
-            image: None,
+            output: None,
             reason: None,
             ended: None,
             blameless: false,

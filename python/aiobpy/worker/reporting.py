@@ -1,0 +1,86 @@
+"""What a worker says of the job that it is at. May be called from Blender's render threads."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from aiobpy.worker import problems
+from aiobpy.worker.progress import Progress
+
+if TYPE_CHECKING:
+    from aiobpy._native import WorkerLink
+
+
+class Reporter:
+    """Tells the supervisor how far the job is.
+
+    Args:
+        link: To the supervisor.
+    """
+
+    def __init__(self, link: WorkerLink) -> None:
+        self._link = link
+        self._job: dict[str, Any] = {}
+        self._progress = Progress()
+        self._share = (0.0, 1.0)
+        self._prefix = ""
+
+    def begin(self, job: dict[str, Any]) -> None:
+        """Speak of this job from now on; of none if it is empty."""
+        self._job = {"id": job["id"], "attempt": job["attempt"]} if job else {}
+        self.part(0.0, 1.0)
+
+    def part(self, start: float, end: float, prefix: str = "") -> None:
+        """Let the next picture be so much of the job, from 0 to 1.
+
+        Raises:
+            JobError: The job was cancelled.
+        """
+        self.stop_if_cancelled()
+        self._progress = Progress()
+        self._share, self._prefix = (start, end), prefix
+
+    def stop_if_cancelled(self) -> None:
+        """Go on with the job, or not.
+
+        Raises:
+            JobError: The job was cancelled.
+        """
+        if self._job and self._link.is_cancelled(self._job["id"], self._job["attempt"]):
+            raise problems.cancelled()
+
+    def progress(self, fraction: float, message: str) -> None:
+        """Tell how far the job is, from 0 to 1."""
+        if self._job:
+            self.say("progressed", progress=fraction, message=message, **self._job)
+
+    def end(self, kind: str, **members: object) -> None:
+        """Tell how the job ended."""
+        self.say(kind, **members, **self._job)
+        self._job = {}
+
+    def say(self, kind: str, **members: object) -> None:
+        """Send a `wire::FromWorker`."""
+        self._link.send(json.dumps({"type": kind, **members}))
+
+    def listen(self) -> None:
+        """Hear what Blender says of its renders. Loading a scene may have ended that."""
+        handlers = bpy.app.handlers.render_stats
+        if self._on_stats not in handlers:
+            handlers.append(self._on_stats)
+
+    def _on_stats(self, *arguments: object) -> None:
+        """Called by Blender, on a render thread of Cycles: nothing of `bpy` may be touched.
+
+        Args:
+            arguments: What Blender says, as a text, and nothing.
+        """
+        info = arguments[0] if arguments else None
+        if isinstance(info, str) and (told := self._progress.take(info, time.monotonic())):
+            fraction, message = told
+            start, end = self._share
+            self.progress(start + (end - start) * fraction, self._prefix + message)
