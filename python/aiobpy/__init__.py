@@ -32,6 +32,7 @@ from aiobpy.transfer import (
 
 if TYPE_CHECKING:
     # What is loaded late: see `_LATE`.
+    from aiobpy import fleet as fleet
     from aiobpy import handlers as handlers
     from aiobpy import ui as ui
     from aiobpy import web as web
@@ -125,7 +126,7 @@ _IN_BLENDER = {
 they are first asked for, because loading `bpy` would make a Blender of any Python."""
 
 
-_LATE = {**_IN_BLENDER, "web": "aiobpy.web"}
+_LATE = {**_IN_BLENDER, "fleet": "aiobpy.fleet", "web": "aiobpy.web"}
 """And what not everybody needs."""
 
 

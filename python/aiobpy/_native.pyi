@@ -365,6 +365,7 @@ class Server:
         token: str | None = None,
         exec: bool = False,  # noqa: A002 - the scope is called so
         connections: int | None = None,
+        announced: bool = True,
         blender_version: str | None = None,
         sites: Sites | None = None,
         offers: Offers | None = None,

@@ -77,6 +77,7 @@ def start(
     unix_socket: str | os.PathLike[str] | None = None,
     lan: bool = False,
     tls: Tls | None = None,
+    announced: bool = True,
     loop: EventLoop | None = None,
 ) -> Server:
     """Start the web server of this process, and return it.
@@ -100,6 +101,8 @@ def start(
             left out. Each needs a file descriptor, of which a process often has 1024.
         unix_socket: A path to listen at as well, for this user alone; the host is `localhost`
             there. Not on Windows.
+        announced: Whether there is such a file. If not, only who is told the address and the token
+            finds it, the port is any free one, and no device that was paired before is known.
         loop: Runs the RPC methods. If left out, the loop that all add-ons share.
 
     Raises:
@@ -121,6 +124,7 @@ def start(
         token=token,
         exec=exec,
         connections=connections,
+        announced=announced,
         blender_version=_blender_version(),
         sites=sites,
         offers=offers,

@@ -60,13 +60,13 @@ def test_no_server_to_submit_to(tmp_path: Path) -> None:
 
 
 def test_a_picture_of_no_known_format(tmp_path: Path) -> None:
-    said = refused(tmp_path, "submit", "--template", "ball", "--out", tmp_path / "ball.gif")
-    assert "says no picture format" in said
-    assert "hint: end it in .png, .jpg or .webp" in said
+    said = refused(tmp_path, "submit", "--template", "ball", "--out", tmp_path / "ball.tiff")
+    assert "says no format" in said
+    assert "hint: end it in .png, .jpg, .mp4 or .glb" in said
 
 
 def test_arguments_that_make_no_sense(tmp_path: Path) -> None:
-    assert "--templates" in refused(tmp_path, "serve", code=2)
+    assert "--workers" in refused(tmp_path, "serve", "--workers", "many", code=2)
     said = refused(
         tmp_path, "submit", "--template", "ball", "--param", "red", "--out", "b.png", code=2
     )

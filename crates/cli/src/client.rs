@@ -93,7 +93,8 @@ pub(crate) async fn read(response: Response<Incoming>) -> Result<Bytes, Failure>
     Ok(response.into_body().collect().await.map_err(Failure::new)?.to_bytes())
 }
 
-async fn refused(response: Response<Incoming>) -> Failure {
+/// What an answer that is no success says.
+pub(crate) async fn refused(response: Response<Incoming>) -> Failure {
     let status = response.status();
     match read(response).await {
         Ok(body) => match serde_json::from_slice::<Problem>(&body) {

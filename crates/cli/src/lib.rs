@@ -1,18 +1,28 @@
-//! The command `aiobpy`: `serve` keeps warm Blenders, `submit` has them render, `jupyter` makes one a
-//! notebook's kernel, `mcp` lets language models call one's methods.
+//! The command `aiobpy`: `serve` keeps warm Blenders, `submit` has them render, `watch` and `workers` show
+//! how it goes, `doctor` says what is missing, `compare` shows what two Blenders render differently, `jupyter`
+//! makes one a notebook's kernel, `mcp` lets language models call one's methods.
 //!
 //! **Invariant:** reads arguments, prints, and asks the rooms below. No decision about a job is made
 //! here.
 
 mod client;
+mod compare;
+mod doctor;
 mod failure;
+mod follow;
 mod jupyter;
 mod mcp;
+mod program;
+mod progress;
 mod serve;
 mod submit;
 mod sys;
+mod table;
+mod target;
 mod terminal;
 pub mod trace;
+mod watch;
+mod workers;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,8 +53,16 @@ struct Arguments {
 enum Command {
     /// Keep Blenders warm and render jobs that come in over HTTP, until interrupted.
     Serve(serve::Arguments),
-    /// Have a running `aiobpy serve` render one picture, showing its progress.
+    /// Have a running `aiobpy serve` take on a job; with `--output`, wait for its result.
     Submit(submit::Arguments),
+    /// Show how far jobs are.
+    Watch(watch::Arguments),
+    /// Show who works.
+    Workers(workers::Arguments),
+    /// Say what is missing on this machine, and how to put it right.
+    Doctor(doctor::Arguments),
+    /// Render the same jobs with several Blenders, and report where the pictures differ.
+    Compare(compare::Arguments),
     /// Run notebooks inside Blender.
     Jupyter(jupyter::Arguments),
     /// Speak the Model Context Protocol on standard input and output, for a Blender that runs.
@@ -66,6 +84,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
     let result = match arguments.command {
         Command::Serve(arguments) => serve::run(arguments, surroundings, &mut terminal),
         Command::Submit(arguments) => submit::run(&arguments, &mut terminal),
+        Command::Watch(arguments) => watch::run(arguments, &mut terminal),
+        Command::Workers(arguments) => workers::run(&arguments, &mut terminal),
+        Command::Doctor(arguments) => doctor::run(&arguments, &surroundings, &mut terminal),
+        Command::Compare(arguments) => compare::run(&arguments, surroundings, &mut terminal),
         Command::Jupyter(arguments) => jupyter::run(arguments, surroundings, &mut terminal),
         Command::Mcp(arguments) => mcp::run(arguments, &mut terminal),
     };

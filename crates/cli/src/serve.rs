@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// A Python file, or a folder of them, whose functions `builtin/run` may call.
     #[arg(long, value_name = "PATH")]
     trusted: Vec<PathBuf>,
+    /// Offer the template `cup` as well, a product to try it out with.
+    #[arg(long)]
+    demo: bool,
     /// How many Blenders to keep warm.
     #[arg(long, default_value_t = 1, value_name = "N")]
     workers: usize,
@@ -117,7 +120,15 @@ async fn serve(
     Ok(())
 }
 
-fn fleet_config(arguments: Arguments, surroundings: Surroundings) -> Result<FleetConfig, Failure> {
+fn fleet_config(
+    mut arguments: Arguments,
+    surroundings: Surroundings,
+) -> Result<FleetConfig, Failure> {
+    if arguments.demo {
+        let package = arguments.package_dir.as_ref().or(surroundings.package_dir.as_ref());
+        let package = package.ok_or_else(unknown_package)?;
+        arguments.templates.push(package.join("aiobpy/demo/cup.py"));
+    }
     let data = match arguments.data {
         Some(data) => data,
         None => default_data_folder()?,
@@ -125,10 +136,10 @@ fn fleet_config(arguments: Arguments, surroundings: Surroundings) -> Result<Flee
     let launch = match arguments.blender {
         Some(path) => WorkerLaunch::Blender {
             path,
-            package_dir: arguments.package_dir.or(surroundings.package_dir).ok_or_else(|| {
-                Failure::new("where the Python package `aiobpy` is, is not known")
-                    .with_hint("name the folder that holds it: `--package-dir DIR`")
-            })?,
+            package_dir: arguments
+                .package_dir
+                .or(surroundings.package_dir)
+                .ok_or_else(unknown_package)?,
         },
         None => WorkerLaunch::BpyModule {
             python: arguments
@@ -155,14 +166,19 @@ fn fleet_config(arguments: Arguments, surroundings: Surroundings) -> Result<Flee
     })
 }
 
-fn default_data_folder() -> Result<PathBuf, Failure> {
+pub(crate) fn unknown_package() -> Failure {
+    Failure::new("where the Python package `aiobpy` is, is not known")
+        .with_hint("name the folder that holds it: `--package-dir DIR`")
+}
+
+pub(crate) fn default_data_folder() -> Result<PathBuf, Failure> {
     data_folder().map(|folder| folder.join("aiobpy")).ok_or_else(|| {
         Failure::new("there is no home folder to keep jobs in")
             .with_hint("name a folder: `--data DIR`")
     })
 }
 
-fn from_fleet(error: FleetError) -> Failure {
+pub(crate) fn from_fleet(error: FleetError) -> Failure {
     let hint = error.hint();
     Failure::new(error).with_hint(hint)
 }

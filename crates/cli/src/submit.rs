@@ -1,16 +1,19 @@
-//! `aiobpy submit`: one picture from a running server, with its progress.
+//! `aiobpy submit`: a job for a running server, and its result, with its progress.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use aiobpy_server::discovery::{self, Discovery};
-use aiobpy_wire::{Event, EventRecord, Job, JobRequest, OutputFormat, OutputRequest, Problem};
+use aiobpy_wire::{Event, FrameRange, Job, JobRequest, OutputFormat, OutputRequest, Problem};
 use bytes::Bytes;
 use clap::Args;
 use http::Method;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::client::{Client, Events, read};
+use crate::client::{read, refused};
 use crate::failure::Failure;
+use crate::follow::Follow;
+use crate::progress::Progress;
+use crate::target::Target;
 use crate::terminal::Terminal;
 
 #[derive(Debug, Args)]
@@ -30,21 +33,26 @@ pub(crate) struct Arguments {
     /// Samples per pixel.
     #[arg(long)]
     samples: Option<u32>,
-    /// As in `png`, `mp4` or `glb`; told by the ending of `--out` if left out.
+    /// Of a video: the first and the last, as in `1..48`, or every other one as in `1..48:2`.
+    #[arg(long, value_name = "FIRST..LAST", value_parser = parse_frames, allow_hyphen_values = true)]
+    frames: Option<FrameRange>,
+    /// As in `png`, `mp4` or `glb`; told by the ending of `--output` if left out.
     #[arg(long, value_parser = parse_format)]
     format: Option<OutputFormat>,
     /// Jobs of higher priority come first; -100 to 100.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-100..=100))]
     priority: i8,
-    /// Where the picture goes.
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
-    /// The server; the one that this user started last if left out.
-    #[arg(long, value_name = "ADDRESS", requires = "token")]
-    url: Option<String>,
-    /// What the server at `--url` wants to see.
-    #[arg(long, env = "AIOBPY_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    /// Where the result goes; waits for it.
+    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Wait for the end of the job, also without `--output`.
+    #[arg(long)]
+    wait: bool,
+    /// Names this request: sent again with the same key, it gets the same job.
+    #[arg(long, value_name = "TEXT")]
+    key: Option<String>,
+    #[command(flatten)]
+    target: Target,
 }
 
 pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<(), Failure> {
@@ -55,53 +63,72 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<(), 
 
 async fn submit(arguments: &Arguments, terminal: &mut Terminal) -> Result<(), Failure> {
     let request = job_request(arguments)?;
-    let mut client = client(arguments)?;
+    let mut client = arguments.target.client()?;
     let body = serde_json::to_vec(&request).map_err(Failure::new)?;
-    let submitted = client.send(Method::POST, "/api/v1/jobs", Bytes::from(body)).await?;
+    let submitted =
+        client.exchange(Method::POST, "/api/v1/jobs", body.into(), &key(arguments)?).await?;
+    if !submitted.status().is_success() {
+        return Err(refused(submitted).await);
+    }
     let job: Job = serde_json::from_slice(&read(submitted).await?).map_err(Failure::new)?;
-    let path = format!("/api/v1/jobs/{}", job.id);
-    let events = client.send(Method::GET, &format!("{path}/events"), Bytes::new()).await?;
-    watch(Events::of(events), terminal).await?;
-    let result = client.send(Method::GET, &format!("{path}/result"), Bytes::new()).await?;
-    let picture = read(result).await?;
-    std::fs::write(&arguments.out, &picture).map_err(|error| {
-        Failure::new(format!("could not write `{}`: {error}", arguments.out.display()))
-    })?;
-    terminal.say(&format!("{} ({} KiB)", arguments.out.display(), picture.len().div_ceil(1024)));
+    if arguments.output.is_none() && !arguments.wait {
+        terminal.say(&job.id.to_string());
+        return Ok(());
+    }
+    let mut progress = Progress::new();
+    progress.add(&job);
+    let ended = until_it_ends(&arguments.target, &job, &mut progress).await;
+    progress.close();
+    ended?;
+    if let Some(output) = &arguments.output {
+        return fetch(&arguments.target, &job, output, terminal).await;
+    }
+    terminal.say(&format!("{} finished", job.id));
     Ok(())
 }
 
 /// Shows what happens to the job until it has ended.
-async fn watch(mut events: Events, terminal: &mut Terminal) -> Result<(), Failure> {
-    while let Some(data) = events.next().await? {
-        let record: EventRecord = serde_json::from_str(&data).map_err(Failure::new)?;
+async fn until_it_ends(target: &Target, job: &Job, progress: &mut Progress) -> Result<(), Failure> {
+    let mut follow = Follow::new(target.clone(), format!("/api/v1/jobs/{}/events", job.id));
+    while let Some(record) = follow.next().await? {
+        progress.take(&record);
         match record.event {
-            Event::JobQueued { .. } => terminal.show_progress(0.0, "queued"),
-            Event::JobStarted { worker, .. } => {
-                terminal.show_progress(0.0, &format!("started by worker {worker}"));
-            }
-            Event::JobProgressed { progress, message, .. } => {
-                terminal.show_progress(progress, &message);
-            }
-            Event::JobRequeued { problem, .. } => {
-                terminal.show_progress(0.0, &format!("once more: {}", problem.detail));
-            }
-            Event::JobFinished { .. } => {
-                terminal.show_progress(1.0, "finished");
-                return Ok(());
-            }
+            Event::JobFinished { .. } => return Ok(()),
             Event::JobFailed { problem, .. } => return Err(failed(problem)),
             Event::JobCancelled { id } => {
                 return Err(Failure::new(format!("somebody cancelled the job {id}")));
             }
-            Event::WorkerReady { .. }
-            | Event::WorkerRecycled { .. }
-            | Event::WorkerLost { .. }
-            | Event::Message { .. } => {}
+            _ => {}
         }
     }
-    Err(Failure::new("the server ended before the job did")
-        .with_hint("start it again: the job is kept, and goes on"))
+    Ok(())
+}
+
+async fn fetch(
+    target: &Target,
+    job: &Job,
+    output: &Path,
+    terminal: &mut Terminal,
+) -> Result<(), Failure> {
+    let path = format!("/api/v1/jobs/{}/result", job.id);
+    let mut client = target.client()?;
+    let result = client.send(Method::GET, &path, Bytes::new()).await?;
+    let content = read(result).await?;
+    std::fs::write(output, &content).map_err(|error| {
+        Failure::new(format!("could not write `{}`: {error}", output.display()))
+            .with_hint(format!("the job has finished: fetch {path} once there is room"))
+    })?;
+    terminal.say(&format!("{} ({} KiB)", output.display(), content.len().div_ceil(1024)));
+    Ok(())
+}
+
+/// What the server is to call this request, so that it takes it on once.
+fn key(arguments: &Arguments) -> Result<HeaderMap, Failure> {
+    let Some(key) = &arguments.key else { return Ok(HeaderMap::new()) };
+    let key = HeaderValue::from_str(key).map_err(|_| {
+        Failure::new(format!("`{key}` is no key")).with_hint("use plain letters and digits")
+    })?;
+    Ok(HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), key)]))
 }
 
 fn failed(mut problem: Problem) -> Failure {
@@ -112,20 +139,14 @@ fn failed(mut problem: Problem) -> Failure {
 }
 
 fn job_request(arguments: &Arguments) -> Result<JobRequest, Failure> {
-    let suffix = arguments.out.extension().and_then(|end| end.to_str());
-    let format = arguments.format.or_else(|| OutputFormat::of_suffix(suffix?));
-    if format.is_none() {
-        let out = arguments.out.display();
-        return Err(Failure::new(format!("the ending of `{out}` says no format"))
-            .with_hint("end it in .png, .jpg, .mp4 or .glb, or say `--format png`"));
-    }
     Ok(JobRequest {
         params: arguments.params.iter().cloned().collect::<Map<_, _>>(),
         output: OutputRequest {
             width: arguments.width,
             height: arguments.height,
             samples: arguments.samples,
-            format,
+            frames: arguments.frames,
+            format: format(arguments)?,
             ..OutputRequest::default()
         },
         priority: arguments.priority,
@@ -133,17 +154,27 @@ fn job_request(arguments: &Arguments) -> Result<JobRequest, Failure> {
     })
 }
 
-fn client(arguments: &Arguments) -> Result<Client, Failure> {
-    if let (Some(url), Some(token)) = (&arguments.url, &arguments.token) {
-        return Client::new(url, token.clone());
+/// Nothing is told of a job whose result is not written: then the template decides.
+fn format(arguments: &Arguments) -> Result<Option<OutputFormat>, Failure> {
+    let Some(output) = &arguments.output else { return Ok(arguments.format) };
+    let ending = output.extension().and_then(|ending| ending.to_str());
+    match arguments.format.or_else(|| OutputFormat::of_suffix(ending?)) {
+        Some(format) => Ok(Some(format)),
+        None => Err(Failure::new(format!("the ending of `{}` says no format", output.display()))
+            .with_hint("end it in .png, .jpg, .mp4 or .glb, or say `--format png`")),
     }
-    let found = discovery::user_folder().map(|folder| Discovery::read_all(&folder));
-    let mut takes_jobs = found.into_iter().flatten().filter(|server| server.takes_jobs);
-    let newest = takes_jobs.next().ok_or_else(|| {
-        Failure::new("no server of this user that takes jobs is running")
-            .with_hint("start one with `aiobpy serve --templates PATH`, or name one with `--url`")
-    })?;
-    Client::new(&newest.address, newest.token)
+}
+
+fn parse_frames(text: &str) -> Result<FrameRange, String> {
+    let wrong = || format!("write them as in `1..48` or `1..48:2`, not `{text}`");
+    let (range, step) = text.split_once(':').unwrap_or((text, "1"));
+    let (first, last) = range.split_once("..").ok_or_else(wrong)?;
+    let frames = FrameRange {
+        first: first.parse().map_err(|_| wrong())?,
+        last: last.parse().map_err(|_| wrong())?,
+        step: step.parse().map_err(|_| wrong())?,
+    };
+    if frames.step == 0 || frames.count() == 0 { Err(wrong()) } else { Ok(frames) }
 }
 
 fn parse_format(name: &str) -> Result<OutputFormat, String> {
@@ -175,5 +206,15 @@ mod tests {
         assert_eq!(parse_param("colour=#d13b2a"), Ok(("colour".to_owned(), json!("#d13b2a"))));
         assert_eq!(parse_param("text=a=b"), Ok(("text".to_owned(), json!("a=b"))));
         assert!(parse_param("text").unwrap_err().contains("colour=#d13b2a"));
+    }
+
+    #[test]
+    fn frames_are_a_first_a_last_and_a_step() {
+        let frames = |first, last, step| Ok(FrameRange { first, last, step });
+        assert_eq!(parse_frames("1..48"), frames(1, 48, 1));
+        assert_eq!(parse_frames("-5..5:2"), frames(-5, 5, 2));
+        for wrong in ["", "1", "1-48", "9..1", "1..9:0", "a..b"] {
+            assert!(parse_frames(wrong).unwrap_err().contains("1..48:2"), "{wrong}");
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! What operating systems do differently: how a person ends a command, and where a user's data is.
+//! What operating systems do differently: how a person ends a command, where a user's data is, and how much
+//! room there is.
 //!
 //! **Invariant:** the same names in each file, and nothing outside this module asks on which system it runs.
 
@@ -8,6 +9,6 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use unix::{Interruptions, data_folder};
+pub(crate) use unix::{Interruptions, data_folder, free_bytes, orphans};
 #[cfg(windows)]
-pub(crate) use windows::{Interruptions, data_folder};
+pub(crate) use windows::{Interruptions, data_folder, free_bytes, orphans};

@@ -230,6 +230,15 @@ impl Fleet {
         self.inner.board.templates_now()
     }
 
+    /// The templates, as soon as a worker is ready.
+    ///
+    /// # Errors
+    ///
+    /// 503 where no worker could be started.
+    pub async fn templates_when_ready(&self) -> Result<Vec<TemplateDescription>, Problem> {
+        Ok(self.loaded_templates().await?.descriptions().to_vec())
+    }
+
     /// What happened after `sequence`, oldest first, at most `limit`; of one job, if one is named.
     pub async fn events_since(
         &self,

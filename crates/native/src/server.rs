@@ -56,7 +56,7 @@ impl Server {
     #[new]
     #[pyo3(signature = (
         event_loop, *, port = None, token = None, exec = false, connections = None,
-        blender_version = None, sites = None, offers = None
+        announced = true, blender_version = None, sites = None, offers = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "Python gives them by name")]
     fn new(
@@ -65,6 +65,7 @@ impl Server {
         token: Option<String>,
         exec: bool,
         connections: Option<usize>,
+        announced: bool,
         blender_version: Option<String>,
         sites: Option<&Sites>,
         offers: Option<&Offers>,
@@ -74,16 +75,16 @@ impl Server {
             Arc::new(event_loop.get().main_thread(blender_version));
         let sites = sites.map(|sites| Arc::clone(&sites.sites)).unwrap_or_default();
         let offers = offers.map(|offers| Arc::clone(&offers.offers)).unwrap_or_default();
+        let folder = if announced { discovery::user_folder() } else { None };
         let parts = Parts {
             main_thread: Some(main_thread),
             sites,
             offers,
-            devices_file: discovery::user_folder()
-                .map(|folder| folder.with_file_name("devices.json")),
+            devices_file: folder.as_ref().map(|folder| folder.with_file_name("devices.json")),
             ..Parts::default()
         };
         parts.exec.set(exec);
-        let started = event_loop.py().detach(|| start(parts, port, token, limits));
+        let started = event_loop.py().detach(|| start(parts, port, token, limits, folder));
         let (running, discovery_file) = started.map_err(|problem| raised(&problem))?;
         let address = running.server.address();
         Ok(Self {
@@ -154,6 +155,7 @@ fn start(
     port: Option<u16>,
     token: Option<String>,
     limits: Limits,
+    folder: Option<PathBuf>,
 ) -> Result<(Running, Option<PathBuf>), Problem> {
     let token = match token {
         Some(token) => Token::new(token)?,
@@ -168,7 +170,6 @@ fn start(
             let detail = format!("cannot start the server's thread: {error}");
             Problem::new(500, "no-thread", "The server cannot start", detail)
         })?;
-    let folder = discovery::user_folder();
     let mut config = ServerConfig::new(token);
     config.port = port;
     config.limits = limits;

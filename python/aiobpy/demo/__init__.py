@@ -1,0 +1,1 @@
+"""What `aiobpy serve --demo` offers."""

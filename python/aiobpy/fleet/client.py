@@ -1,0 +1,429 @@
+"""The fleet's REST API as a client awaits it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import uuid
+from typing import TYPE_CHECKING, Any, Self
+
+from aiobpy.fleet import addresses
+from aiobpy.fleet.connections import Pool
+from aiobpy.fleet.errors import (
+    Conflict,
+    Details,
+    FleetError,
+    JobCancelled,
+    JobFailed,
+    Unreachable,
+    refusal,
+)
+from aiobpy.fleet.jobs import FAREWELL, Job, Result, received
+from aiobpy.fleet.requests import job_request
+from aiobpy.json_text import dumps
+
+if TYPE_CHECKING:
+    import os
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from types import TracebackType
+
+    from aiobpy.fleet.addresses import Address
+    from aiobpy.fleet.connections import Response
+    from aiobpy.fleet.streams import Event
+
+PATIENCE = 60.0
+"""Seconds that a fleet may be busy or out of reach, unless told otherwise."""
+CONNECT_TIMEOUT = 10.0
+_LONGEST_WAIT = 30
+"""Seconds that one request waits for a picture; then the job's events are followed."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+
+
+def connect(
+    url: str | None = None,
+    *,
+    token: str | None = None,
+    patience: float = PATIENCE,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    tls: ssl.SSLContext | None = None,
+) -> Fleet:
+    """Return a client of a fleet: `async with aiobpy.fleet.connect() as fleet`.
+
+    It runs on any loop of asyncio, in Blender and outside. Within Blender, a fleet on another
+    machine is asked only if `bpy.app.online_access` allows it.
+
+    Args:
+        url: Where it is, as in `http://127.0.0.1:8787`; if left out, the fleet that this user
+            started last on this computer, looked for again when it was restarted.
+        token: What it wants to see; if left out, that of the environment variable AIOBPY_TOKEN.
+        patience: Seconds that requests are repeated for while the fleet is full (429, 503 with
+            Retry-After) or out of reach. A job is submitted under a key, so that none runs twice.
+        connect_timeout: Seconds to connect in.
+        tls: For `https://`: which authorities to trust. `ssl.create_default_context(cafile=…)`.
+
+    Raises:
+        ValueError: The address cannot be used, or there is no token for it.
+    """
+    told = None if url is None else addresses.given(url, token)
+    return Fleet(told, patience=patience, connect_timeout=connect_timeout, tls=tls)
+
+
+class Fleet:
+    """A client of a fleet, within its `async with` block; see `connect`."""
+
+    def __init__(
+        self,
+        address: Address | None,
+        *,
+        patience: float,
+        connect_timeout: float,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._given = address
+        self._patience = patience
+        self._connect_timeout = connect_timeout
+        self._tls = tls
+        self._pool: Pool | None = None
+
+    async def __aenter__(self) -> Self:
+        self._open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+        # The loop closes what was aborted in its next turn.
+        await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Close the connections; leaving the block does so."""
+        if self._pool is not None:
+            self._pool.close()
+
+    @property
+    def url(self) -> str:
+        """Where it is, as in `http://127.0.0.1:43210`."""
+        return self._open().address.url
+
+    async def render(
+        self,
+        template: str,
+        /,
+        *,
+        output: str | os.PathLike[str] | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        samples: int | None = None,
+        format: str | None = None,  # noqa: A002 - the API calls it so
+        frames: tuple[int, int] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        detach: bool = False,
+        on_progress: Callable[[Event], object] | None = None,
+        **parameters: Any,
+    ) -> Result:
+        """Have a template rendered and return the picture.
+
+        Args:
+            template: Its name.
+            output: A file to write; its ending chooses the format. In memory if left out.
+            width: Pixels.
+            height: Pixels.
+            samples: Per pixel.
+            format: As in `png`, `jpeg`, `mp4`; told by `output` if left out.
+            frames: The first and the last of a video.
+            settings: What else it is to be: other members of `output` in `POST /api/v1/jobs`, as in
+                `{"quality": 80}`.
+            options: Other members of the job itself, as in `{"priority": 10}`.
+            params: Parameters of the template by name, for names that are taken here.
+            detach: Whether the job goes on when the task that awaits this is cancelled. If not, it
+                is cancelled too.
+            on_progress: Called with each event of the job.
+            parameters: Parameters of the template.
+
+        Raises:
+            InvalidRequest: There is no such template, or a parameter does not fit.
+            JobFailed: It failed; the text says why.
+            JobCancelled: Somebody cancelled it.
+            Busy: The fleet was full for longer than the patience.
+            Unreachable: There is no fleet, or it was out of reach for longer than the patience.
+            OfflineError: It is on another machine, and Blender may not go online.
+            OSError: The file cannot be written.
+        """
+        request = job_request(
+            template,
+            {**(params or {}), **parameters},
+            output=output,
+            width=width,
+            height=height,
+            samples=samples,
+            format=format,
+            frames=frames,
+            settings=settings,
+            options=options,
+        )
+        key = str(uuid.uuid4())
+        try:
+            if on_progress is None:
+                return await self._render_at_once(request, key, output)
+            job = await self._submit(request, key)
+            return await job.result(output, on_progress=on_progress)
+        except asyncio.CancelledError:
+            if not detach:
+                await self._cancel_by_key(request, key)
+            raise
+
+    async def submit(
+        self,
+        template: str,
+        /,
+        *,
+        output: str | os.PathLike[str] | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        samples: int | None = None,
+        format: str | None = None,  # noqa: A002 - the API calls it so
+        frames: tuple[int, int] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        **parameters: Any,
+    ) -> Job:
+        """Have a job taken on, and return it: it outlives this client.
+
+        Args:
+            template: As for `render`, like all that is not told here.
+            output: Its ending chooses the format; nothing is written.
+            width: Pixels.
+            height: Pixels.
+            samples: Per pixel.
+            format: As for `render`.
+            frames: As for `render`.
+            settings: As for `render`.
+            options: As for `render`.
+            params: As for `render`.
+            key: Names the request for good: another submit with it returns the same job. A new one
+                if left out.
+            parameters: Parameters of the template.
+
+        Raises:
+            InvalidRequest: There is no such template, or a parameter does not fit.
+            Busy: The fleet was full for longer than the patience.
+            Unreachable: There is no fleet, or it was out of reach for longer than the patience.
+            OfflineError: It is on another machine, and Blender may not go online.
+        """
+        request = job_request(
+            template,
+            {**(params or {}), **parameters},
+            output=output,
+            width=width,
+            height=height,
+            samples=samples,
+            format=format,
+            frames=frames,
+            settings=settings,
+            options=options,
+        )
+        return await self._submit(request, key or str(uuid.uuid4()))
+
+    async def job(self, job_id: str) -> Job:
+        """Return a job by its id.
+
+        Raises:
+            FleetError: As `NotFound`: there is no such job.
+        """
+        return Job(self, await self.ask("GET", f"/api/v1/jobs/{job_id}"))
+
+    async def jobs(self, limit: int = 50) -> list[Job]:
+        """Return the newest jobs, newest first.
+
+        Raises:
+            FleetError: The fleet cannot be asked.
+        """
+        told = await self.ask("GET", f"/api/v1/jobs?limit={limit}")
+        return [Job(self, one) for one in told["jobs"]]
+
+    async def workers(self) -> list[dict[str, Any]]:
+        """Return the workers, as `GET /api/v1/workers` has them.
+
+        Raises:
+            FleetError: The fleet cannot be asked.
+        """
+        told: list[dict[str, Any]] = (await self.ask("GET", "/api/v1/workers"))["workers"]
+        return told
+
+    async def templates(self) -> dict[str, dict[str, Any]]:
+        """Return what jobs may ask for, by name, as `GET /api/v1/templates` has it.
+
+        Raises:
+            FleetError: The fleet cannot be asked.
+        """
+        told = (await self.ask("GET", "/api/v1/templates"))["templates"]
+        return {template["name"]: template for template in told}
+
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        """Cancel a job; return what the fleet says of it. One that has ended stays as it is.
+
+        Raises:
+            FleetError: As `NotFound`: there is no such job.
+        """
+        path = f"/api/v1/jobs/{job_id}"
+        try:
+            told: dict[str, Any] = await self.ask("DELETE", path)
+        except Conflict:
+            told = await self.ask("GET", path)
+        return told
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        value: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Ask the fleet for something that has no name here; return the JSON value of the answer.
+
+        Args:
+            method: Of HTTP.
+            path: As in `/api/v1/jobs`.
+            value: To send as JSON.
+            headers: To send besides the token.
+
+        Raises:
+            FleetError: The fleet refused, or cannot be reached.
+        """
+        async with self.answer(method, path, value, headers=headers) as answer:
+            return json.loads(await answer.body() or b"null")
+
+    @contextlib.asynccontextmanager
+    async def answer(
+        self,
+        method: str,
+        path: str,
+        value: Any = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Response]:
+        """Ask as `ask` does; the answer can be read within the block.
+
+        Raises:
+            FleetError: The fleet refused, or cannot be reached.
+        """
+        body = None if value is None else dumps(value).encode()
+        sent = {**({} if body is None else {"Content-Type": "application/json"}), **(headers or {})}
+        patience = _Patience(self._patience)
+        while True:
+            async with contextlib.AsyncExitStack() as stack:
+                try:
+                    request = self._open().request(method, path, body, sent)
+                    answer = await stack.enter_async_context(request)
+                except Unreachable as error:
+                    problem: FleetError = error
+                    pause: float | None = patience.next_pause()
+                    self._look_again()
+                else:
+                    if answer.is_success:
+                        yield answer
+                        return
+                    problem, pause = await _refused(answer)
+            if pause is None or not patience.lasts(pause):
+                raise problem
+            await asyncio.sleep(pause)
+
+    async def fetch_result(self, job_id: str, output: str | os.PathLike[str] | None) -> Result:
+        """Return what a job that has finished left behind; see `Job.result`."""
+        async with self.answer("GET", f"/api/v1/jobs/{job_id}/result") as answer:
+            return await received(job_id, answer, output)
+
+    async def cancel_quietly(self, job_id: str) -> None:
+        """Cancel a job that nobody waits for any more; whatever comes of it is nobody's problem."""
+        with contextlib.suppress(FleetError, OSError, TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await self.cancel(job_id)
+
+    async def _submit(self, request: dict[str, Any], key: str) -> Job:
+        headers = {"Idempotency-Key": key}
+        return Job(self, await self.ask("POST", "/api/v1/jobs", request, headers=headers))
+
+    async def _render_at_once(
+        self, request: dict[str, Any], key: str, output: str | os.PathLike[str] | None
+    ) -> Result:
+        """Submit and wait in one request; follow the job only if it takes longer than that."""
+        headers = {"Idempotency-Key": key, "Prefer": f"wait={_LONGEST_WAIT}"}
+        async with self.answer("POST", "/api/v1/jobs", request, headers=headers) as answer:
+            if answer.status != 202:
+                return await received(_job_of(answer), answer, output)
+            job = Job(self, await answer.json())
+        return await job.result(output)
+
+    async def _cancel_by_key(self, request: dict[str, Any], key: str) -> None:
+        """Cancel what may have been submitted under a key: the fleet knows which job that is."""
+        with contextlib.suppress(FleetError, OSError, TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                job = await self._submit(request, key)
+                await job.cancel()
+
+    def _open(self) -> Pool:
+        if self._pool is None:
+            address = self._given or addresses.discovered()
+            self._pool = Pool(address, self._tls, self._connect_timeout)
+        return self._pool
+
+    def _look_again(self) -> None:
+        """A fleet that was started anew has another address and another token."""
+        if self._given is None and self._pool is not None:
+            with contextlib.suppress(Unreachable):
+                found = addresses.discovered()
+                if found != self._pool.address:
+                    self._pool.close()
+                    self._pool = Pool(found, self._tls, self._connect_timeout)
+
+
+async def _refused(answer: Response) -> tuple[FleetError, float | None]:
+    """Return what an answer that is no success means, and after which pause to try again, if so."""
+    problem = Details.read(
+        answer.status, await answer.body(), answer.headers.get("retry-after", "")
+    )
+    if job_id := _job_of(answer):
+        # The job was taken on, and this is how it ended.
+        if problem.kind == "cancelled-job":
+            return JobCancelled(job_id), None
+        return JobFailed(job_id, problem), None
+    is_passing = problem.status in (429, 503)
+    return refusal(problem), problem.retry_after if is_passing else None
+
+
+def _job_of(answer: Response) -> str:
+    """Return the id of the job that an answer to a submit is about; empty if it is about none."""
+    place, _, job_id = answer.headers.get("location", "").rpartition("/")
+    return job_id if place.endswith("/jobs") else ""
+
+
+class _Patience:
+    """How long a request is repeated for, and how soon.
+
+    Args:
+        seconds: From the first try on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = asyncio.get_running_loop().time() + seconds
+        self._pause = _FIRST_PAUSE
+
+    def next_pause(self) -> float:
+        """Return seconds that double from one to the next."""
+        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        return pause
+
+    def lasts(self, pause: float) -> bool:
+        """Return whether there is time for another try after a pause."""
+        return asyncio.get_running_loop().time() + pause <= self._end

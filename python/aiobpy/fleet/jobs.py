@@ -1,0 +1,207 @@
+"""A job as a client holds it: what happens to it, its end, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiobpy.fleet.errors import Details, JobCancelled, JobFailed, Unreachable
+from aiobpy.fleet.streams import Event, EventReader
+from aiobpy.image import Image
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator, Callable
+
+    from aiobpy.fleet.client import Fleet
+    from aiobpy.fleet.connections import Response
+
+FAREWELL = 5.0
+"""Seconds to tell the fleet that a job is not wanted any more."""
+_RECONNECT = 1.0
+_PART = ".part"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job left behind: bytes in memory, or a file if one was asked for."""
+
+    job_id: str
+    content_type: str
+    """As in `image/png`."""
+    path: Path | None
+    """The file that was asked for."""
+    content: bytes | None
+    """None if it went into a file."""
+
+    @property
+    def bytes(self) -> bytes:
+        """All of it; read from the file if it went into one."""
+        if self.content is not None:
+            return self.content
+        assert self.path is not None
+        return self.path.read_bytes()
+
+    @property
+    def image(self) -> Image:
+        """As a picture.
+
+        Raises:
+            ValueError: It is none.
+        """
+        return Image(self.bytes)
+
+
+class Job:
+    """One job of a fleet.
+
+    Args:
+        fleet: Where it is.
+        told: What the fleet says of it.
+    """
+
+    def __init__(self, fleet: Fleet, told: dict[str, Any]) -> None:
+        self._fleet = fleet
+        self.told = told
+        """All that the fleet has said of it last; `refresh` asks again."""
+        self.id: str = told["id"]
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id} of {self.told.get('template')!r}: {self.state}>"
+
+    @property
+    def state(self) -> str:
+        """`queued`, `running`, `finished`, `failed` or `cancelled`, when it was last asked for."""
+        return str(self.told.get("state", ""))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self.state in ("finished", "failed", "cancelled")
+
+    async def refresh(self) -> Job:
+        """Ask for what it is now; return it.
+
+        Raises:
+            FleetError: There is no such job any more, or the fleet cannot be reached.
+        """
+        self.told = await self._fleet.ask("GET", self._path())
+        return self
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield all that has happened to it and all that will, to its end.
+
+        A connection that breaks is made anew, and what was missed comes then.
+
+        Raises:
+            FleetError: There is no such job, or the fleet was out of reach for too long.
+        """
+        last_seen: int | None = None
+        while True:
+            retry = _RECONNECT
+            headers = {"Accept": "text/event-stream"}
+            if last_seen is not None:
+                headers["Last-Event-ID"] = str(last_seen)
+            async with self._fleet.answer("GET", self._path("events"), headers=headers) as answer:
+                if answer.status == 204:
+                    return
+                reader = EventReader(answer)
+                try:
+                    async for message in reader:
+                        event = Event.read(message)
+                        last_seen = event.sequence
+                        yield event
+                        if event.is_final:
+                            return
+                except Unreachable:
+                    pass
+                retry = reader.retry or retry
+            if last_seen is None and (await self.refresh()).is_over:
+                # Its story is so old that the fleet has forgotten it.
+                return
+            await asyncio.sleep(retry)
+
+    async def result(
+        self,
+        output: str | os.PathLike[str] | None = None,
+        *,
+        cancel: bool = False,
+        on_progress: Callable[[Event], object] | None = None,
+    ) -> Result:
+        """Wait for its end and return what it left behind.
+
+        Args:
+            output: A file to write; in memory if left out. A file that is there is replaced.
+            cancel: Whether the job is cancelled if the task that waits here is.
+            on_progress: Called with each event.
+
+        Raises:
+            JobFailed: It failed.
+            JobCancelled: It was cancelled.
+            FleetError: The fleet was out of reach for too long.
+            OSError: The file cannot be written.
+        """
+        try:
+            await self._wait(on_progress)
+            return await self._fleet.fetch_result(self.id, output)
+        except asyncio.CancelledError:
+            if cancel:
+                await self._fleet.cancel_quietly(self.id)
+            raise
+
+    async def cancel(self) -> None:
+        """Cancel it. One that has ended stays as it is.
+
+        Raises:
+            FleetError: There is no such job, or the fleet cannot be reached.
+        """
+        self.told = await self._fleet.cancel(self.id)
+
+    async def _wait(self, on_progress: Callable[[Event], object] | None) -> None:
+        if self.is_over and on_progress is None:
+            self._check()
+            return
+        async with contextlib.aclosing(self.events()) as events:
+            async for event in events:
+                if on_progress is not None:
+                    on_progress(event)
+                if event.type == "job.failed":
+                    raise JobFailed(self.id, Details.read(500, event.data.get("problem", {})))
+                if event.type == "job.cancelled":
+                    raise JobCancelled(self.id)
+
+    def _check(self) -> None:
+        if self.state == "failed":
+            raise JobFailed(self.id, Details.read(500, self.told.get("problem") or {}))
+        if self.state == "cancelled":
+            raise JobCancelled(self.id)
+
+    def _path(self, part: str = "") -> str:
+        return f"/api/v1/jobs/{self.id}" + (f"/{part}" if part else "")
+
+
+async def received(job_id: str, answer: Response, output: str | os.PathLike[str] | None) -> Result:
+    """Return what an answer brings, in memory or in a file that is complete when it is there.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    content_type = answer.headers.get("content-type", "application/octet-stream")
+    if output is None:
+        return Result(job_id, content_type, None, await answer.body())
+    path = Path(output)
+    part = path.with_name(f"{path.name}{_PART}")
+    # The disk may be far away, and a loop does not wait for it.
+    file = await asyncio.to_thread(part.open, "wb")
+    try:
+        with file:
+            async for piece in answer.pieces():
+                await asyncio.to_thread(file.write, piece)
+        await asyncio.to_thread(part.replace, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return Result(job_id, content_type, path, None)
