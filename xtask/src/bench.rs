@@ -1,4 +1,4 @@
-//! The benchmarks, with their tables and their JSON, and the soak.
+//! The benchmarks, with their tables and their JSON, the soak, and the chaos.
 
 use crate::failure::Outcome;
 use crate::run::Run;
@@ -50,5 +50,17 @@ pub(crate) fn soak(arguments: &[String]) -> Outcome {
     step("soak", || {
         let python = Run::new(workspace::venv_program("python"));
         python.args(["-m", "tests.soak"]).args(arguments).check()
+    })
+}
+
+/// A fleet whose parts are killed, frozen and starved while jobs flow through it.
+pub(crate) fn chaos(arguments: &[String]) -> Outcome {
+    system::install("Blender", system::BLENDER_LIBRARIES)?;
+    system::install("chaos", system::CHAOS_TOOLS)?;
+    python::prepare(python::TO_TEST)?;
+    wheel::install()?;
+    step("chaos", || {
+        let python = Run::new(workspace::venv_program("python"));
+        python.args(["-m", "tests.chaos"]).args(arguments).check()
     })
 }

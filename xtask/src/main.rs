@@ -40,6 +40,8 @@ cargo xtask bench [NAMES…]              warm against cold and the API's latenc
 cargo xtask bench gui [--rounds N]        a Blender with windows: frame rate, idle cost, latency
 cargo xtask bench loop [--quick]        the event loop against its rivals; the tables of docs/benchmarks.md
 cargo xtask soak [--cpu-minutes N]      thousands of connections that misbehave, for a long time
+cargo xtask chaos [--jobs N] [--only WORD]
+                                        a fleet that is attacked while jobs flow; nothing may be lost
 cargo xtask loom                        every interleaving of the threads at the ready queue
 cargo xtask fuzz [TARGET…] [--seconds N]
                                         what parses, on bytes that libFuzzer makes up; 180 s a target
@@ -75,6 +77,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         "lint" => no_arguments(command, rest).and_then(|()| lint::run()),
         "bench" => bench::run(rest),
         "soak" => bench::soak(rest),
+        "chaos" => bench::chaos(rest),
         "loom" => no_arguments(command, rest).and_then(|()| test::loom()),
         "fuzz" => fuzz::run(&fuzz::Options::parse(rest)?),
         "judge" => judge::run(rest),

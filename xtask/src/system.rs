@@ -46,6 +46,9 @@ pub(crate) const SLOW_CLIENTS: &[&str] = &["slowhttptest"];
 /// What the comparison of web servers needs: a load that all others are measured by, too.
 pub(crate) const WEB_BENCH_TOOLS: &[&str] = &["wrk"];
 
+/// A clock that can be set for one process.
+pub(crate) const CHAOS_TOOLS: &[&str] = &["faketime"];
+
 /// Install those of the packages that are missing.
 pub(crate) fn install(purpose: &str, packages: &[&str]) -> Outcome {
     let name = format!("system packages for {purpose}");

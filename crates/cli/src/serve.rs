@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// Where jobs and pictures are kept; the user's data folder if left out.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Seconds without a sign of life after which a worker is lost; another takes over its job.
+    #[arg(long, default_value_t = 15, value_name = "SECONDS")]
+    silence_limit: u64,
     /// Seconds without progress after which a job hangs; its worker is replaced.
     #[arg(long, default_value_t = 600, value_name = "SECONDS")]
     hang_limit: u64,
@@ -153,6 +156,7 @@ fn fleet_config(
         roots: arguments.roots,
         trusted: arguments.trusted,
         workers: arguments.workers,
+        silence_limit: Duration::from_secs(arguments.silence_limit),
         hang_limit: Duration::from_secs(arguments.hang_limit),
         most_waiting: arguments.max_waiting,
         attempts: arguments.attempts,

@@ -1,0 +1,1 @@
+"""A fleet that is attacked while jobs flow through it."""
