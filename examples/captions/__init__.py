@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import bpy
@@ -16,11 +15,11 @@ from . import making, strips, timing
 
 @dataclass(frozen=True)
 class Wanted:
-    """Animated captions"""
+    """What a person enters"""
 
     text: str = "One caption / and the next"
     seconds: Annotated[float, aiobpy.Range(0.2, 60.0)] = 2.0
-    subtitles: Path = Path()
+    subtitles: str = field(default="", metadata={"subtype": 'FILE_PATH'})
     colour: aiobpy.Colour = "#ffffff"
 
 
@@ -34,6 +33,7 @@ class SEQUENCER_OT_animated_captions(aiobpy.AsyncOperator):
         """Ask for the text, have it rendered, add the strips."""
         wanted = await ui.dialog(
             Wanted,
+            title="Animated Captions",
             text="Captions with / between them, or a file of subtitles (.srt)",
             confirm="Render",
         )
@@ -52,8 +52,9 @@ async def add_captions(wanted: Wanted, say: Any) -> list[str]:
         say: Is told how far it is, from 0 to 1, and what it does.
     """
     scene = strips.scene_of(bpy.context)
-    if wanted.subtitles.name:
-        text = (await aiobpy.read_file(wanted.subtitles)).decode("utf-8-sig")
+    if wanted.subtitles:
+        path = bpy.path.abspath(wanted.subtitles)
+        text = (await aiobpy.read_file(path)).decode("utf-8-sig")
         captions = timing.read_subtitles(text)
     else:
         captions = timing.one_after_another(wanted.text, wanted.seconds)

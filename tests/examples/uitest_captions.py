@@ -25,7 +25,7 @@ def edited(width: int, height: int) -> Iterator[bpy.types.Scene]:
         bpy.context.workspace.sequencer_scene = scene
     scene.render.resolution_x, scene.render.resolution_y = width, height
     scene.render.resolution_percentage = 100
-    scene.render.fps = 8
+    scene.render.fps = 4
     area = max(uitest.window().screen.areas, key=lambda area: area.width * area.height)
     before = area.type
     area.type = 'SEQUENCE_EDITOR'
@@ -54,19 +54,18 @@ async def test_captions_land_on_a_channel_while_the_editor_stays_free() -> None:
             # Each is a pass of Blender's main loop, during which it answers its user.
             await uitest.passes(1)
             passes += 1
-            assert passes < 100_000
         assert passes > 30, "the editor stood still"
         first, second = sorted(every, key=lambda strip: strip.frame_final_start)
         assert (first.name, second.name) == ("One caption", "and the next")
-        assert (first.frame_final_start, first.frame_final_end) == (5, 21)
-        assert second.frame_final_start == 21
+        assert (first.frame_final_start, first.frame_final_end) == (5, 13)
+        assert second.frame_final_start == 13
         assert first.channel == second.channel == 1
         assert first.blend_type == 'ALPHA_OVER'
-        assert len(first.elements) == 16
-        scene.frame_set(13)
+        assert len(first.elements) == 8
+        scene.frame_set(9)
         await uitest.passes(20)
         await uitest.screenshot("captions-strips.png")
-        picture = bpy.data.images.load(str(Path(first.directory) / first.elements[8].filename))
+        picture = bpy.data.images.load(str(Path(first.directory) / first.elements[4].filename))
         pixels = list(picture.pixels)
         bpy.data.images.remove(picture)
         alphas = pixels[3::4]

@@ -110,6 +110,7 @@ def test_a_file_is_opened_and_methods_are_called(methods: Path, tmp_path: Path) 
                 "cups.wash", {"times": 3}, on_progress=lambda *a: said.append(a)
             )
             assert washed == 3
+            assert said[-1] == (1.0, "cup 3")
             assert "version" in await other.status()
             command = Path(f"/proc/{other.pid}/cmdline").read_bytes()  # noqa: ASYNC240
             environment = Path(f"/proc/{other.pid}/environ").read_bytes()  # noqa: ASYNC240

@@ -82,13 +82,17 @@ class Calls:
     async def _follow(
         self, path: str, operation: dict[str, Any], on_progress: OnProgress | None
     ) -> dict[str, Any]:
+        told: tuple[float | None, str] = (None, "")
         while operation["state"] == "running":
             try:
                 async with self._server.answer("GET", f"{path}/events", headers=_EVENTS) as answer:
                     async for message in EventReader(answer):
                         operation = json.loads(message.data)
-                        if on_progress is not None and operation["state"] == "running":
-                            on_progress(operation.get("progress"), operation.get("message") or "")
+                        # The last word comes with the end, if it was said just before.
+                        now = (operation.get("progress"), operation.get("message") or "")
+                        if on_progress is not None and now != told:
+                            told = now
+                            on_progress(*now)
             except Unreachable as error:
                 raise await self._why(error) from error
         return operation
