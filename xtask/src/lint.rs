@@ -22,7 +22,14 @@ pub(crate) fn check(checks: &mut Checks) {
     });
     checks.run("clippy", || {
         Run::new("cargo")
-            .args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+            .args(["clippy", "--workspace", "--all-targets", "--locked"])
+            .args(["--features", "aiobpy-native/nats", "--", "-D", "warnings"])
+            .check()
+    });
+    checks.run("clippy: without the engine of several nodes", || {
+        Run::new("cargo")
+            .args(["clippy", "-p", "aiobpy-cli", "-p", "aiobpy-fleet", "--all-targets"])
+            .args(["--locked", "--", "-D", "warnings"])
             .check()
     });
     checks.run("doors: what the sources may not contain", doors::check);

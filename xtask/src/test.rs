@@ -21,7 +21,11 @@ pub(crate) fn run() -> Outcome {
             "--exclude",
             "aiobpy-native",
             "--locked",
+            "--features",
+            "aiobpy-cli/nats",
         ]);
+        // The engine of several nodes is tried on real servers.
+        let nextest = nextest.env("AIOBPY_NATS_SERVER", workspace::venv_program("nats-server"));
         summaries.of(nextest, is_summary_of_nextest)
     });
     checks.run("loom: the ready queue", loom);

@@ -67,6 +67,17 @@ impl Artefacts {
         }
     }
 
+    /// Removes every file that was written before a time: they can be fetched again.
+    pub(crate) fn forget_older(&self, time: SystemTime) -> io::Result<()> {
+        for folder in fs::read_dir(&self.folder)? {
+            for file in fs::read_dir(folder?.path())? {
+                let name = file?.file_name();
+                self.forget(&name.to_string_lossy(), time)?;
+            }
+        }
+        Ok(())
+    }
+
     fn place(&self, hash: &str) -> PathBuf {
         self.folder.join(hash.get(..2).unwrap_or_default()).join(hash)
     }

@@ -21,6 +21,10 @@ pub struct FleetConfig {
     /// How many Blenders to keep warm.
     pub workers: usize,
     pub launch: WorkerLaunch,
+    /// Where jobs are kept.
+    pub engine: EngineChoice,
+    /// What the other nodes call this one; made from the host's name if left out. Nobody else may have it.
+    pub node: Option<String>,
     /// A worker that says nothing for this long is taken for lost.
     pub silence_limit: Duration,
     /// A node that is not heard of for this long has lost its jobs to the others.
@@ -63,6 +67,8 @@ impl FleetConfig {
             trusted: Vec::new(),
             workers: 1,
             launch,
+            engine: EngineChoice::Embedded,
+            node: None,
             silence_limit: Duration::from_secs(15),
             lease: Duration::from_secs(15),
             start_limit: Duration::from_mins(2),
@@ -103,6 +109,32 @@ impl FleetConfig {
             pool: None,
             device: None,
         }
+    }
+}
+
+/// Which engine keeps the jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// The fleet's own, in its data folder: nothing to install.
+    #[default]
+    Embedded,
+    /// Servers of NATS with `JetStream`, which several nodes share.
+    Nats(NatsConfig),
+}
+
+/// Where the servers are, and which of the fleets that they serve it is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NatsConfig {
+    /// As in `nats://host:4222`, with user and password if the servers ask for them.
+    pub servers: Vec<String>,
+    /// The name of the fleet: letters, digits, `-` and `_`.
+    pub fleet: String,
+}
+
+impl std::fmt::Debug for NatsConfig {
+    /// Without the servers, whose addresses may have a password.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("NatsConfig").field("fleet", &self.fleet).finish_non_exhaustive()
     }
 }
 

@@ -22,6 +22,9 @@ pub(crate) use model::jobs_are_as_the_model_has_them;
 pub(crate) trait Subject: Sized {
     type Engine: Engine;
 
+    /// So many stories are compared with the model: each takes many a wait for a disk.
+    const STORIES: usize;
+
     async fn open() -> Self;
 
     fn engine(&self) -> &Self::Engine;

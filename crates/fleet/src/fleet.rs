@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aiobpy_wire::{
-    Artefact, EventRecord, Job, JobId, JobRequest, NodeId, Problem, TemplateDescription,
-    WorkerDescription,
+    Artefact, EventRecord, Job, JobId, JobRequest, Problem, TemplateDescription, WorkerDescription,
 };
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
@@ -18,12 +17,13 @@ use tokio_util::task::TaskTracker;
 use crate::artefacts::Artefacts;
 use crate::board::{Board, NoTemplates};
 use crate::engine::{Cancelled, Engine, EngineError, Submitted, Terms};
+use crate::engines::AnyEngine;
 use crate::inputs::Inputs;
-use crate::queue::Queue;
+use crate::node;
 use crate::slot::Slot;
 use crate::supervisor::{Claiming, Order, Reports, Supervisor};
 use crate::templates::Templates;
-use crate::{FleetConfig, FleetError, WorkerLaunch, clock, problems};
+use crate::{EngineChoice, FleetConfig, FleetError, WorkerLaunch, clock, problems};
 
 /// How long a job waits to be taken on while the first worker starts.
 const FIRST_WORKER_LIMIT: Duration = Duration::from_mins(1);
@@ -35,7 +35,7 @@ pub struct Fleet {
 }
 
 struct Inner {
-    queue: Arc<Queue>,
+    engine: Arc<AnyEngine>,
     artefacts: Artefacts,
     inputs: Inputs,
     board: Arc<Board>,
@@ -43,6 +43,7 @@ struct Inner {
     tasks: TaskTracker,
     most_waiting: usize,
     work_dir: PathBuf,
+    has_workers: bool,
     /// Held as long as the data folder is ours.
     lock: File,
 }
@@ -53,22 +54,23 @@ impl Fleet {
     pub async fn start(config: FleetConfig) -> Result<Self, FleetError> {
         let config = checked(config)?;
         let lock = take_data_folder(&config)?;
-        let queue = Arc::new(Queue::open(&config.data_dir.join("queue.db"), config.lease)?);
+        let engine = Arc::new(AnyEngine::open(&config).await?);
         let artefacts = Artefacts::open(config.data_dir.join("objects"))
             .map_err(|source| FleetError::DataFolder { path: config.data_dir.clone(), source })?;
         let inputs = Inputs::open(config.inputs_dir(), config.work_dir())
             .map_err(|source| FleetError::DataFolder { path: config.data_dir.clone(), source })?;
-        let node = NodeId::default();
+        let node = node::id(&config)?;
         // It has just started: none of its jobs can be running.
-        let taken_back = queue.take_back(node.clone(), problems::server_stopped()).await;
+        let taken_back = engine.take_back(node.clone(), problems::server_stopped()).await;
         taken_back.map_err(|cause| FleetError::ReadQueue { cause: cause.to_string() })?;
 
         let (most_waiting, work_dir) = (config.most_waiting, config.work_dir());
+        let has_workers = config.workers > 0;
         let (desk, orders) = mpsc::unbounded_channel();
         let (board, tasks) = (Arc::new(Board::default()), TaskTracker::new());
         let now = clock::instant();
         let supervisor = Supervisor {
-            engine: queue.clone(),
+            engine: engine.clone(),
             artefacts: artefacts.clone(),
             inputs: inputs.clone(),
             board: board.clone(),
@@ -76,9 +78,9 @@ impl Fleet {
             desk: desk.clone(),
             tasks: tasks.clone(),
             node,
-            events: queue.subscribe(),
+            events: engine.subscribe(),
             claiming: Claiming::new(),
-            reports: Reports::new(queue.clone()),
+            reports: Reports::new(engine.clone()),
             beat_at: now,
             slots: (0..config.workers).map(|_| Slot::new(now)).collect(),
             config,
@@ -87,8 +89,18 @@ impl Fleet {
             clean_at: now,
         };
         tasks.spawn(supervisor.run());
-        let inner =
-            Inner { queue, artefacts, inputs, board, desk, tasks, most_waiting, work_dir, lock };
+        let inner = Inner {
+            engine,
+            artefacts,
+            inputs,
+            board,
+            desk,
+            tasks,
+            most_waiting,
+            work_dir,
+            has_workers,
+            lock,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -98,6 +110,7 @@ impl Fleet {
         let _ = self.inner.desk.send(Order::Stop);
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        self.inner.engine.close().await;
         if let Err(error) = self.inner.lock.unlock() {
             tracing::warn!(%error, "could not unlock the data folder");
         }
@@ -124,12 +137,12 @@ impl Fleet {
     }
 
     pub async fn job(&self, id: JobId) -> Option<Job> {
-        known(self.inner.queue.job(id).await).flatten()
+        known(self.inner.engine.job(id).await).flatten()
     }
 
     /// The newest jobs, newest first.
     pub async fn jobs(&self, limit: usize) -> Vec<Job> {
-        known(self.inner.queue.jobs(limit).await).unwrap_or_default()
+        known(self.inner.engine.jobs(limit).await).unwrap_or_default()
     }
 
     /// Cancels a job. A worker that is at it is killed and replaced: Blender cannot be stopped
@@ -139,7 +152,7 @@ impl Fleet {
     ///
     /// 404 where there is no such job, 409 where it has ended.
     pub async fn cancel(&self, id: JobId) -> Result<Job, Problem> {
-        match self.inner.queue.cancel(id).await.map_err(|e| problems::queue_failed(&e))? {
+        match self.inner.engine.cancel(id).await.map_err(|e| problems::queue_failed(&e))? {
             Cancelled::NoSuchJob => Err(problems::no_such_job(id)),
             Cancelled::AlreadyEnded(job) => Err(problems::already_ended(id, job.state)),
             Cancelled::Done(job) => Ok(job),
@@ -169,7 +182,7 @@ impl Fleet {
             return Ok(path);
         }
         let part = self.inner.work_dir.join(format!("fetched-{}", uuid::Uuid::now_v7()));
-        let fetching = self.inner.queue.get_blob(artefact.clone(), part.clone());
+        let fetching = self.inner.engine.get_blob(artefact.clone(), part.clone());
         if !fetching.await.map_err(|error| problems::queue_failed(&error))? {
             return Err(problems::no_such_artefact(artefact));
         }
@@ -220,14 +233,21 @@ impl Fleet {
     /// replacement is there.
     pub fn workers(&self) -> Vec<WorkerDescription> {
         let mut workers = self.inner.board.notice().workers;
-        let elsewhere = self.inner.queue.neighbours().into_iter();
+        let elsewhere = self.inner.engine.neighbours().into_iter();
         workers.extend(elsewhere.flat_map(|node| node.workers));
         workers
     }
 
-    /// The templates as the worker that got ready last has them; empty until one is ready.
+    /// The templates as the worker that got ready last has them, and those that only other nodes have;
+    /// empty until one is ready.
     pub fn templates(&self) -> Vec<TemplateDescription> {
-        self.inner.board.templates_now()
+        let mut templates = self.inner.board.templates_now();
+        for template in self.inner.engine.neighbours().into_iter().flat_map(|it| it.templates) {
+            if !templates.iter().any(|known| known.name == template.name) {
+                templates.push(template);
+            }
+        }
+        templates
     }
 
     /// The templates, as soon as a worker is ready.
@@ -246,20 +266,20 @@ impl Fleet {
         job: Option<JobId>,
         limit: usize,
     ) -> Vec<EventRecord> {
-        known(self.inner.queue.events_since(sequence, job, limit).await).unwrap_or_default()
+        known(self.inner.engine.events_since(sequence, job, limit).await).unwrap_or_default()
     }
 
     /// What happens from now on. A reader that lags finds what it missed with
     /// [`Fleet::events_since`].
     pub fn subscribe(&self) -> broadcast::Receiver<EventRecord> {
-        self.inner.queue.subscribe()
+        self.inner.engine.subscribe()
     }
 
     async fn take_on(&self, request: JobRequest, key: Option<String>) -> Result<Job, Problem> {
-        let request = self.loaded_templates().await?.check(request)?;
+        let request = self.check(request).await?;
         self.inner.inputs.check(&request)?;
         let terms = Terms { most_waiting: self.inner.most_waiting, key };
-        let submitted = self.inner.queue.submit(request, terms).await;
+        let submitted = self.inner.engine.submit(request, terms).await;
         match submitted.map_err(|error| problems::queue_failed(&error))? {
             Submitted::Taken(job) | Submitted::Known(job) => Ok(job),
             Submitted::KeyOfAnother(id) => Err(problems::key_of_another(id)),
@@ -267,6 +287,26 @@ impl Fleet {
                 let retry_after = self.inner.board.seconds_to_a_place();
                 Err(problems::queue_full(self.inner.most_waiting, retry_after))
             }
+        }
+    }
+
+    /// Whether some node has the template, and the request fits it.
+    async fn check(&self, request: JobRequest) -> Result<JobRequest, Problem> {
+        let name = request.template.clone();
+        let is_asked_for = |template: &TemplateDescription| template.name == name;
+        let own = self.inner.board.notice().templates;
+        if let Some(own) = &own
+            && own.descriptions().iter().any(is_asked_for)
+        {
+            return own.check(request);
+        }
+        let mut elsewhere = self.inner.engine.neighbours().into_iter().flat_map(|it| it.templates);
+        if let Some(template) = elsewhere.find(is_asked_for) {
+            return Templates::new(vec![template]).check(request);
+        }
+        match own {
+            None if self.inner.has_workers => self.loaded_templates().await?.check(request),
+            _ => Templates::new(self.templates()).check(request),
         }
     }
 
@@ -297,7 +337,8 @@ impl Fleet {
 }
 
 fn checked(mut config: FleetConfig) -> Result<FleetConfig, FleetError> {
-    if config.workers == 0 {
+    // Where there are other nodes, one may only take jobs on and hand pictures out.
+    if config.workers == 0 && config.engine == EngineChoice::Embedded {
         return Err(FleetError::NoWorkers);
     }
     // A worker may have another working folder.

@@ -15,6 +15,7 @@ mod config;
 #[cfg(test)]
 mod conformance;
 mod engine;
+mod engines;
 mod error;
 mod fleet;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -23,6 +24,9 @@ mod inputs;
 mod last_lines;
 mod lifetime;
 mod line;
+#[cfg(feature = "nats")]
+mod nats;
+mod node;
 mod problems;
 mod queue;
 mod rules;
@@ -36,7 +40,7 @@ mod worker_end;
 mod worker_link;
 mod worker_process;
 
-pub use config::{FleetConfig, Recycling, WorkerLaunch};
+pub use config::{EngineChoice, FleetConfig, NatsConfig, Recycling, WorkerLaunch};
 pub use error::FleetError;
 pub use fleet::Fleet;
 pub use worker_end::WorkerEnd;

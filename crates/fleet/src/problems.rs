@@ -154,6 +154,17 @@ pub(crate) fn queue_failed(error: &EngineError) -> Problem {
     }
 }
 
+/// The engine gave a job to a worker, and its answer did not arrive.
+#[cfg(feature = "nats")]
+pub(crate) fn claim_lost() -> Problem {
+    Problem::new(
+        503,
+        "claim-lost",
+        "The worker never got the job",
+        "the connection to the engine was cut while a worker took the job; the job runs again",
+    )
+}
+
 /// A node that was not heard of, and what it had claimed.
 pub(crate) fn node_lost(worker: &WorkerId, lease: Duration) -> Problem {
     let node = worker.node();

@@ -256,6 +256,10 @@ impl Engine for Queue {
         Ok(false)
     }
 
+    fn keeps_artefacts(&self) -> bool {
+        false
+    }
+
     async fn forget_before(&self, time: Timestamp) -> Answer<Vec<String>> {
         self.change(move |ledger| ledger.forget_before(time)).await
     }

@@ -359,7 +359,11 @@ async fn forget_old(engine: &impl Engine, artefacts: Artefacts, inputs: Inputs, 
             return;
         }
     };
+    let is_cache = engine.keeps_artefacts();
     let removing = tokio::task::spawn_blocking(move || {
+        if is_cache && let Err(error) = artefacts.forget_older(time) {
+            tracing::warn!(%error, "could not remove images that can be fetched again");
+        }
         for hash in hashes {
             if let Err(error) = artefacts.forget(&hash, time) {
                 tracing::warn!(%error, hash, "could not remove a file that nobody needs");

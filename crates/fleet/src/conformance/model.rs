@@ -17,8 +17,6 @@ use crate::engine::{
 
 const PATIENCE: Patience = Patience { attempts: 4, crashes: 2 };
 const NODES: [&str; 2] = ["a", "b"];
-/// Stories that are tried on each engine; each takes many a wait for a disk.
-const STORIES: usize = 24;
 
 /// What a client, a worker or a crash can do to one of a few jobs.
 #[derive(Clone, Copy, Debug)]
@@ -340,7 +338,7 @@ async fn live_through<S: Subject>(story: Vec<Step>) {
 pub(crate) async fn jobs_are_as_the_model_has_them<S: Subject>() {
     let mut runner = TestRunner::default();
     let stories = prop::collection::vec(any_step(), 0..60);
-    for _ in 0..STORIES {
+    for _ in 0..S::STORIES {
         let story = stories.new_tree(&mut runner).unwrap().current();
         tell_if_it_fails(&story);
         live_through::<S>(story).await;

@@ -17,6 +17,8 @@ fn opened() -> Opened {
 impl Subject for Opened {
     type Engine = Queue;
 
+    const STORIES: usize = 24;
+
     async fn open() -> Self {
         opened()
     }

@@ -1,0 +1,137 @@
+//! What a node has seen of the jobs: it assigns from that, and answers most questions from it.
+//!
+//! **Invariant:** no I/O. The stream is the truth. What is decided from here is written on condition that
+//! the stream has it so, too.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aiobpy_wire::{Job, JobId, WorkerId};
+use async_nats::datetime::DateTime;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::engine::{Attempt, Place};
+use crate::line::{Line, Standing};
+
+/// So many jobs can be listed.
+const NEWEST: usize = 1000;
+
+/// A job as a message of the stream has it.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    /// The number of the message.
+    pub(super) sequence: u64,
+    pub(super) write: Uuid,
+    pub(super) job: Job,
+    /// When this node saw it first.
+    pub(super) noted: Instant,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Replica {
+    line: Line,
+    /// The jobs that have not ended.
+    live: HashMap<JobId, Kept>,
+    /// The newest jobs, ended ones as well.
+    newest: BTreeMap<JobId, Job>,
+    /// Jobs that have ended by a message which the follower has not come to yet, and its number.
+    ended_ahead: HashMap<JobId, u64>,
+    /// Whose scene each worker has open: that of its last job.
+    open: HashMap<WorkerId, String>,
+    /// Jobs that fall to workers of other nodes, and since when.
+    pub(super) left_to_others: HashMap<JobId, Instant>,
+    /// The last message that the follower came to.
+    pub(super) seen: u64,
+    /// When the stream was made that all this is from.
+    pub(super) stream_made: Option<DateTime>,
+}
+
+impl Replica {
+    /// Takes in what a job has become, unless more recent things are known of it.
+    pub(super) fn note(&mut self, kept: Kept) {
+        let (id, sequence) = (kept.job.id, kept.sequence);
+        let is_old = |known: u64| known >= sequence;
+        if self.live.get(&id).is_some_and(|known| is_old(known.sequence))
+            || self.ended_ahead.get(&id).copied().is_some_and(is_old)
+        {
+            return;
+        }
+        let standing = Standing::of(&kept.job);
+        if let Some(worker) = &standing.worker {
+            self.open.insert(worker.clone(), standing.template.clone());
+        }
+        self.line.note(standing);
+        self.newest.insert(id, kept.job.clone());
+        if self.newest.len() > NEWEST {
+            self.newest.pop_first();
+        }
+        if kept.job.state.is_final() {
+            self.live.remove(&id);
+            if sequence > self.seen {
+                self.ended_ahead.insert(id, sequence);
+            }
+        } else {
+            self.live.insert(id, kept);
+        }
+    }
+
+    /// The follower has come to this message.
+    pub(super) fn come_to(&mut self, sequence: u64) {
+        self.seen = sequence;
+        self.ended_ahead.retain(|_, ahead| *ahead > sequence);
+    }
+
+    /// Starts over, as when the stream has lost what was seen.
+    pub(super) fn clear(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        *self = Self { open, ..Self::default() };
+    }
+
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    pub(super) fn live(&self, id: JobId) -> Option<&Kept> {
+        self.live.get(&id)
+    }
+
+    pub(super) fn all_live(&self) -> impl Iterator<Item = &Kept> {
+        self.live.values()
+    }
+
+    /// A job, if it has not ended or is one of the newest.
+    pub(super) fn job(&self, id: JobId) -> Option<&Job> {
+        self.live.get(&id).map(|kept| &kept.job).or_else(|| self.newest.get(&id))
+    }
+
+    pub(super) fn newest(&self, limit: usize) -> Vec<Job> {
+        self.newest.values().rev().take(limit).cloned().collect()
+    }
+
+    /// Whose scene a worker has open, as far as its jobs tell.
+    pub(super) fn open(&self, worker: &WorkerId) -> Option<String> {
+        self.open.get(worker).cloned()
+    }
+
+    /// Someone of this node is about to start the job.
+    pub(super) fn take(&mut self, place: Place) {
+        self.line.take(place);
+    }
+
+    /// It was not started after all: it is as it was.
+    pub(super) fn put_back(&mut self, id: JobId) {
+        if let Some(kept) = self.live.get(&id) {
+            self.line.note(Standing::of(&kept.job));
+        }
+    }
+
+    /// As if everything had been seen at that time.
+    #[cfg(test)]
+    pub(super) fn see_all_since(&mut self, noted: Instant) {
+        self.live.values_mut().for_each(|kept| kept.noted = noted);
+    }
+
+    pub(super) fn is_under_way(&self, attempt: Attempt) -> bool {
+        self.line.is_under_way(attempt)
+    }
+}
