@@ -40,17 +40,21 @@ class Service:
     Args:
         folder: For all of its files.
         arguments: Those of `aiobpy serve`, without the folder for data.
+
+    Attributes:
+        config: Where programs of its user find it, as `XDG_CONFIG_HOME`.
     """
 
     def __init__(self, folder: Path, *arguments: object) -> None:
         self._folder = folder
+        self.config = folder / "config"
         command = [sys.executable, "-m", "aiobpy", "serve", "--data", str(folder / "data")]
         with (folder / "errors.txt").open("wb") as errors:
             self.process = subprocess.Popen(
                 [*command, *map(str, arguments)],
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, "XDG_CONFIG_HOME": str(folder / "config")},
+                env={**os.environ, "XDG_CONFIG_HOME": str(self.config)},
                 text=True,
             )
         assert self.process.stdout is not None
@@ -58,7 +62,7 @@ class Service:
         address = re.search(r"http://([\d.]+):(\d+)", greeting)
         assert address, (greeting, self.errors())
         self.host, self.port = address.group(1), int(address.group(2))
-        (discovery,) = (folder / "config" / "aiobpy" / "servers").glob("*.json")
+        (discovery,) = (self.config / "aiobpy" / "servers").glob("*.json")
         self.token: str = json.loads(discovery.read_text())["token"]
 
     def errors(self) -> str:

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use crate::run::Run;
 use crate::step::Checks;
-use crate::{doors, setup, wheel, workspace};
+use crate::{doors, setup, web, wheel, workspace};
 
 pub(crate) fn run() -> Outcome {
     setup::prepare_to_test()?;
@@ -43,6 +43,7 @@ pub(crate) fn check(checks: &mut Checks) {
     });
     checks.run("mypy", || Run::new(workspace::venv_program("mypy")).check());
     checks.run("stubtest", stubtest);
+    web::check(checks);
 }
 
 /// Compare `_native.pyi` with the module that is installed.

@@ -17,6 +17,7 @@ mod files;
 mod fuzz;
 mod judge;
 mod lint;
+mod node;
 mod python;
 mod run;
 mod setup;
@@ -25,6 +26,7 @@ mod step;
 mod system;
 mod targets;
 mod test;
+mod web;
 mod wheel;
 mod workspace;
 
@@ -49,6 +51,7 @@ cargo xtask judge [NAME…]               the web server before judges that othe
 cargo xtask check-targets [--wine] [TARGET…]
                                         type-checks for Windows, macOS and ARM; --wine runs what it can
 cargo xtask extension                   dist/aiobpy-<version>.zip, for `Install from Disk` in Blender
+cargo xtask web                         the dashboard of `aiobpy serve`; cargo builds it in
 cargo xtask setup [--debug]             the set-up of all of these; --debug builds in place, quickly
 
 AIOBPY_CACHE   where downloads and Blenders are kept (default: ~/.cache/aiobpy)
@@ -83,6 +86,7 @@ fn dispatch(arguments: &[String]) -> Outcome {
         "judge" => judge::run(rest),
         "check-targets" => targets::run(&targets::Options::parse(rest)?),
         "extension" => no_arguments(command, rest).and_then(|()| extension::run()),
+        "web" => no_arguments(command, rest).and_then(|()| web::build()),
         "setup" => setup::run(&setup::Options::parse(rest)?),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

@@ -42,7 +42,8 @@ pub(crate) fn prepare(requirements: &[&str]) -> Outcome {
     install(requirements)
 }
 
-fn create_venv() -> Outcome {
+/// Make `.venv`, with nothing in it.
+pub(crate) fn create_venv() -> Outcome {
     let name = "virtual environment";
     if version_of(&workspace::venv_program("python")).is_some_and(|version| version == "3.11") {
         already_done(name);
@@ -108,23 +109,31 @@ fn prepare_older_blender(version: &str) -> Outcome {
 /// Make an environment for a judge, with what its requirement file pins and nothing of ours, and
 /// return the folder of its programs.
 pub(crate) fn prepare_judge(name: &str) -> Outcome<PathBuf> {
-    let step_name = format!("virtual environment of the judge `{name}`");
-    let file = format!("requirements/judge-{name}.txt");
-    let requirements = &[file.as_str()][..];
     let venv = workspace::judge_venv(name);
+    prepare_apart(
+        &format!("virtual environment of the judge `{name}`"),
+        &venv,
+        &format!("requirements/judge-{name}.txt"),
+    )?;
+    Ok(venv.join("bin"))
+}
+
+/// Make an environment with what one requirement file pins and nothing of ours.
+pub(crate) fn prepare_apart(step_name: &str, venv: &Path, file: &str) -> Outcome {
+    let requirements = &[file][..];
     let inputs = Inputs::of_paths(&workspace::root(), requirements)?.and(&venv.to_string_lossy());
     let stamp = Stamp::at(venv.join("installed"));
     if stamp.matches(&inputs) {
-        already_done(&step_name);
-        return Ok(venv.join("bin"));
+        already_done(step_name);
+        return Ok(());
     }
-    step(&step_name, || {
+    step(step_name, || {
         let wheels = cache::folder().join("wheels-judges");
         let _lock = cache::lock("wheels-judges")?;
         download::wheels_or_sources(requirements, &wheels)?;
         Run::new(workspace::venv_program("python"))
             .args(["-m", "venv", "--clear", "--without-pip"])
-            .arg(&venv)
+            .arg(venv)
             .check()?;
         let python = venv.join("bin/python");
         pip()
@@ -132,10 +141,9 @@ pub(crate) fn prepare_judge(name: &str) -> Outcome<PathBuf> {
             .arg(python)
             .args(["install", "--quiet", "--no-index", "--no-deps", "--find-links"])
             .arg(wheels)
-            .args(["-r", &file])
+            .args(["-r", file])
             .check()?;
-        stamp.set(&inputs)?;
-        Ok(venv.join("bin"))
+        stamp.set(&inputs)
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use crate::run::Run;
 use crate::step::Checks;
-use crate::{judge, lint, setup, workspace};
+use crate::{judge, lint, setup, web, workspace};
 
 pub(crate) fn run() -> Outcome {
     let bed = setup::prepare_to_test()?;
@@ -29,6 +29,7 @@ pub(crate) fn run() -> Outcome {
         summaries.of(nextest, is_summary_of_nextest)
     });
     checks.run("loom: the ready queue", loom);
+    checks.run("node: the dashboard's functions", web::test);
     checks.run("pytest: without windows", || {
         summaries.of(pytest("not blender").args(["-n", "2"]), is_summary_of_pytest)
     });

@@ -8,7 +8,7 @@ use crate::python::pip;
 use crate::run::Run;
 use crate::stamp::{Inputs, Stamp};
 use crate::step::{already_done, step};
-use crate::{files, workspace};
+use crate::{files, web, workspace};
 
 /// The name that Blender's extension platform understands: any Python from 3.11 on, glibc 2.28.
 pub(crate) fn file_name() -> String {
@@ -29,6 +29,7 @@ const SOURCES: &[&str] = &[
 
 /// Build the wheel and return where it is.
 pub(crate) fn build() -> Outcome<PathBuf> {
+    web::build()?;
     let folder = workspace::target_dir().join("wheels");
     let wheel = folder.join(file_name());
     let inputs = Inputs::of_paths(&workspace::root(), SOURCES)?.and("release");
@@ -75,6 +76,7 @@ pub(crate) fn install() -> Outcome<PathBuf> {
 
 /// Build in place without optimisation, for work on the code: changes to Python files show at once.
 pub(crate) fn develop() -> Outcome {
+    web::build()?;
     step("build in place", || {
         files::remove(&workspace::venv().join("installed-wheel"))?;
         maturin().arg("develop").check()

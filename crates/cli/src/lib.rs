@@ -1,12 +1,13 @@
-//! The command `aiobpy`: `serve` keeps warm Blenders, `submit` has them render, `watch` and `workers` show
-//! how it goes, `doctor` says what is missing, `compare` shows what two Blenders render differently, `jupyter`
-//! makes one a notebook's kernel, `mcp` lets language models call one's methods.
+//! The command `aiobpy`: `serve` keeps warm Blenders, `submit` has them render, `watch`, `workers` and
+//! `dashboard` show how it goes, `doctor` says what is missing, `compare` shows what two Blenders render
+//! differently, `jupyter` makes one a notebook's kernel, `mcp` lets language models call one's methods.
 //!
 //! **Invariant:** reads arguments, prints, and asks the rooms below. No decision about a job is made
 //! here.
 
 mod client;
 mod compare;
+mod dashboard;
 mod doctor;
 mod failure;
 mod follow;
@@ -63,6 +64,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Render the same jobs with several Blenders, and report where the pictures differ.
     Compare(compare::Arguments),
+    /// Print a link that opens the page of a running `aiobpy serve`, signed in.
+    Dashboard(dashboard::Arguments),
     /// Run notebooks inside Blender.
     Jupyter(jupyter::Arguments),
     /// Speak the Model Context Protocol on standard input and output, for a Blender that runs.
@@ -88,6 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
         Command::Workers(arguments) => workers::run(&arguments, &mut terminal),
         Command::Doctor(arguments) => doctor::run(&arguments, &surroundings, &mut terminal),
         Command::Compare(arguments) => compare::run(&arguments, surroundings, &mut terminal),
+        Command::Dashboard(arguments) => dashboard::run(&arguments, &mut terminal),
         Command::Jupyter(arguments) => jupyter::run(arguments, surroundings, &mut terminal),
         Command::Mcp(arguments) => mcp::run(arguments, &mut terminal),
     };

@@ -115,6 +115,10 @@ async fn serve(
         // The token itself is not for a terminal that others may look at.
         terminal.say(&format!("address and token: {}", file.display()));
     }
+    // Without randomness there would be no token either.
+    if let Ok(link) = server.sign_in_link() {
+        terminal.say(&format!("dashboard, signed in once: {link}"));
+    }
     // An error would mean that none can come any more.
     let _interrupted_or_deaf = interruptions.next().await;
     terminal.say("stopping");

@@ -48,6 +48,9 @@ pub(crate) enum Failure {
         most: usize,
     },
     NoAuthority,
+    /// The code of a link that signs in.
+    WrongLink,
+    LinkExpired,
     WrongCode,
     CodeExpired,
     PairingRefused,

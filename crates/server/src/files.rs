@@ -1,4 +1,4 @@
-//! Files over HTTP: those below a folder that a site serves, and the results of jobs.
+//! Files over HTTP: those below a folder that a site serves, the results of jobs, and the dashboard's.
 //!
 //! **Invariant:** no disk is touched on the server's own thread, and no file is reached that does not
 //! lie below the folder that is served.
@@ -9,6 +9,7 @@
 mod address;
 mod cache;
 pub(crate) mod conditions;
+mod embedded;
 mod encoding;
 mod folder;
 mod named;
@@ -16,6 +17,7 @@ pub(crate) mod ranges;
 mod sending;
 
 pub(crate) use cache::FileCache;
+pub(crate) use embedded::{Embedded, send_embedded};
 pub(crate) use folder::{FolderRequest, answer};
 pub(crate) use named::send_named;
 pub(crate) use sending::{open_whole, respond};

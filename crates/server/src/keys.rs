@@ -12,9 +12,13 @@ use crate::connection::Connection;
 use crate::cookies::CookieName;
 use crate::devices::Devices;
 use crate::error::Failure;
+use crate::pairing::Pairing;
 use crate::principal::{ExecSwitch, Principal};
 use crate::sessions::Sessions;
 use crate::token::{Token, digest};
+
+/// How long a link is good that signs a browser in.
+pub(crate) const LINK_LIFE: Duration = Duration::from_mins(10);
 
 /// Who is let in, and as whom. Times are counted from the server's start.
 pub(crate) struct Keys {
@@ -22,6 +26,8 @@ pub(crate) struct Keys {
     pub(crate) exec: ExecSwitch,
     pub(crate) cookie: CookieName,
     pub(crate) devices: Devices,
+    /// The code of the link that signs a browser in, if one is good.
+    link: Pairing,
     sessions: Mutex<Sessions>,
     backoff: Mutex<Backoff>,
 }
@@ -50,6 +56,7 @@ impl Keys {
             exec,
             cookie,
             devices,
+            link: Pairing::default(),
             sessions: Mutex::default(),
             backoff: Mutex::default(),
         }
@@ -63,6 +70,30 @@ impl Keys {
     pub(crate) fn change_token(&self, token: Token) {
         let before = self.own.swap(Own::new(token, &self.exec).into());
         before.principal.end();
+        self.link.close();
+    }
+
+    /// Makes the code of a link that signs one browser in as whoever has the server's own token.
+    pub(crate) fn open_link(&self, now: Duration) -> Result<String, Problem> {
+        self.link.open_for(now, LINK_LIFE)
+    }
+
+    /// Who sends the code of a link. Wrong ones count as wrong tokens do.
+    pub(crate) fn by_link(
+        &self,
+        code: &str,
+        connection: Option<&Connection>,
+        now: Duration,
+    ) -> Result<Principal, Failure> {
+        let address = address_of(connection);
+        self.may_try(address, now)?;
+        match self.link.claim(code, now) {
+            Ok(()) => Ok(self.own.load().principal.clone()),
+            Err(Failure::WrongCode) => {
+                Err(self.wrong(address, code.as_bytes(), now, Failure::WrongLink))
+            }
+            Err(_spent) => Err(Failure::LinkExpired),
+        }
     }
 
     /// Who sends a token. Whoever has sent too many wrong ones is not listened to for a while.

@@ -71,11 +71,16 @@ impl Pairing {
     /// # Errors
     /// There is no randomness.
     pub(crate) fn open(&self, now: Duration) -> Result<String, Problem> {
+        self.open_for(now, LIFE)
+    }
+
+    /// As [`Self::open`], good for another while.
+    pub(crate) fn open_for(&self, now: Duration, life: Duration) -> Result<String, Problem> {
         const CODE_BYTES: usize = 16;
         let code = random_digits::<CODE_BYTES>()?;
         let mut state = self.lock();
         state.spend();
-        state.open = Some(Open { code: digest(code.as_bytes()), until: now + LIFE, tries: 0 });
+        state.open = Some(Open { code: digest(code.as_bytes()), until: now + life, tries: 0 });
         Ok(code)
     }
 

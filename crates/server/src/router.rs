@@ -38,7 +38,8 @@ struct Ours {
 impl Front {
     pub fn new(shared: Shared) -> Self {
         let router = router(&shared);
-        Self(Arc::new(Inner { shared, router, addresses: addresses() }))
+        let addresses = addresses(shared.fleet.is_some());
+        Self(Arc::new(Inner { shared, router, addresses }))
     }
 
     /// Answers a request.
@@ -90,9 +91,9 @@ impl Front {
     }
 }
 
-fn addresses() -> matchit::Router<Ours> {
+fn addresses(has_fleet: bool) -> matchit::Router<Ours> {
     let mut addresses = matchit::Router::new();
-    for (pattern, is_open) in scopes::patterns() {
+    for (pattern, is_open) in scopes::patterns(has_fleet) {
         // One that is there already has another method there.
         let _known = addresses.insert(pattern, Ours { pattern, is_open });
     }
@@ -134,6 +135,7 @@ fn router(shared: &Shared) -> Router {
         .route("/pair.js", get(routes::pairing::script))
         .route("/pair/claim", post(routes::pairing::claim))
         .merge(of_fleet(shared))
+        .merge(dashboard(shared))
         .method_not_allowed_fallback(wrong_method)
         .fallback(fallback)
         .with_state(shared.clone())
@@ -156,8 +158,21 @@ fn of_fleet(shared: &Shared) -> Router<Shared> {
         .route("/api/v1/jobs/{id}/result", get(routes::jobs::result))
         .route("/api/v1/templates", get(routes::fleet::templates))
         .route("/api/v1/workers", get(routes::fleet::workers))
+        .route("/api/v1/sign-in-links", post(routes::dashboard::link))
         .method_not_allowed_fallback(wrong_method)
         .with_state(WithFleet { fleet, shared: shared.clone() })
+}
+
+/// What people see of the fleet; empty where there is none.
+fn dashboard(shared: &Shared) -> Router<Shared> {
+    if shared.fleet.is_none() {
+        return Router::new();
+    }
+    Router::new()
+        .route("/", get(routes::dashboard::front_door))
+        .route("/dashboard", get(routes::dashboard::page))
+        .route("/dashboard/{*below}", get(routes::dashboard::page))
+        .route("/dashboard/assets/{file}", get(routes::dashboard::asset))
 }
 
 /// axum adds the `Allow` header.

@@ -185,6 +185,44 @@ mod scopes {
     }
 }
 
+mod links {
+    use super::*;
+
+    async fn open(shared: &Shared, code: &str) -> Response {
+        shared.ask("POST", "/login").json(&json!({ "code": code })).await
+    }
+
+    #[tokio::test]
+    async fn a_link_signs_in_once_as_whoever_has_the_token() {
+        let shared = shared();
+        let code = shared.keys.open_link(shared.running.elapsed()).unwrap();
+        let answer = open(&shared, &code).await;
+        assert_eq!(answer.status(), 200);
+        let me = shared.ask("GET", "/api/v1/me").header("cookie", &cookie_of(&answer));
+        assert_eq!(json_of(me.empty().await).await["scope"], "admin");
+        assert_eq!(problem_of(open(&shared, &code).await).await, "link-expired");
+    }
+
+    #[tokio::test]
+    async fn wrong_codes_of_links_count_as_wrong_tokens_do() {
+        let shared = shared();
+        let mut problems = Vec::new();
+        for guess in 0..20 {
+            problems.push(problem_of(open(&shared, &guess.to_string()).await).await);
+        }
+        assert_eq!(problems[0], "wrong-link");
+        assert_eq!(problems[19], "too-many-wrong-tokens");
+    }
+
+    #[tokio::test]
+    async fn a_new_token_makes_the_link_good_no_more() {
+        let shared = shared();
+        let code = shared.keys.open_link(shared.running.elapsed()).unwrap();
+        shared.keys.change_token(Token::new(TOKEN).unwrap());
+        assert_eq!(problem_of(open(&shared, &code).await).await, "link-expired");
+    }
+}
+
 mod sessions {
     use super::*;
 

@@ -225,6 +225,14 @@ impl Server {
         Ok(format!("{}/pair#{code}", self.address_for_devices()))
     }
 
+    /// Makes a link that signs one browser in, once, as whoever has the server's own token.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn sign_in_link(&self) -> Result<String, Problem> {
+        crate::routes::dashboard::sign_in_link(&self.listeners.serving.shared)
+    }
+
     /// Makes the code of [`Self::open_pairing`] good no more.
     pub fn close_pairing(&self) {
         self.listeners.serving.shared.pairing.close();

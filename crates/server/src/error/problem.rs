@@ -120,6 +120,20 @@ impl Failure {
                 "the server is not shared on the network with a certificate of its own",
             )
             .with_hint("share it first, in aiobpy's panel"),
+            Self::WrongLink => Problem::new(
+                403,
+                "wrong-link",
+                "Wrong link",
+                "the link is not one that this server has made",
+            )
+            .with_hint("`aiobpy dashboard` makes one"),
+            Self::LinkExpired => Problem::new(
+                410,
+                "link-expired",
+                "The link has expired",
+                "a link signs in once, and not for long",
+            )
+            .with_hint("`aiobpy dashboard` makes another"),
             Self::WrongCode => Problem::new(
                 403,
                 "wrong-code",

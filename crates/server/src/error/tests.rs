@@ -35,6 +35,8 @@ fn every_problem_says_what_was_wrong_with_what_and_what_to_do_next() {
         Failure::NotAllowed { needed: Scope::Files, given: Scope::Read },
         Failure::UnknownDevice { id: "7".into() },
         Failure::TooManyDevices { most: 64 },
+        Failure::WrongLink,
+        Failure::LinkExpired,
         Failure::WrongCode,
         Failure::CodeExpired,
         Failure::PairingRefused,
@@ -131,6 +133,14 @@ fn every_problem_says_what_was_wrong_with_what_and_what_to_do_next() {
     409 too-many-devices
     Too many devices: 64 devices are paired, and no more are taken
     hint: revoke those that are no longer used, in aiobpy's panel
+
+    403 wrong-link
+    Wrong link: the link is not one that this server has made
+    hint: `aiobpy dashboard` makes one
+
+    410 link-expired
+    The link has expired: a link signs in once, and not for long
+    hint: `aiobpy dashboard` makes another
 
     403 wrong-code
     Wrong code: the code is not the one that Blender shows

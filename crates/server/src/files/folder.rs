@@ -177,7 +177,7 @@ fn is_absence(error: &io::Error) -> bool {
     ) || sys::is_loop_of_links(error)
 }
 
-fn content_type(path: &str) -> String {
+pub(super) fn content_type(path: &str) -> String {
     let guessed = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
     if guessed.starts_with("text/") {
         return format!("{guessed}; charset=utf-8");

@@ -1,4 +1,4 @@
-//! From a token to a cookie, for pages: scripts cannot read it, and no other site can have it sent.
+//! From a token, or the code of a link, to a cookie, for pages: scripts cannot read it, and no other site can have it sent.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -16,21 +16,26 @@ use crate::principal::Principal;
 use crate::shared::Shared;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Login {
-    token: String,
+#[serde(rename_all = "lowercase")]
+enum Login {
+    Token(String),
+    /// Of a link that signs in: see `dashboard.rs`.
+    Code(String),
 }
 
-/// `POST /login {"token": …}`: the answer sets the cookie.
+/// `POST /login {"token": …}` or `{"code": …}`: the answer sets the cookie.
 #[tracing::instrument(name = "routes/login", skip_all)]
 pub(crate) async fn log_in(
     State(shared): State<Shared>,
     request: Request,
 ) -> Result<Response, Failure> {
     let connection = request.extensions().get::<Connection>().cloned();
-    let Login { token } = body::read_json(request, &shared.limits).await?;
+    let asked = body::read_json(request, &shared.limits).await?;
     let now = shared.running.elapsed();
-    let principal = shared.keys.by_token(token.as_bytes(), connection.as_ref(), now)?;
+    let principal = match asked {
+        Login::Token(token) => shared.keys.by_token(token.as_bytes(), connection.as_ref(), now)?,
+        Login::Code(code) => shared.keys.by_link(&code, connection.as_ref(), now)?,
+    };
     let secret = shared.keys.log_in(&principal, now)?;
     let is_secure = connection.is_some_and(|connection| connection.is_secure());
     let cookie = shared.keys.cookie.write(secret.as_str(), is_secure, Keep::ForNow);

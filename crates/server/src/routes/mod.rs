@@ -1,5 +1,6 @@
 //! One room per kind of thing that a client asks for. Each extracts, calls and wraps, no more.
 
+pub(crate) mod dashboard;
 pub(crate) mod devices;
 pub(crate) mod docs;
 pub(crate) mod echo;

@@ -1,0 +1,1 @@
+"""The page that `aiobpy serve` shows to people, in Debian's Chromium."""

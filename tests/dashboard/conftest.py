@@ -1,0 +1,60 @@
+"""A server with a worker, and a Chromium that looks at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.dashboard.visitor import DESKTOP, Visitor
+from tests.fleet.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+TEMPLATES = Path(__file__).parents[1] / "fleet" / "ball.py"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One worker with one template, for many tests: a Blender takes a second to start."""
+    started = Service(tmp_path_factory.mktemp("service"), "--templates", TEMPLATES)
+    page = started.ask("GET", "/dashboard").body
+    assert b"not in this build" not in page, "`cargo xtask web`, and then build the module again"
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    program = shutil.which("chromium")
+    assert program, "Chromium is missing; `cargo xtask setup` installs it"
+    with sync_playwright() as playwright:
+        # Root has no other way, and nothing but our own pages is loaded.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitor(service: Service, chromium: Browser) -> Iterator[Visitor]:
+    """Somebody at a desk who has signed in."""
+    visitor = Visitor(chromium, service, DESKTOP)
+    visitor.sign_in()
+    yield visitor
+    visitor.leave()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A pipe: a job that has its name goes on when a byte is written to it."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    return path

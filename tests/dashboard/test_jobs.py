@@ -1,0 +1,140 @@
+"""Jobs in the dashboard: submitted by its form, watched, cancelled, looked at."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Locator, Page
+
+    from tests.dashboard.visitor import Visitor
+
+
+def test_a_job_goes_from_the_form_to_its_picture(visitor: Visitor, gate: Path) -> None:
+    page = visitor.open("/new/ball")
+    page.get_by_label("Colour", exact=True).fill("#e87d0d")
+    page.get_by_label("Size, as a slider").fill("1.5")
+    expect(page.get_by_label("Size", exact=True)).to_have_value("1.5")
+    page.get_by_label("Gate").fill(str(gate))
+    ask_for_a_small_picture(page)
+    page.get_by_role("button", name="Render").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("ball")
+    expect(badge(page)).to_have_text("Running")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    visitor.screenshot("job-running")
+    open_gate(gate)
+
+    expect(badge(page)).to_have_text("Done")
+    expect_picture(page.get_by_alt_text("Result of ball"))
+    expect(page.get_by_text("#e87d0d")).to_be_visible()
+    story = page.get_by_role("region", name="What happened")
+    expect(story).to_contain_text(re.compile("Taken on.*Attempt 1 on .*Done", re.DOTALL))
+    visitor.screenshot("job-done")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename.endswith(".png")
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_job_is_cancelled_where_it_waits_and_where_it_runs(visitor: Visitor, gate: Path) -> None:
+    page = visitor.page
+    running = visitor.service.submit("ball", {"gate": str(gate)})
+    waiting = visitor.service.submit("ball", {"colour": "#3366cc"})
+    page.get_by_role("region", name="Waiting").get_by_role("button", name="Cancel ball").click()
+    expect(page.get_by_role("region", name="Waiting")).to_have_count(0)
+    assert visitor.service.job(waiting)["state"] == "cancelled"
+
+    page.get_by_role("region", name="Now").get_by_role("link", name="ball").click()
+    expect(badge(page)).to_have_text("Running")
+    page.get_by_role("button", name="Cancel ball").click()
+    expect(badge(page)).to_have_text("Cancelled")
+    expect(page.get_by_role("status").filter(has_text="is cancelled")).to_be_visible()
+    assert visitor.service.job(running)["state"] == "cancelled"
+
+
+def test_what_does_not_fit_is_told_at_its_field(visitor: Visitor) -> None:
+    page = visitor.open("/new/ball")
+    size, colour = page.get_by_label("Size", exact=True), page.get_by_label("Colour", exact=True)
+    size.fill("9")
+    page.get_by_role("button", name="Render").click()
+    expect(size).to_have_attribute("aria-invalid", "true")
+    expect(size).to_be_focused()
+    expect(size).to_have_accessible_description(re.compile("9 is not between 0.1 and 2"))
+    size.fill("1")
+    colour.fill("red")
+    page.get_by_role("button", name="Render").click()
+    expect(colour).to_have_accessible_description(re.compile("not a colour"))
+    colour.fill("#ffffff")
+    # What the page does not know to be wrong, the server does.
+    wrong = {"template": "ball", "params": {"colour": "red", "nose": 1}}
+    page.route("**/api/v1/jobs", lambda route: route.continue_(post_data=wrong))
+    page.get_by_role("button", name="Render").click()
+    expect(page.get_by_role("alert")).to_contain_text("no parameter `nose`")
+    expect(colour).to_have_attribute("aria-invalid", "true")
+    expect(colour).to_be_focused()
+    expect(colour).to_have_accessible_description(re.compile('"red" does not match'))
+    visitor.screenshot("form-wrong")
+
+
+def test_a_job_that_failed_says_why_and_can_be_changed(visitor: Visitor) -> None:
+    asked = {"misbehave": "raise", "size": 0.5}
+    failed = visitor.service.submit("ball", asked)
+    visitor.service.story(failed)
+    page = visitor.open(f"/jobs/{failed['id']}")
+    expect(badge(page)).to_have_text("Failed")
+    problem = page.locator(".job-facts > .problem")
+    expect(problem).to_contain_text("no such ball")
+    visitor.screenshot("job-failed")
+    page.get_by_role("link", name="Again, changed").click()
+    expect(page.get_by_label("Size", exact=True)).to_have_value("0.5")
+    expect(page.get_by_label("Misbehave")).to_have_value('"raise"')
+
+
+def test_a_job_is_put_together_by_the_keyboard_alone(visitor: Visitor) -> None:
+    page = visitor.page
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    for name in ["aiobpy", "Fleet", "New job"]:
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=name).first).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_label("Size", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("ball")
+
+
+def test_a_job_that_nobody_knows_is_told_as_such(visitor: Visitor) -> None:
+    page = visitor.open("/jobs/01890a5d-ac96-774b-bcce-b302099a8057")
+    expect(page.get_by_role("heading", name="No such job")).to_be_visible()
+    expect(visitor.open("/nowhere").get_by_text("There is no such page")).to_be_visible()
+
+
+def ask_for_a_small_picture(page: Page) -> None:
+    """Let a render take no time."""
+    page.get_by_text("Picture", exact=True).click()
+    for name, value in [("Width", "160"), ("Height", "120"), ("Samples", "1")]:
+        page.get_by_label(name, exact=True).fill(value)
+
+
+def open_gate(gate: Path) -> None:
+    """Let the job go on."""
+    with gate.open("wb") as pipe:
+        pipe.write(b"!")
+
+
+def badge(page: Page) -> Locator:
+    """Return where the state of the page's job is told."""
+    return page.locator(".job-head .badge")
+
+
+def expect_picture(image: Locator) -> None:
+    """Wait until a picture is there, with all its pixels."""
+    expect(image).to_be_visible()
+    expect(image).to_have_js_property("complete", True)
+    expect(image).to_have_js_property("naturalWidth", 160)

@@ -1,0 +1,249 @@
+/** One input for each kind of field. */
+
+import { useSignal } from "@preact/signals";
+import { bytes, isColour } from "../format.ts";
+import type { Json } from "../wire.ts";
+
+interface Common {
+  id: string;
+  /** The id of what is said of the field. */
+  describedBy: string;
+  isWrong: boolean;
+}
+
+interface OfText extends Common {
+  entry: string;
+  onEntry: (entry: string) => void;
+}
+
+/** More steps than that are too fine for a slider. */
+const MOST_STEPS = 2000;
+
+interface NumberProps extends OfText {
+  label: string;
+  isInteger: boolean;
+  minimum?: number;
+  maximum?: number;
+  step: number;
+}
+
+export function NumberInput({
+  label,
+  isInteger,
+  minimum,
+  maximum,
+  step,
+  entry,
+  onEntry,
+  ...rest
+}: NumberProps) {
+  const hasEnds = minimum !== undefined && maximum !== undefined;
+  const hasSlider = hasEnds && (maximum - minimum) / step <= MOST_STEPS;
+  return (
+    <div class="number">
+      {hasSlider && (
+        <input
+          type="range"
+          aria-label={`${label}, as a slider`}
+          min={minimum}
+          max={maximum}
+          step={step}
+          value={entry === "" ? String((minimum + maximum) / 2) : entry}
+          onInput={(event) => onEntry(event.currentTarget.value)}
+        />
+      )}
+      <input
+        {...attributes(rest)}
+        type="text"
+        inputMode={isInteger ? "numeric" : "decimal"}
+        autocomplete="off"
+        placeholder={placeholderOf(minimum, maximum)}
+        value={entry}
+        onInput={(event) => onEntry(event.currentTarget.value)}
+      />
+    </div>
+  );
+}
+
+function placeholderOf(minimum: number | undefined, maximum: number | undefined): string {
+  return minimum === undefined || maximum === undefined ? "" : `${minimum} to ${maximum}`;
+}
+
+export function Colour({ label, entry, onEntry, ...rest }: OfText & { label: string }) {
+  return (
+    <div class="colour">
+      <input
+        type="color"
+        aria-label={`${label}, to choose`}
+        value={isColour(entry) ? entry : "#808080"}
+        onInput={(event) => onEntry(event.currentTarget.value)}
+      />
+      <input
+        {...attributes(rest)}
+        type="text"
+        autocomplete="off"
+        spellcheck={false}
+        placeholder="#rrggbb"
+        value={entry}
+        onInput={(event) => onEntry(event.currentTarget.value)}
+      />
+    </div>
+  );
+}
+
+interface ChoiceProps extends OfText {
+  options: readonly Json[];
+  isOptional: boolean;
+  isShort: boolean;
+}
+
+/** An entry is the option as JSON, so that 1 and "1" are two. */
+export function Choice({ options, isOptional, isShort, entry, onEntry, ...rest }: ChoiceProps) {
+  const all = options.map((option) => ({ key: JSON.stringify(option), text: String(option) }));
+  if (isShort) {
+    return (
+      <div class="segments">
+        {all.map(({ key, text }) => (
+          <label key={key}>
+            <input
+              type="radio"
+              name={rest.id}
+              checked={entry === key}
+              onChange={() => onEntry(key)}
+            />
+            <span>{text}</span>
+          </label>
+        ))}
+      </div>
+    );
+  }
+  return (
+    <select
+      {...attributes(rest)}
+      value={entry}
+      onChange={(event) => onEntry(event.currentTarget.value)}
+    >
+      {(isOptional || entry === "") && <option value="">As the template has it</option>}
+      {all.map(({ key, text }) => (
+        <option key={key} value={key}>
+          {text}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+export function Switch({
+  isOn,
+  onEntry,
+  ...rest
+}: Common & { isOn: boolean; onEntry: (isOn: boolean) => void }) {
+  return (
+    <input
+      {...attributes(rest)}
+      class="switch"
+      type="checkbox"
+      role="switch"
+      aria-checked={isOn}
+      checked={isOn}
+      onChange={(event) => onEntry(event.currentTarget.checked)}
+    />
+  );
+}
+
+interface TextProps extends OfText {
+  isLong: boolean;
+  placeholder: string;
+  maxLength?: number;
+}
+
+export function Text({ isLong, placeholder, maxLength, entry, onEntry, ...rest }: TextProps) {
+  const limit = maxLength === undefined ? {} : { maxLength };
+  if (isLong) {
+    return (
+      <textarea
+        {...attributes(rest)}
+        {...limit}
+        rows={4}
+        value={entry}
+        onInput={(event) => onEntry(event.currentTarget.value)}
+      />
+    );
+  }
+  return (
+    <input
+      {...attributes(rest)}
+      {...limit}
+      type="text"
+      placeholder={placeholder}
+      autocomplete="off"
+      value={entry}
+      onInput={(event) => onEntry(event.currentTarget.value)}
+    />
+  );
+}
+
+interface NumbersProps extends Common {
+  label: string;
+  count: number;
+  entries: readonly string[];
+  onEntry: (entries: string[]) => void;
+}
+
+export function Numbers({ label, count, entries, onEntry, ...rest }: NumbersProps) {
+  return (
+    <div class="numbers">
+      {Array.from({ length: count }, (_, place) => (
+        <input
+          key={place}
+          {...attributes({ ...rest, id: `${rest.id}-${place}` })}
+          type="text"
+          inputMode="decimal"
+          autocomplete="off"
+          aria-label={`${label} ${"XYZW"[place] ?? place + 1}`}
+          value={entries[place] ?? ""}
+          onInput={(event) => {
+            const changed = Array.from({ length: count }, (_, at) => entries[at] ?? "");
+            changed[place] = event.currentTarget.value;
+            onEntry(changed);
+          }}
+        />
+      ))}
+    </div>
+  );
+}
+
+/** The entry is the file in base64. */
+export function FileInput({ accept, entry, onEntry, ...rest }: OfText & { accept: string }) {
+  const name = useSignal("");
+  const take = async (file: File | undefined) => {
+    name.value = file?.name ?? "";
+    onEntry(file ? await inBase64(file) : "");
+  };
+  return (
+    <div class="file">
+      <input
+        {...attributes(rest)}
+        type="file"
+        accept={accept}
+        onChange={(event) => take(event.currentTarget.files?.[0])}
+      />
+      {entry !== "" && name.value === "" && (
+        <span class="is-quiet">as before, {bytes((entry.length * 3) / 4)}</span>
+      )}
+    </div>
+  );
+}
+
+function inBase64(file: File): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(String(reader.result).replace(/^[^,]*,/, ""));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
+function attributes({ id, describedBy, isWrong }: Common) {
+  return { id, "aria-describedby": describedBy, "aria-invalid": isWrong };
+}

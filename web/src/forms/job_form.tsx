@@ -1,0 +1,204 @@
+/** The form of a template: its own parameters, then the picture's, then the job's. */
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { api } from "../api.ts";
+import { ProblemBox } from "../parts/problem_box.tsx";
+import { go, paths } from "../router.ts";
+import { announce } from "../state/announcements.ts";
+import { outputSchema, put } from "../state/fleet.ts";
+import { mayControl } from "../state/session.ts";
+import type { Job, JobRequest, Problem, Schema, Template } from "../wire.ts";
+import { type Draft, draftOf, read } from "./draft.ts";
+import { FieldRow } from "./field_row.tsx";
+import { type Placed, place } from "./problems.ts";
+import { type Field, fieldsOf } from "./schema.ts";
+
+const JOB_FIELDS = fieldsOf({
+  properties: {
+    priority: {
+      type: "integer",
+      minimum: -100,
+      maximum: 100,
+      default: 0,
+      description: "Jobs of higher priority come first.",
+    },
+    timeout_seconds: {
+      title: "Time limit",
+      type: "integer",
+      minimum: 1,
+      description: "Seconds that an attempt may take; as long as it goes on, if left empty.",
+    },
+  },
+});
+
+/** Where each of the three groups stands in a request. */
+const GROUPS = { params: "params/", output: "output/", job: "" } as const;
+type Group = keyof typeof GROUPS;
+
+interface Props {
+  template: Template;
+  /** The job whose values the form begins with. */
+  earlier: Job | undefined;
+}
+
+export function JobForm({ template, earlier }: Props) {
+  const fields = useMemo(
+    () => ({
+      params: fieldsOf(template.params_schema),
+      output: fieldsOf(outputOf(template)),
+      job: JOB_FIELDS,
+    }),
+    [template, outputSchema.value],
+  );
+  const draft = useSignal<Record<Group, Draft>>(draftsOf(fields, earlier));
+  const wrong = useSignal<Record<string, string>>({});
+  const problem = useSignal<{ is: Problem; elsewhere: string[] } | null>(null);
+  const isBusy = useSignal(false);
+  const key = useRef(crypto.randomUUID());
+  const form = useRef<HTMLFormElement>(null);
+
+  useEffect(() => {
+    if (Object.keys(wrong.value).length > 0) {
+      form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+    }
+  }, [wrong.value]);
+
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const asked = requestOf(template, fields, draft.value);
+    wrong.value = asked.wrong;
+    problem.value = null;
+    if (Object.keys(asked.wrong).length > 0) {
+      return;
+    }
+    isBusy.value = true;
+    const answer = await api.submit(asked.request, key.current);
+    isBusy.value = false;
+    if (answer.ok) {
+      put([answer.value]);
+      announce(`${template.name} is submitted`);
+      go(paths.job(answer.value.id));
+      return;
+    }
+    // What the server has refused is another request when it is mended.
+    key.current = answer.problem.status === 0 ? key.current : crypto.randomUUID();
+    const placed = place(answer.problem, namesOf(fields));
+    problem.value = { is: forPeople(answer.problem, placed), elsewhere: placed.elsewhere };
+    wrong.value = placed.byField;
+  };
+
+  const rows = (group: Group) =>
+    fields[group].map((field) => (
+      <FieldRow
+        key={field.name}
+        id={`${group}-${field.name}`}
+        field={field}
+        entry={draft.value[group][field.name] ?? ""}
+        wrong={wrong.value[GROUPS[group] + field.name]}
+        onEntry={(entry) => {
+          key.current = crypto.randomUUID();
+          draft.value = { ...draft.value, [group]: { ...draft.value[group], [field.name]: entry } };
+        }}
+      />
+    ));
+
+  return (
+    <form class="job-form" ref={form} noValidate onSubmit={submit} aria-busy={isBusy.value}>
+      {problem.value && <ProblemBox problem={problem.value.is} more={problem.value.elsewhere} />}
+      {fields.params.length === 0 ? (
+        <p class="is-quiet">This template has no parameters.</p>
+      ) : (
+        <div class="fields">{rows("params")}</div>
+      )}
+      {fields.output.length > 0 && (
+        <details class="group" open={earlier !== undefined}>
+          <summary>Picture</summary>
+          <div class="fields">{rows("output")}</div>
+        </details>
+      )}
+      <details class="group">
+        <summary>Queue</summary>
+        <div class="fields">{rows("job")}</div>
+      </details>
+      <div class="actions">
+        <button type="submit" class="button is-main" disabled={isBusy.value || !mayControl.value}>
+          {isBusy.value ? "Submitting …" : "Render"}
+        </button>
+        <button
+          type="button"
+          class="button"
+          onClick={() => {
+            draft.value = draftsOf(fields, undefined);
+            wrong.value = {};
+            problem.value = null;
+          }}
+        >
+          As the template has it
+        </button>
+        {!mayControl.value && <p class="is-quiet">You may look, but not submit.</p>}
+      </div>
+    </form>
+  );
+}
+
+/** What is told at the fields is not told twice, and the hint is for programs. */
+function forPeople(problem: Problem, { byField }: Placed): Problem {
+  if (Object.keys(byField).length === 0) {
+    return problem;
+  }
+  const { hint: _, ...rest } = problem;
+  return { ...rest, detail: "Look at the fields that are marked." };
+}
+
+/** What can be said of the file: each template makes other kinds. */
+function outputOf({ formats }: Template): Schema {
+  const schema = outputSchema.value ?? {};
+  return formats?.length
+    ? { ...schema, properties: { ...schema.properties, format: { enum: formats } } }
+    : schema;
+}
+
+type Fields = Record<Group, readonly Field[]>;
+
+function draftsOf(fields: Fields, earlier: Job | undefined): Record<Group, Draft> {
+  const { priority, timeout_seconds } = earlier ?? {};
+  const ofJob = {
+    ...(priority === undefined ? {} : { priority }),
+    ...(timeout_seconds === undefined ? {} : { timeout_seconds }),
+  };
+  return {
+    params: draftOf(fields.params, earlier?.params),
+    output: draftOf(fields.output, earlier?.output),
+    job: draftOf(fields.job, ofJob),
+  };
+}
+
+function requestOf(
+  template: Template,
+  fields: Fields,
+  drafts: Record<Group, Draft>,
+): { request: JobRequest; wrong: Record<string, string> } {
+  const wrong: Record<string, string> = {};
+  const said = (group: Group) => {
+    const { params, wrong: ofGroup } = read(fields[group], drafts[group]);
+    for (const [name, text] of Object.entries(ofGroup)) {
+      wrong[GROUPS[group] + name] = text;
+    }
+    return params;
+  };
+  const request = {
+    template: template.name,
+    params: said("params"),
+    output: said("output"),
+    ...said("job"),
+  };
+  return { request, wrong };
+}
+
+function namesOf(fields: Fields): Set<string> {
+  const groups = Object.entries(GROUPS) as [Group, string][];
+  return new Set(
+    groups.flatMap(([group, prefix]) => fields[group].map(({ name }) => prefix + name)),
+  );
+}

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { draftOf, read } from "../src/forms/draft.ts";
+import { place } from "../src/forms/problems.ts";
+import { fieldsOf } from "../src/forms/schema.ts";
+import type { Schema } from "../src/wire.ts";
+import { problem } from "./jobs.ts";
+
+const schema: Schema = {
+  type: "object",
+  properties: {
+    colour: { type: "string", pattern: "^#[0-9a-fA-F]{6}$", format: "color", default: "#ffffff" },
+    size: { type: "number", minimum: 0.1, maximum: 2, default: 1 },
+    count: { type: "integer", minimum: 1 },
+    finish: { enum: ["gloss", "powder"], default: "powder" },
+    lid: { type: "boolean", default: true },
+    text: { type: "string", maxLength: 16, default: "AIOBPY" },
+    picture: { type: "string", contentEncoding: "base64" },
+    place: { type: "array", items: { type: "number" }, minItems: 3, maxItems: 3 },
+    frame: { anyOf: [{ type: "integer" }, { type: "null" }], default: null },
+    extra: { type: "object" },
+  },
+  required: ["count"],
+};
+const fields = fieldsOf(schema);
+
+test("each kind of schema has its kind of field, in the order of the schema", () => {
+  assert.deepEqual(
+    fields.map(({ name, kind }) => `${name} ${kind}`),
+    [
+      "colour colour",
+      "size number",
+      "count number",
+      "finish choice",
+      "lid switch",
+      "text text",
+      "picture file",
+      "place numbers",
+      "frame number",
+      "extra json",
+    ],
+  );
+});
+
+test("a slider has about as many steps as it has pixels", () => {
+  const size = fields.find(({ name }) => name === "size");
+  assert.ok(size?.kind === "number" && size.step === 0.01);
+});
+
+test("a form that nobody has touched says what the template says, and what is missing", () => {
+  assert.deepEqual(read(fields, draftOf(fields)), {
+    params: { colour: "#ffffff", size: 1, finish: "powder", lid: true, text: "AIOBPY" },
+    wrong: { count: "This one has to be said." },
+  });
+});
+
+test("a form begins with the values of an earlier job", () => {
+  const earlier = { colour: "#123456", count: 3, place: [1, 2, 3], extra: { a: 1 }, frame: 7 };
+  const { params, wrong } = read(fields, draftOf(fields, earlier));
+  assert.deepEqual(wrong, {});
+  assert.deepEqual({ ...params, ...earlier }, params);
+});
+
+test("what does not fit is told at its field", () => {
+  const draft = {
+    ...draftOf(fields),
+    size: "3",
+    count: "1.5",
+    place: ["1", "", "3"],
+    frame: "now",
+    extra: "{",
+  };
+  assert.deepEqual(read(fields, draft).wrong, {
+    size: "3 is not between 0.1 and 2.",
+    count: "1.5 is not a whole number.",
+    place: "Say all of them, or none.",
+    frame: "“now” is not a number.",
+    extra: "That is not JSON.",
+  });
+});
+
+test("a text that has a default can be emptied", () => {
+  const { params } = read(fields, { ...draftOf(fields), count: "2", text: "" });
+  assert.deepEqual([params.text, params.count], ["", 2]);
+});
+
+test("the server's pointers lead to the fields of the form", () => {
+  const errors = [
+    { pointer: "/params/colour", detail: "is no colour" },
+    { pointer: "/params/place/2", detail: "is no number" },
+    { pointer: "/params/a~1b", detail: "is not known" },
+    { pointer: "/output/width", detail: "is too wide" },
+    { pointer: "", detail: "is too much" },
+  ];
+  const known = new Set(["params/colour", "params/place", "output/width"]);
+  assert.deepEqual(place({ ...problem("wrong"), errors }, known), {
+    byField: {
+      "params/colour": "is no colour",
+      "params/place": "is no number",
+      "output/width": "is too wide",
+    },
+    elsewhere: ["/params/a~1b: is not known", "is too much"],
+  });
+});
