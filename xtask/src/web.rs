@@ -45,9 +45,8 @@ pub(crate) fn check(checks: &mut Checks) {
     checks.run("biome: the dashboard", || {
         prepare()?;
         program("@biomejs/biome/bin/biome")
-            .args(["check", "--error-on-warnings", "--config-path"])
-            .arg(folder())
-            .arg(folder())
+            .within(&folder())
+            .args(["check", "--error-on-warnings"])
             .check()
             .map_err(|failure| failure.hint("`npx biome check --write`, in web, puts it right"))
     });
