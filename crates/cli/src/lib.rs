@@ -9,6 +9,8 @@ mod client;
 mod compare;
 mod dashboard;
 mod doctor;
+#[cfg(feature = "nats")]
+mod engine;
 mod failure;
 mod follow;
 mod jupyter;
@@ -66,6 +68,9 @@ enum Command {
     Compare(compare::Arguments),
     /// Print a link that opens the page of a running `aiobpy serve`, signed in.
     Dashboard(dashboard::Arguments),
+    /// Run NATS servers for a fleet of several nodes, to try it.
+    #[cfg(feature = "nats")]
+    Engine(engine::Arguments),
     /// Run notebooks inside Blender.
     Jupyter(jupyter::Arguments),
     /// Speak the Model Context Protocol on standard input and output, for a Blender that runs.
@@ -90,6 +95,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
         Command::Watch(arguments) => watch::run(arguments, &mut terminal),
         Command::Workers(arguments) => workers::run(&arguments, &mut terminal),
         Command::Doctor(arguments) => doctor::run(&arguments, &surroundings, &mut terminal),
+        #[cfg(feature = "nats")]
+        Command::Engine(arguments) => engine::run(arguments, &surroundings, &mut terminal),
         Command::Compare(arguments) => compare::run(&arguments, surroundings, &mut terminal),
         Command::Dashboard(arguments) => dashboard::run(&arguments, &mut terminal),
         Command::Jupyter(arguments) => jupyter::run(arguments, surroundings, &mut terminal),

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aiobpy_fleet::{Fleet, FleetConfig, FleetError, Recycling, WorkerLaunch};
+use aiobpy_fleet::{
+    EngineChoice, Fleet, FleetConfig, FleetError, NatsConfig, Recycling, WorkerLaunch,
+};
 use aiobpy_server::{Parts, Server, ServerConfig, Token, discovery};
 use clap::Args;
 
@@ -29,9 +31,27 @@ pub(crate) struct Arguments {
     /// Offer the template `cup` as well, a product to try it out with.
     #[arg(long)]
     demo: bool,
-    /// How many Blenders to keep warm.
+    /// How many Blenders to keep warm; with `--engine` it may be 0, and others render.
     #[arg(long, default_value_t = 1, value_name = "N")]
     workers: usize,
+    /// NATS servers that several nodes share, as `nats://a:4222,b:4222`; the engine inside if left out.
+    #[arg(
+        long,
+        value_name = "ADDRESSES",
+        value_delimiter = ',',
+        env = "AIOBPY_ENGINE",
+        hide_env_values = true
+    )]
+    engine: Vec<String>,
+    /// The fleet's name on the servers: nodes of one name share their jobs.
+    #[arg(long, default_value = "aiobpy", value_name = "NAME", requires = "engine")]
+    fleet: String,
+    /// What the others call this node; its host's name and some letters if left out.
+    #[arg(long, value_name = "NAME", requires = "engine")]
+    node: Option<String>,
+    /// Seconds without a word from a node after which its jobs are another's.
+    #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    lease: u64,
     /// On 127.0.0.1; any free port if left out.
     #[arg(long)]
     port: Option<u16>,
@@ -155,7 +175,15 @@ fn fleet_config(
                 .unwrap_or_else(|| PathBuf::from("python3")),
         },
     };
+    let engine = if arguments.engine.is_empty() {
+        EngineChoice::Embedded
+    } else {
+        EngineChoice::Nats(NatsConfig { servers: arguments.engine, fleet: arguments.fleet })
+    };
     Ok(FleetConfig {
+        engine,
+        node: arguments.node,
+        lease: Duration::from_secs(arguments.lease),
         builtins: !arguments.no_builtins,
         roots: arguments.roots,
         trusted: arguments.trusted,

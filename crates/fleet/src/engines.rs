@@ -32,8 +32,9 @@ macro_rules! asked {
     ($self:ident.$method:ident($($argument:expr),*)) => {
         match $self {
             Self::Embedded(engine) => engine.$method($($argument),*).await,
+            // Large, and nothing beside the way to the servers.
             #[cfg(feature = "nats")]
-            Self::Nats(engine) => engine.$method($($argument),*).await,
+            Self::Nats(engine) => Box::pin(engine.$method($($argument),*)).await,
         }
     };
 }

@@ -431,7 +431,7 @@ impl Engine for NatsEngine {
     }
 
     async fn get_blob(&self, artefact: Artefact, file: PathBuf) -> Answer<bool> {
-        Box::pin(self.shared.get(&artefact, &file)).await
+        self.shared.get(&artefact, &file).await
     }
 
     fn keeps_artefacts(&self) -> bool {
