@@ -87,10 +87,10 @@ def set_up_render(scene: Any) -> None:
     """Cycles on the processor, a picture in seconds."""
     scene.render.engine = 'CYCLES'
     scene.cycles.device = 'CPU'
-    scene.cycles.samples = 32
+    scene.cycles.samples = 16
     scene.cycles.use_denoising = True
-    scene.cycles.max_bounces = 5
-    scene.render.resolution_x = scene.render.resolution_y = 640
+    scene.cycles.max_bounces = 4
+    scene.render.resolution_x = scene.render.resolution_y = 480
     scene.render.resolution_percentage = 100
     # Made for shops: the colour that was asked for is the colour in the picture.
     scene.view_settings.view_transform = 'Khronos PBR Neutral'
