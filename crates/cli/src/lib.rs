@@ -15,6 +15,7 @@ mod failure;
 mod follow;
 mod jupyter;
 mod mcp;
+mod pools;
 mod program;
 mod progress;
 mod serve;

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aiobpy_fleet::{
-    EngineChoice, Fleet, FleetConfig, FleetError, NatsConfig, Recycling, WorkerLaunch,
-};
+use aiobpy_fleet::{EngineChoice, Fleet, FleetConfig, FleetError, NatsConfig, Pool, Recycling};
 use aiobpy_server::{Parts, Server, ServerConfig, Token, discovery};
 use clap::Args;
 
 use crate::Surroundings;
 use crate::failure::Failure;
+use crate::pools::{Launches, pool};
 use crate::sys::{Interruptions, data_folder};
 use crate::terminal::Terminal;
 
@@ -31,9 +30,15 @@ pub(crate) struct Arguments {
     /// Offer the template `cup` as well, a product to try it out with.
     #[arg(long)]
     demo: bool,
-    /// How many Blenders to keep warm; with `--engine` it may be 0, and others render.
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    workers: usize,
+    /// How many Blenders to keep warm, those of pools apart: 1 if left out, none if there are pools. With
+    /// `--engine` it may be 0, and others render.
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// More Blenders, for jobs and templates that name them, as in
+    /// `name=gpu,workers=2,device=cuda:0+cuda:1,blender=/opt/blender/blender`; `python=` in the place of `blender=`
+    /// takes the `bpy` module. May be given more than once.
+    #[arg(long = "pool", value_name = "KEY=VALUE,…")]
+    pools: Vec<String>,
     /// NATS servers that several nodes share, as `nats://a:4222,b:4222`; the engine inside if left out.
     #[arg(
         long,
@@ -160,21 +165,16 @@ fn fleet_config(
         Some(data) => data,
         None => default_data_folder()?,
     };
-    let launch = match arguments.blender {
-        Some(path) => WorkerLaunch::Blender {
-            path,
-            package_dir: arguments
-                .package_dir
-                .or(surroundings.package_dir)
-                .ok_or_else(unknown_package)?,
-        },
-        None => WorkerLaunch::BpyModule {
-            python: arguments
-                .python
-                .or(surroundings.python)
-                .unwrap_or_else(|| PathBuf::from("python3")),
-        },
+    let launches = Launches {
+        python: arguments.python.or(surroundings.python),
+        package_dir: arguments.package_dir.or(surroundings.package_dir),
     };
+    let launch = match arguments.blender {
+        Some(path) => launches.of_blender(path)?,
+        None => launches.of_module(None),
+    };
+    let pools: Vec<Pool> =
+        arguments.pools.iter().map(|text| pool(text, &launches)).collect::<Result<_, _>>()?;
     let engine = if arguments.engine.is_empty() {
         EngineChoice::Embedded
     } else {
@@ -187,8 +187,9 @@ fn fleet_config(
         builtins: !arguments.no_builtins,
         roots: arguments.roots,
         trusted: arguments.trusted,
-        workers: arguments.workers,
         silence_limit: Duration::from_secs(arguments.silence_limit),
+        workers: arguments.workers.unwrap_or(usize::from(pools.is_empty())),
+        pools,
         hang_limit: Duration::from_secs(arguments.hang_limit),
         most_waiting: arguments.max_waiting,
         attempts: arguments.attempts,

@@ -13,6 +13,8 @@ use crate::templates::Templates;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notice {
     pub(crate) workers: Vec<WorkerDescription>,
+    /// Whether the node is at nothing, and begins nothing.
+    pub(crate) is_drained: bool,
     /// As the worker that got ready last has them; `None` until one is ready.
     pub(crate) templates: Option<Arc<Templates>>,
 }
@@ -63,12 +65,23 @@ impl Board {
         self.notice.borrow().clone()
     }
 
-    pub(crate) fn show_workers(&self, workers: Vec<WorkerDescription>) {
+    pub(crate) fn show_workers(&self, workers: Vec<WorkerDescription>, is_drained: bool) {
         self.notice.send_if_modified(|notice| {
-            let changed = notice.workers != workers;
-            notice.workers = workers;
+            let changed = notice.workers != workers || notice.is_drained != is_drained;
+            (notice.workers, notice.is_drained) = (workers, is_drained);
             changed
         });
+    }
+
+    /// Waits until the node is at nothing and begins nothing.
+    pub(crate) async fn drained(&self) {
+        // The board holds the sender: it cannot be gone.
+        let _ = self.notice.subscribe().wait_for(|notice| notice.is_drained).await;
+    }
+
+    /// Whether a template's jobs leave nothing to another tenant's.
+    pub(crate) fn is_shared(&self, template: &str) -> bool {
+        self.notice.borrow().templates.as_ref().is_some_and(|all| all.is_shared(template))
     }
 
     pub(crate) fn show_templates(&self, templates: Templates) {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use aiobpy_wire::Welcome;
 
+use crate::pool::{Berth, Pool};
+
 /// Where a fleet keeps its things, what it renders, and with how many Blenders.
 #[derive(Clone, Debug)]
 pub struct FleetConfig {
@@ -25,6 +27,8 @@ pub struct FleetConfig {
     pub engine: EngineChoice,
     /// What the other nodes call this one; made from the host's name if left out. Nobody else may have it.
     pub node: Option<String>,
+    /// More Blenders, of other kinds, for jobs that name their pool.
+    pub pools: Vec<Pool>,
     /// A worker that says nothing for this long is taken for lost.
     pub silence_limit: Duration,
     /// A node that is not heard of for this long has lost its jobs to the others.
@@ -69,6 +73,7 @@ impl FleetConfig {
             launch,
             engine: EngineChoice::Embedded,
             node: None,
+            pools: Vec::new(),
             silence_limit: Duration::from_secs(15),
             lease: Duration::from_secs(15),
             start_limit: Duration::from_mins(2),
@@ -98,7 +103,7 @@ impl FleetConfig {
     }
 
     /// What a worker with a folder of its own has to know.
-    pub(crate) fn welcome(&self, folder: &Path) -> Welcome {
+    pub(crate) fn welcome(&self, folder: &Path, berth: &Berth) -> Welcome {
         Welcome {
             templates: self.templates.clone(),
             builtins: self.builtins,
@@ -106,8 +111,8 @@ impl FleetConfig {
             roots: self.roots.clone(),
             trusted: self.trusted.clone(),
             folder: folder.into(),
-            pool: None,
-            device: None,
+            pool: berth.pool.clone(),
+            device: berth.device.as_ref().map(|device| device.kind().to_owned()),
         }
     }
 }

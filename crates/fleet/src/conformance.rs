@@ -88,7 +88,7 @@ pub(crate) async fn submit(engine: &impl Engine, request: JobRequest) -> Job {
 }
 
 pub(crate) fn idle(worker: &str) -> IdleWorker {
-    IdleWorker { id: WorkerId(worker.into()), template: None, serves: None }
+    IdleWorker::fresh(WorkerId(worker.into()))
 }
 
 pub(crate) async fn claim(engine: &impl Engine, workers: &[&str]) -> Vec<Claim> {

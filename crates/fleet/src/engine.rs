@@ -131,6 +131,8 @@ pub(crate) struct Claim {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Claims {
     pub(crate) taken: Vec<Claim>,
+    /// Workers that have done another tenant's jobs: fresh ones are to take their places.
+    pub(crate) make_room: Vec<WorkerId>,
     /// When there may be more even if nothing happens: what others have not taken until then.
     pub(crate) look_again: Option<Instant>,
 }

@@ -22,6 +22,8 @@ pub enum FleetError {
     NoSuchBlender { path: PathBuf },
     #[error("there is no Python `{}`", path.display())]
     NoSuchPython { path: PathBuf },
+    #[error("there are two pools of the name `{name}`")]
+    TwoPools { name: String },
     #[error("a fleet of no workers cannot render")]
     NoWorkers,
     #[error("`{address}` is no address of a NATS server")]
@@ -63,6 +65,7 @@ impl FleetError {
             Self::NoSuchPython { .. } => {
                 "give `--python` a Python that has `aiobpy` and `bpy` installed"
             }
+            Self::TwoPools { .. } => "give each `--pool` a name of its own",
             Self::NoWorkers => "give `--workers` at least 1",
             Self::EngineAddress { .. } => {
                 "write it as `nats://host:4222`; several, with commas between"

@@ -1,9 +1,11 @@
 //! The fleet as others see it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aiobpy_wire::{
@@ -23,7 +25,7 @@ use crate::node;
 use crate::slot::Slot;
 use crate::supervisor::{Claiming, Order, Reports, Supervisor};
 use crate::templates::Templates;
-use crate::{EngineChoice, FleetConfig, FleetError, WorkerLaunch, clock, problems};
+use crate::{EngineChoice, FleetConfig, FleetError, WorkerLaunch, clock, pool, problems};
 
 /// How long a job waits to be taken on while the first worker starts.
 const FIRST_WORKER_LIMIT: Duration = Duration::from_mins(1);
@@ -36,6 +38,11 @@ pub struct Fleet {
 
 struct Inner {
     engine: Arc<AnyEngine>,
+    is_draining: AtomicBool,
+    /// The names of the pools that this node has workers of.
+    pools: Vec<String>,
+    /// Whether it has workers in no pool of a name.
+    has_usual: bool,
     artefacts: Artefacts,
     inputs: Inputs,
     board: Arc<Board>,
@@ -65,7 +72,9 @@ impl Fleet {
         taken_back.map_err(|cause| FleetError::ReadQueue { cause: cause.to_string() })?;
 
         let (most_waiting, work_dir) = (config.most_waiting, config.work_dir());
-        let has_workers = config.workers > 0;
+        let pools = config.pools.iter().map(|pool| pool.name.clone()).collect();
+        let has_usual = config.workers > 0;
+        let has_workers = has_usual || config.pools.iter().any(|pool| pool.workers > 0);
         let (desk, orders) = mpsc::unbounded_channel();
         let (board, tasks) = (Arc::new(Board::default()), TaskTracker::new());
         let now = clock::instant();
@@ -82,15 +91,19 @@ impl Fleet {
             claiming: Claiming::new(),
             reports: Reports::new(engine.clone()),
             beat_at: now,
-            slots: (0..config.workers).map(|_| Slot::new(now)).collect(),
+            slots: pool::berths(&config).into_iter().map(|berth| Slot::new(berth, now)).collect(),
             config,
             started: 0,
             stopping: false,
+            is_draining: false,
             clean_at: now,
         };
         tasks.spawn(supervisor.run());
         let inner = Inner {
             engine,
+            is_draining: AtomicBool::new(false),
+            pools,
+            has_usual,
             artefacts,
             inputs,
             board,
@@ -114,6 +127,25 @@ impl Fleet {
         if let Err(error) = self.inner.lock.unlock() {
             tracing::warn!(%error, "could not unlock the data folder");
         }
+    }
+
+    /// Begins nothing more, and returns once all that is under way has ended. Jobs are still taken on: they
+    /// wait for another node, or for [`Fleet::undrain`].
+    pub async fn drain(&self) {
+        self.inner.is_draining.store(true, Ordering::Relaxed);
+        let _ = self.inner.desk.send(Order::Drain(true));
+        self.inner.board.drained().await;
+    }
+
+    /// Begins jobs again.
+    pub fn undrain(&self) {
+        self.inner.is_draining.store(false, Ordering::Relaxed);
+        let _ = self.inner.desk.send(Order::Drain(false));
+    }
+
+    /// Whether nothing more is begun.
+    pub fn is_draining(&self) -> bool {
+        self.inner.is_draining.load(Ordering::Relaxed)
     }
 
     /// Takes a job on. Once this returns, the job outlives a crash of anything but the disk.
@@ -276,7 +308,8 @@ impl Fleet {
     }
 
     async fn take_on(&self, request: JobRequest, key: Option<String>) -> Result<Job, Problem> {
-        let request = self.check(request).await?;
+        let mut request = self.check(request).await?;
+        request.pool = self.pool_for(request.pool)?;
         self.inner.inputs.check(&request)?;
         let terms = Terms { most_waiting: self.inner.most_waiting, key };
         let submitted = self.inner.engine.submit(request, terms).await;
@@ -310,6 +343,21 @@ impl Fleet {
         }
     }
 
+    /// The pool that does the job: `None` is that of the usual workers, if there are any.
+    fn pool_for(&self, asked: Option<String>) -> Result<Option<String>, Problem> {
+        let pools = &self.inner.pools;
+        let Some(asked) = asked else {
+            return Ok(if self.inner.has_usual { None } else { pools.first().cloned() });
+        };
+        let elsewhere = self.inner.engine.neighbours().into_iter().flat_map(|node| node.workers);
+        let known: BTreeSet<String> =
+            elsewhere.filter_map(|worker| worker.pool).chain(pools.iter().cloned()).collect();
+        if known.contains(&asked) {
+            return Ok(Some(asked));
+        }
+        Err(problems::unknown_pool(&asked, known.iter().map(String::as_str)))
+    }
+
     async fn loaded_templates(&self) -> Result<Arc<Templates>, Problem> {
         match timeout(FIRST_WORKER_LIMIT, self.inner.board.templates()).await {
             Ok(Ok(templates)) => Ok(templates),
@@ -338,7 +386,8 @@ impl Fleet {
 
 fn checked(mut config: FleetConfig) -> Result<FleetConfig, FleetError> {
     // Where there are other nodes, one may only take jobs on and hand pictures out.
-    if config.workers == 0 && config.engine == EngineChoice::Embedded {
+    let has_workers = config.workers > 0 || config.pools.iter().any(|pool| pool.workers > 0);
+    if !has_workers && config.engine == EngineChoice::Embedded {
         return Err(FleetError::NoWorkers);
     }
     // A worker may have another working folder.
@@ -352,14 +401,27 @@ fn checked(mut config: FleetConfig) -> Result<FleetConfig, FleetError> {
         *path = fs::canonicalize(&*path)
             .map_err(|_| FleetError::NoSuchFolder { path: path.clone() })?;
     }
-    match &config.launch {
+    if config.workers > 0 {
+        check_launch(&config.launch)?;
+    }
+    for (number, pool) in config.pools.iter().enumerate() {
+        check_launch(&pool.launch)?;
+        if config.pools[..number].iter().any(|other| other.name == pool.name) {
+            return Err(FleetError::TwoPools { name: pool.name.clone() });
+        }
+    }
+    Ok(config)
+}
+
+fn check_launch(launch: &WorkerLaunch) -> Result<(), FleetError> {
+    match launch {
         WorkerLaunch::Blender { path, .. } if !is_program(path) => {
             Err(FleetError::NoSuchBlender { path: path.clone() })
         }
         WorkerLaunch::BpyModule { python } if !is_program(python) => {
             Err(FleetError::NoSuchPython { path: python.clone() })
         }
-        _ => Ok(config),
+        _ => Ok(()),
     }
 }
 

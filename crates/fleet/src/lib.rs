@@ -27,6 +27,7 @@ mod line;
 #[cfg(feature = "nats")]
 mod nats;
 mod node;
+mod pool;
 mod problems;
 mod queue;
 mod rules;
@@ -43,4 +44,5 @@ mod worker_process;
 pub use config::{EngineChoice, FleetConfig, NatsConfig, Recycling, WorkerLaunch};
 pub use error::FleetError;
 pub use fleet::Fleet;
+pub use pool::{Device, NoDevice, Pool};
 pub use worker_end::WorkerEnd;

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use aiobpy_wire::{Job, JobId, JobState, WorkerId};
 
 use crate::engine::{Attempt, Place};
+use crate::scheduler::Needs;
 
 /// What the line knows of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) place: Place,
-    pub(crate) template: String,
+    pub(crate) needs: Needs,
     pub(crate) state: JobState,
     pub(crate) attempt: u32,
     pub(crate) worker: Option<WorkerId>,
@@ -22,7 +23,7 @@ impl Standing {
     pub(crate) fn of(job: &Job) -> Self {
         Self {
             place: Place::of(job),
-            template: job.request.template.clone(),
+            needs: Needs::of(job),
             state: job.state,
             attempt: job.attempt,
             worker: job.worker.clone(),
@@ -33,7 +34,7 @@ impl Standing {
 /// Jobs that wait, in the order in which they come, and jobs that run.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
-    waiting: BTreeMap<Place, String>,
+    waiting: BTreeMap<Place, Needs>,
     running: HashMap<JobId, Standing>,
 }
 
@@ -43,7 +44,7 @@ impl Line {
         let place = standing.place;
         if standing.state == JobState::Queued {
             self.running.remove(&place.id);
-            self.waiting.insert(place, standing.template);
+            self.waiting.insert(place, standing.needs);
             return;
         }
         self.waiting.remove(&place);
@@ -61,8 +62,8 @@ impl Line {
         standings.into_iter().for_each(|standing| self.note(standing));
     }
 
-    /// The jobs that wait and their templates.
-    pub(crate) fn waiting(&self) -> &BTreeMap<Place, String> {
+    /// The jobs that wait, and what each needs.
+    pub(crate) fn waiting(&self) -> &BTreeMap<Place, Needs> {
         &self.waiting
     }
 
@@ -95,7 +96,7 @@ mod tests {
     fn standing(age: u128, state: JobState, attempt: u32) -> Standing {
         let worker = (state == JobState::Running).then(|| WorkerId("worker-1".into()));
         let place = Place { priority: Reverse(0), id: JobId::new(Uuid::from_u128(age)) };
-        Standing { place, template: "mug".into(), state, attempt, worker }
+        Standing { place, needs: Needs::default(), state, attempt, worker }
     }
 
     #[test]

@@ -304,7 +304,7 @@ impl Engine for NatsEngine {
 
     #[instrument(name = "nats", skip_all)]
     async fn claim(&self, idle: Vec<IdleWorker>) -> Answer<Claims> {
-        let Plan { taken, look_again, .. } = self.shared.plan(&idle);
+        let Plan { taken, make_room, look_again, .. } = self.shared.plan(&idle);
         let starting = taken.into_iter().map(|Assignment { place, worker }| async move {
             let now = clock::timestamp();
             let rule = |job| Some((rules::started(job, &worker, now)?, ()));
@@ -314,7 +314,7 @@ impl Engine for NatsEngine {
             }
             (worker, changing)
         });
-        let mut claims = Claims { taken: Vec::new(), look_again };
+        let mut claims = Claims { taken: Vec::new(), make_room, look_again };
         let mut failure = None;
         for (worker, changing) in join_all(starting).await {
             match changing {

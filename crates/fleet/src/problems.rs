@@ -21,6 +21,12 @@ pub(crate) fn unknown_template<'a>(name: &str, known: impl Iterator<Item = &'a s
     .with_error("/template", "no template has this name")
 }
 
+pub(crate) fn unknown_pool<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Problem {
+    Problem::new(422, "unknown-pool", "No such pool", format!("there is no pool `{name}`"))
+        .with_hint(did_you_mean(name, known))
+        .with_error("/pool", "no pool has this name")
+}
+
 pub(crate) fn broken_template(name: &str, reason: &str) -> Problem {
     Problem::new(
         500,

@@ -27,7 +27,7 @@ use crate::engine::{
 use crate::error::FleetError;
 use crate::line::Standing;
 use crate::problems;
-use crate::scheduler::{self, Assignment, IdleWorker};
+use crate::scheduler::{self, Assignment, IdleWorker, Plan};
 
 mod ledger;
 mod rows;
@@ -143,16 +143,16 @@ impl Engine for Queue {
 
     #[instrument(name = "queue", skip_all)]
     async fn claim(&self, idle: Vec<IdleWorker>) -> Answer<Claims> {
-        let assignments = {
+        let Plan { assignments, make_room } = {
             let mut line = self.told.line();
-            let assignments = scheduler::assign(line.waiting(), &idle);
-            for assignment in &assignments {
+            let plan = scheduler::plan(line.waiting(), &idle);
+            for assignment in &plan.assignments {
                 line.take(assignment.place);
             }
-            assignments
+            plan
         };
         if assignments.is_empty() {
-            return Ok(Claims::default());
+            return Ok(Claims { make_room, ..Claims::default() });
         }
         for Assignment { worker, .. } in &assignments {
             // A node is there when it claims.
@@ -168,7 +168,7 @@ impl Engine for Queue {
             }
             Ok(claims)
         });
-        Ok(Claims { taken: starting.await?, look_again: None })
+        Ok(Claims { taken: starting.await?, make_room, look_again: None })
     }
 
     fn progress(&self, attempt: Attempt, progress: f64, message: String) {

@@ -5,22 +5,68 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aiobpy_wire::WorkerId;
+use aiobpy_wire::{Job, WorkerId};
 
 use crate::engine::Place;
+
+/// What a job needs of a worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    pub(crate) template: String,
+    /// The scene, where the job names it: by the parameter of that name.
+    pub(crate) scene: Option<String>,
+    /// The workers that may do it; those that are in no pool of a name, if it names none.
+    pub(crate) pool: Option<String>,
+    /// Whose job it is: empty without tenants.
+    pub(crate) tenant: String,
+}
+
+impl Needs {
+    pub(crate) fn of(job: &Job) -> Self {
+        let scene = job.request.params.get("scene").and_then(serde_json::Value::as_str);
+        Self {
+            template: job.request.template.clone(),
+            scene: scene.map(ToOwned::to_owned),
+            pool: job.request.pool.clone(),
+            tenant: String::new(),
+        }
+    }
+}
 
 /// A worker with nothing to do, and the template whose scene it has open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IdleWorker {
     pub(crate) id: WorkerId,
     pub(crate) template: Option<String>,
+    /// The scene that it has open, where a job named it.
+    pub(crate) scene: Option<String>,
+    pub(crate) pool: Option<String>,
+    /// Whose jobs it has done: it does nobody else's. `None` while it could do anybody's.
+    pub(crate) tenant: Option<String>,
     /// The templates that its node has; `None` where no other node could have more.
     pub(crate) serves: Option<Arc<BTreeSet<String>>>,
 }
 
 impl IdleWorker {
-    fn can_serve(&self, template: &str) -> bool {
-        self.serves.as_ref().is_none_or(|serves| serves.contains(template))
+    /// A worker that has just started, in no pool of a name.
+    #[cfg(test)]
+    pub(crate) fn fresh(id: WorkerId) -> Self {
+        Self { id, template: None, scene: None, pool: None, tenant: None, serves: None }
+    }
+
+    /// Whether it, or one that takes its place, could do the job.
+    fn can_serve(&self, needs: &Needs) -> bool {
+        self.pool == needs.pool
+            && self.serves.as_ref().is_none_or(|serves| serves.contains(&needs.template))
+    }
+
+    /// Whether it is the job's tenant's alone, or nobody's.
+    fn may_serve(&self, needs: &Needs) -> bool {
+        self.tenant.as_ref().is_none_or(|tenant| *tenant == needs.tenant)
+    }
+
+    fn is_warm_for(&self, needs: &Needs) -> bool {
+        self.template.as_ref() == Some(&needs.template) && self.scene == needs.scene
     }
 }
 
@@ -30,61 +76,77 @@ pub(crate) struct Assignment {
     pub(crate) worker: WorkerId,
 }
 
+/// What is to be done with workers that have nothing to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) assignments: Vec<Assignment>,
+    /// They have done another tenant's jobs: fresh ones are to take their places.
+    pub(crate) make_room: Vec<WorkerId>,
+}
+
 /// Pairs the first jobs of the line with workers, as many as there are workers.
 ///
-/// No job overtakes one that stands before it, unless no worker has the template of that. Each prefers a
-/// worker that has its scene open, then one that has none open, then one whose scene no other of these jobs
-/// wants: loading a scene costs seconds.
+/// No job overtakes one that stands before it, unless no worker has the template of that or is in its pool.
+/// Each prefers a worker that has its scene open, then one that has none open, then one whose scene no other
+/// of these jobs wants: loading a scene costs seconds. Where all are another tenant's, one makes room.
 #[tracing::instrument(name = "scheduler", skip_all, fields(waiting = waiting.len()))]
-pub(crate) fn assign(waiting: &BTreeMap<Place, String>, workers: &[IdleWorker]) -> Vec<Assignment> {
+pub(crate) fn plan(waiting: &BTreeMap<Place, Needs>, workers: &[IdleWorker]) -> Plan {
     let mut idle: Vec<&IdleWorker> = workers.iter().collect();
     let mut line = waiting.iter();
-    let mut assignments = Vec::new();
+    let mut plan = Plan::default();
     while !idle.is_empty() {
-        let servable = |template: &str| idle.iter().any(|worker| worker.can_serve(template));
+        let servable = |needs: &Needs| idle.iter().any(|worker| worker.can_serve(needs));
         let jobs: Vec<_> =
-            line.by_ref().filter(|(_, template)| servable(template)).take(idle.len()).collect();
+            line.by_ref().filter(|(_, needs)| servable(needs)).take(idle.len()).collect();
         if jobs.is_empty() {
             break;
         }
-        pair(&jobs, &mut idle, &mut assignments);
+        pair(&jobs, &mut idle, &mut plan);
     }
-    assignments
+    plan
 }
 
-fn pair(
-    jobs: &[(&Place, &String)],
-    idle: &mut Vec<&IdleWorker>,
-    assignments: &mut Vec<Assignment>,
-) {
-    let wanted: Vec<&str> = jobs.iter().map(|(_, template)| template.as_str()).collect();
+fn pair(jobs: &[(&Place, &Needs)], idle: &mut Vec<&IdleWorker>, plan: &mut Plan) {
+    let wanted: Vec<&Needs> = jobs.iter().map(|(_, needs)| *needs).collect();
     let mut cold = Vec::new();
-    for (place, template) in jobs {
-        match idle.iter().position(|worker| worker.template.as_ref() == Some(template)) {
+    for (place, needs) in jobs {
+        let fits = |worker: &&IdleWorker| {
+            worker.is_warm_for(needs) && worker.can_serve(needs) && worker.may_serve(needs)
+        };
+        match idle.iter().position(fits) {
             Some(warm) => {
                 let worker = idle.remove(warm);
-                assignments.push(Assignment { place: **place, worker: worker.id.clone() });
+                plan.assignments.push(Assignment { place: **place, worker: worker.id.clone() });
             }
-            None => cold.push((place, template)),
+            None => cold.push((place, needs)),
         }
     }
-    for (place, template) in cold {
-        if let Some(worker) = take_least_useful(idle, template, &wanted) {
-            assignments.push(Assignment { place: **place, worker: worker.id.clone() });
+    for (place, needs) in cold {
+        if let Some(worker) = take_least_useful(idle, needs, &wanted) {
+            if worker.may_serve(needs) {
+                plan.assignments.push(Assignment { place: **place, worker: worker.id.clone() });
+            } else {
+                plan.make_room.push(worker.id.clone());
+            }
         }
     }
 }
 
 fn take_least_useful<'a>(
     idle: &mut Vec<&'a IdleWorker>,
-    template: &str,
-    wanted: &[&str],
+    needs: &Needs,
+    wanted: &[&Needs],
 ) -> Option<&'a IdleWorker> {
-    let able = (0..idle.len()).filter(|&index| idle[index].can_serve(template));
-    let index = able.min_by_key(|&index| match &idle[index].template {
-        None => 0,
-        Some(open) if !wanted.contains(&open.as_str()) => 1,
-        Some(_) => 2,
+    let able = (0..idle.len()).filter(|&index| idle[index].can_serve(needs));
+    let index = able.min_by_key(|&index| {
+        let worker = idle[index];
+        let use_of_it = match &worker.template {
+            None => 0,
+            Some(_) if !wanted.iter().any(|needs| worker.is_warm_for(needs)) => 1,
+            Some(_) => 2,
+        };
+        // One that could do it at once comes before all that would have to go.
+        (!worker.may_serve(needs), use_of_it)
     })?;
     Some(idle.remove(index))
 }
@@ -108,12 +170,21 @@ mod tests {
         place(0, age)
     }
 
-    fn waiting(templates: &[&str]) -> BTreeMap<Place, String> {
-        (0..).map(job).zip(templates.iter().map(ToString::to_string)).collect()
+    fn assign(waiting: &BTreeMap<Place, Needs>, workers: &[IdleWorker]) -> Vec<Assignment> {
+        plan(waiting, workers).assignments
+    }
+
+    fn needs(template: &str) -> Needs {
+        Needs { template: template.into(), ..Needs::default() }
+    }
+
+    fn waiting(templates: &[&str]) -> BTreeMap<Place, Needs> {
+        (0..).map(job).zip(templates.iter().map(|template| needs(template))).collect()
     }
 
     fn worker(name: &str, template: Option<&str>) -> IdleWorker {
-        IdleWorker { id: WorkerId(name.into()), template: template.map(Into::into), serves: None }
+        let fresh = IdleWorker::fresh(WorkerId(name.into()));
+        IdleWorker { template: template.map(Into::into), ..fresh }
     }
 
     fn pairs(assignments: &[Assignment]) -> BTreeSet<(Place, &str)> {
@@ -155,8 +226,8 @@ mod tests {
     #[test]
     fn a_job_of_higher_priority_comes_before_older_ones() {
         let mut waiting = waiting(&["mug", "mug"]);
-        waiting.insert(place(1, 7), "lamp".into());
-        waiting.insert(place(-1, 0), "mug".into());
+        waiting.insert(place(1, 7), needs("lamp"));
+        waiting.insert(place(-1, 0), needs("mug"));
         let assignments = assign(&waiting, &[worker("a", Some("mug"))]);
         assert_eq!(pairs(&assignments), [(place(1, 7), "a")].into());
     }
@@ -173,6 +244,58 @@ mod tests {
         assert_eq!(pairs(&assign(&line, &workers)), [(job(1), "a"), (job(3), "b")].into());
     }
 
+    #[test]
+    fn a_job_goes_to_its_pool_and_holds_nobody_else_up() {
+        let on_gpu = Needs { pool: Some("gpu".into()), ..needs("mug") };
+        let line = BTreeMap::from([(job(0), on_gpu), (job(1), needs("mug"))]);
+        let usual = worker("a", Some("mug"));
+        assert_eq!(pairs(&assign(&line, std::slice::from_ref(&usual))), [(job(1), "a")].into());
+        let gpu = IdleWorker { pool: Some("gpu".into()), ..worker("b", None) };
+        let assignments = assign(&line, &[usual, gpu]);
+        assert_eq!(pairs(&assignments), [(job(0), "b"), (job(1), "a")].into());
+    }
+
+    #[test]
+    fn a_job_prefers_the_worker_that_has_its_own_scene_of_the_same_template() {
+        let of = |scene: &str| Needs { scene: Some(scene.into()), ..needs("render") };
+        let line = BTreeMap::from([(job(0), of("input:1")), (job(1), of("input:2"))]);
+        let open = |name, scene: &str| IdleWorker {
+            scene: Some(scene.into()),
+            ..worker(name, Some("render"))
+        };
+        let assignments = assign(&line, &[open("a", "input:2"), open("b", "input:1")]);
+        assert_eq!(pairs(&assignments), [(job(0), "b"), (job(1), "a")].into());
+    }
+
+    fn of_tenant(tenant: &str) -> Needs {
+        Needs { tenant: tenant.into(), ..needs("mug") }
+    }
+
+    fn used_by(name: &str, tenant: &str) -> IdleWorker {
+        IdleWorker { tenant: Some(tenant.into()), ..worker(name, Some("mug")) }
+    }
+
+    #[test]
+    fn a_worker_does_one_tenants_jobs_only_and_makes_room_for_anothers() {
+        let line = BTreeMap::from([(job(0), of_tenant("acme")), (job(1), of_tenant("zeta"))]);
+        let workers = [used_by("a", "zeta"), used_by("b", "zeta")];
+        let plan = plan(&line, &workers);
+        assert_eq!(pairs(&plan.assignments), [(job(1), "a")].into());
+        assert_eq!(plan.make_room, [WorkerId("b".into())]);
+        // The older job is not overtaken for ever by those of whom the worker is.
+        let plan = super::plan(&line, &workers[..1]);
+        assert_eq!((plan.assignments, plan.make_room), (vec![], vec![WorkerId("a".into())]));
+    }
+
+    #[test]
+    fn a_worker_that_is_nobodys_comes_before_one_that_would_have_to_go() {
+        let line = BTreeMap::from([(job(0), of_tenant("acme"))]);
+        let workers = [used_by("a", "zeta"), worker("b", Some("lamp"))];
+        let plan = plan(&line, &workers);
+        assert_eq!(pairs(&plan.assignments), [(job(0), "b")].into());
+        assert_eq!(plan.make_room, []);
+    }
+
     fn any_template() -> impl Strategy<Value = String> {
         prop::sample::select(vec!["chair", "lamp", "mug"]).prop_map(Into::into)
     }
@@ -183,7 +306,8 @@ mod tests {
             templates in prop::collection::vec(any_template(), 0..12),
             open in prop::collection::vec(prop::option::of(any_template()), 0..6),
         ) {
-            let waiting: BTreeMap<_, _> = (0..).map(job).zip(templates).collect();
+            let names: Vec<&str> = templates.iter().map(String::as_str).collect();
+            let waiting = waiting(&names);
             let workers: Vec<_> = open
                 .into_iter()
                 .enumerate()
@@ -203,7 +327,8 @@ mod tests {
             templates in prop::collection::vec(any_template(), 0..6),
             open in prop::collection::vec(prop::option::of(any_template()), 6..9),
         ) {
-            let waiting: BTreeMap<_, _> = (0..).map(job).zip(templates).collect();
+            let names: Vec<&str> = templates.iter().map(String::as_str).collect();
+            let waiting = waiting(&names);
             let workers: Vec<_> = open
                 .into_iter()
                 .enumerate()
@@ -213,13 +338,14 @@ mod tests {
                 .iter()
                 .filter(|pair| {
                     let worker = workers.iter().find(|worker| worker.id == pair.worker);
-                    worker.and_then(|worker| worker.template.as_ref()) == waiting.get(&pair.place)
+                    worker.and_then(|worker| worker.template.as_ref())
+                        == waiting.get(&pair.place).map(|needs| &needs.template)
                 })
                 .count();
             let possible: usize = ["chair", "lamp", "mug"]
                 .iter()
                 .map(|name| {
-                    let jobs = waiting.values().filter(|template| template == name).count();
+                    let jobs = waiting.values().filter(|needs| needs.template == *name).count();
                     let open = workers
                         .iter()
                         .filter(|worker| worker.template.as_deref() == Some(*name))

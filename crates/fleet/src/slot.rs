@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::config::FleetConfig;
 use crate::engine::Attempt;
 use crate::lifetime::Lifetime;
+use crate::pool::Berth;
 use crate::worker::Worker;
 use crate::worker_link::WorkerLink;
 use crate::worker_process::{Ended, WorkerProcess};
@@ -19,6 +20,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_mins(1);
 /// A place for one worker. When its occupant goes, another is started in it.
 #[derive(Debug)]
 pub(crate) struct Slot {
+    /// What is started here.
+    pub(crate) berth: Berth,
     pub(crate) occupant: Option<Occupant>,
     /// When an empty slot gets its next occupant.
     pub(crate) start_at: Instant,
@@ -42,6 +45,12 @@ pub(crate) struct Occupant {
     pub(crate) heard: Option<Instant>,
     /// Whose scene it has open.
     pub(crate) template: Option<String>,
+    /// The scene that it has open, where a job named it.
+    pub(crate) scene: Option<String>,
+    /// The pool that it is in, if that has a name.
+    pub(crate) pool: Option<String>,
+    /// Whose jobs it has done, of templates that do not vouch for leaving nothing behind.
+    pub(crate) tenant: Option<String>,
     pub(crate) blender_version: Option<String>,
     pub(crate) jobs_done: u64,
     /// The file that it is at.
@@ -71,8 +80,8 @@ pub(crate) struct OutputUnderWay {
 }
 
 impl Slot {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { occupant: None, start_at: now, failures: 0, last: None }
+    pub(crate) fn new(berth: Berth, now: Instant) -> Self {
+        Self { berth, occupant: None, start_at: now, failures: 0, last: None }
     }
 
     pub(crate) fn is_of(&self, worker: &WorkerId) -> bool {
@@ -98,6 +107,7 @@ impl Slot {
             pid: None,
             job: None,
             problem: Some(problem),
+            failures: self.failures,
             ..occupant.describe()
         });
         Some(occupant)
@@ -115,11 +125,20 @@ impl Slot {
             job: None,
             jobs_done: 0,
             problem: Some(problem),
+            pool: None,
+            device: None,
+            failures: self.failures,
         });
     }
 
     pub(crate) fn describe(&self) -> Option<WorkerDescription> {
-        self.occupant.as_ref().map(Occupant::describe).or_else(|| self.last.clone())
+        let described =
+            self.occupant.as_ref().map(Occupant::describe).or_else(|| self.last.clone());
+        described.map(|described| WorkerDescription {
+            pool: self.berth.pool.clone(),
+            device: self.berth.device.as_ref().map(ToString::to_string),
+            ..described
+        })
     }
 }
 
@@ -139,6 +158,9 @@ impl Occupant {
             job,
             jobs_done: self.jobs_done,
             problem: self.reason.clone(),
+            pool: None,
+            device: None,
+            failures: 0,
         }
     }
 

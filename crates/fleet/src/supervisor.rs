@@ -23,6 +23,7 @@ use crate::engine::{Answer, Attempt, Blame, Claim, Claims, Engine, Patience, Ver
 use crate::inputs::Inputs;
 use crate::lifetime;
 use crate::problems;
+use crate::scheduler::Needs;
 use crate::slot::{Occupant, OutputUnderWay, Slot};
 use crate::templates::Templates;
 use crate::worker::{Effect, Happened, Worker};
@@ -60,6 +61,8 @@ pub(crate) enum Order {
         worker: WorkerId,
         ended: Ended,
     },
+    /// Finish what is under way and begin nothing more; or go on as usual.
+    Drain(bool),
     Stop,
 }
 
@@ -84,6 +87,8 @@ pub(crate) struct Supervisor<E> {
     /// Workers started so far.
     pub(crate) started: u64,
     pub(crate) stopping: bool,
+    /// Whether nothing more is begun.
+    pub(crate) is_draining: bool,
     /// When jobs that ended long ago are looked for.
     pub(crate) clean_at: Instant,
 }
@@ -94,7 +99,7 @@ impl<E: Engine> Supervisor<E> {
         loop {
             self.fill_slots();
             self.claim_for_idle();
-            self.board.show_workers(self.describe());
+            self.board.show_workers(self.describe(), self.is_drained());
             self.clean_if_due();
             self.beat_if_due();
             let deadline = self.next_deadline();
@@ -115,7 +120,7 @@ impl<E: Engine> Supervisor<E> {
             }
         }
         self.shut_down().await;
-        self.board.show_workers(Vec::new());
+        self.board.show_workers(Vec::new(), true);
     }
 
     async fn carry_out(&mut self, order: Order) {
@@ -125,6 +130,10 @@ impl<E: Engine> Supervisor<E> {
             Order::Said { worker, message } => self.heard(&worker, message).await,
             Order::LinkEnded { worker, end } => self.link_ended(&worker, end).await,
             Order::Exited { worker, ended } => self.exited(&worker, ended).await,
+            Order::Drain(is_draining) => {
+                self.is_draining = is_draining;
+                self.claiming.set_due();
+            }
             Order::Stop => {}
         }
     }
@@ -144,6 +153,7 @@ impl<E: Engine> Supervisor<E> {
             self.reports.give_back(attempt, left, Blame::Nobody, self.patience());
             return;
         }
+        let is_shared = self.board.is_shared(&job.request.template);
         let Some(occupant) = self.occupant(worker) else { return };
         let format = job.request.output.format.unwrap_or(OutputFormat::Png);
         let name = format!("{}-{}.{}", job.id, job.attempt, format.suffix());
@@ -158,7 +168,11 @@ impl<E: Engine> Supervisor<E> {
             limit,
             due: limit.map(|seconds| now + Duration::from_secs(seconds.into())),
         });
-        occupant.template = Some(job.request.template.clone());
+        let needs = Needs::of(&job);
+        if !is_shared {
+            occupant.tenant = Some(needs.tenant);
+        }
+        (occupant.template, occupant.scene) = (Some(needs.template), needs.scene);
         occupant.link.send(ToWorker::Start {
             id: job.id,
             attempt: job.attempt,
@@ -286,7 +300,16 @@ impl<E: Engine> Supervisor<E> {
         let pid = occupant.process.pid();
         let resident_bytes = || lifetime::resident_bytes(pid);
         let over = occupant.lifetime.is_over(occupant.jobs_done, clock::instant(), resident_bytes);
-        let Some(reason) = over else { return };
+        if let Some(reason) = over {
+            self.recycle(worker, reason).await;
+        }
+    }
+
+    /// Lets a worker go that has nothing to do.
+    async fn recycle(&mut self, worker: &WorkerId, reason: String) {
+        let Some(occupant) = self.occupant(worker).filter(|it| it.worker == Worker::Warm) else {
+            return;
+        };
         occupant.is_spent = true;
         tracing::info!(%worker, reason, "the worker is spent");
         self.engine.tell(Event::WorkerRecycled { worker: worker.clone(), reason });

@@ -49,6 +49,9 @@ impl Templates {
     pub(crate) fn check(&self, mut request: JobRequest) -> Result<JobRequest, Problem> {
         let template = self.find(&request.template)?;
         let mut errors = self.wrong_params(template, &request.params.clone().into());
+        if request.pool.is_none() {
+            request.pool.clone_from(&template.pool);
+        }
         errors.extend(wrong_output(&request.output));
         match format_of(&request.output, &template.formats) {
             Ok(format) => {
@@ -58,6 +61,10 @@ impl Templates {
             Err(wrong) => errors.push(wrong),
         }
         if errors.is_empty() { Ok(request) } else { Err(problems::invalid_request(errors)) }
+    }
+
+    pub(crate) fn is_shared(&self, name: &str) -> bool {
+        self.descriptions.iter().any(|template| template.name == name && template.shared)
     }
 
     fn find(&self, name: &str) -> Result<&TemplateDescription, Problem> {

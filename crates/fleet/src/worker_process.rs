@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::config::WorkerLaunch;
 use crate::last_lines::LastLines;
+use crate::pool::{Berth, Device};
 use crate::sys::{Group, Output, Process, TEMPORARY_FOLDER, WorkersEnd, signal_of, spawn};
 
 /// How long the output of a process that has ended may stay open: a process that left the group may hold it.
@@ -40,14 +41,16 @@ pub(crate) struct Ended {
 }
 
 impl WorkerProcess {
-    /// Starts a worker with its end of the link and with `folder` for its temporary files.
+    /// Starts a worker with its end of the link and with `folder` for its temporary files. It sees no
+    /// graphics card of the kind of its own but that one.
     pub(crate) fn start(
-        launch: &WorkerLaunch,
+        berth: &Berth,
         link: WorkersEnd,
         folder: &Path,
     ) -> io::Result<(Self, Running)> {
         let (reading, writing) = io::pipe()?;
-        let mut command = command(launch);
+        let mut command = command(&berth.launch);
+        command.envs(berth.device.iter().flat_map(Device::environment));
         command.env("PYTHONUNBUFFERED", "1");
         command.envs(TEMPORARY_FOLDER.iter().map(|name| (name, folder)));
         command.stdout(writing.try_clone()?).stderr(writing);
@@ -153,8 +156,12 @@ mod tests {
 
     use super::*;
 
-    /// A worker that is `program`, whatever the arguments that it is given.
     async fn ended(script: &str) -> Ended {
+        ended_on(script, None).await
+    }
+
+    /// A worker that is `program`, whatever the arguments that it is given.
+    async fn ended_on(script: &str, device: Option<Device>) -> Ended {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("blender");
         std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -162,7 +169,8 @@ mod tests {
             .unwrap();
         let launch = WorkerLaunch::Blender { path: program, package_dir: PathBuf::from("/") };
         let (_link, _halves, workers_end) = crate::worker_link::WorkerLink::open().unwrap();
-        let (process, running) = WorkerProcess::start(&launch, workers_end, folder.path()).unwrap();
+        let berth = Berth { pool: None, launch, device };
+        let (process, running) = WorkerProcess::start(&berth, workers_end, folder.path()).unwrap();
         assert!(process.pid() > 0);
         running.ended().await
     }
@@ -189,6 +197,12 @@ mod tests {
         // It may be a zombie of process 1 for a moment, which cannot hold a file open.
         let state = std::fs::read_to_string(format!("/proc/{child}/stat"));
         assert!(state.is_err() || state.unwrap().contains(") Z "));
+    }
+
+    #[tokio::test]
+    async fn a_worker_sees_its_own_graphics_card_before_blender_starts() {
+        let ended = ended_on("echo $CUDA_VISIBLE_DEVICES", Some("cuda:1".parse().unwrap())).await;
+        assert_eq!(ended.last_lines, "1");
     }
 
     #[tokio::test]

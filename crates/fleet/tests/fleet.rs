@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aiobpy_fleet::{Fleet, FleetConfig, FleetError, WorkerLaunch};
+use aiobpy_fleet::{Fleet, FleetConfig, FleetError, Pool, WorkerLaunch};
 use aiobpy_wire::{Event, Job, JobId, JobRequest, JobState, WorkerState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -462,5 +462,66 @@ async fn the_end_of_the_wait_is_not_the_end_of_the_job() {
     running.event(started(job.id)).await;
     let job = running.fleet.wait(job.id, Duration::ZERO).await.unwrap();
     assert_eq!(job.state, JobState::Running);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_fleet_that_is_drained_finishes_what_runs_and_begins_nothing() {
+    let running = running(|_, _| {}).await;
+    let first = running.submit(json!({"do": "wait"})).await;
+    running.event(started(first.id)).await;
+    let second = running.submit(json!({})).await;
+    let go = async {
+        while !running.fleet.is_draining() {
+            tokio::task::yield_now().await;
+        }
+        std::fs::write(running.folder.path().join("go"), "").unwrap();
+    };
+    tokio::time::timeout(LONG, async { tokio::join!(running.fleet.drain(), go) }).await.unwrap();
+    assert_eq!(running.ended(first.id).await.state, JobState::Finished);
+    assert_eq!(running.fleet.job(second.id).await.unwrap().state, JobState::Queued);
+    running.fleet.undrain();
+    assert_eq!(running.ended(second.id).await.state, JobState::Finished);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_is_done_by_a_worker_of_its_pool() {
+    let running = running(|config, _| {
+        let launch = config.launch.clone();
+        let devices = vec!["cuda:1".parse().unwrap()];
+        config.pools.push(Pool { name: "gpu".into(), launch, workers: 1, devices });
+    })
+    .await;
+    let named = JobRequest { pool: Some("gpu".into()), ..request("drawing", &json!({})) };
+    let job = running.fleet.submit(named).await.unwrap();
+    let job = running.ended(job.id).await;
+    let usual = running.run(json!({})).await;
+    let workers = running.fleet.workers();
+    let of = |job: &Job| workers.iter().find(|it| Some(&it.id) == job.worker.as_ref()).unwrap();
+    assert_eq!(
+        (of(&job).pool.as_deref(), of(&job).device.as_deref()),
+        (Some("gpu"), Some("cuda:1"))
+    );
+    assert_eq!((of(&usual).pool.as_deref(), of(&usual).device.as_deref()), (None, None));
+
+    let unknown = JobRequest { pool: Some("gpus".into()), ..request("drawing", &json!({})) };
+    let problem = running.fleet.submit(unknown).await.unwrap_err();
+    assert_eq!((problem.status, problem.kind.as_str()), (422, "unknown-pool"));
+    assert_eq!(problem.hint.unwrap(), "did you mean `gpu`?");
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn an_input_is_kept_and_a_request_that_names_another_is_refused() {
+    let running = running(|_, _| {}).await;
+    let name = running.fleet.put_input(b"pixels".to_vec()).await.unwrap();
+    let upload = running.fleet.upload_path();
+    std::fs::write(&upload, b"pixels").unwrap();
+    assert_eq!(running.fleet.take_input(upload).await.unwrap(), name);
+    assert_eq!(running.run(json!({"text": name})).await.state, JobState::Finished);
+    let other = format!("input:{}", "0".repeat(64));
+    let problem = running.fleet.submit(request("drawing", &json!({"text": other}))).await;
+    assert_eq!(problem.unwrap_err().kind, "unknown-input");
     running.fleet.stop().await;
 }

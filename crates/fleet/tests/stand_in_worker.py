@@ -29,6 +29,7 @@ DRAWING = {
                     "stop",
                     "babble",
                     "nothing",
+                    "wait",
                 ]
             },
             "attempts": {"type": "integer", "description": "how often to do that"},
@@ -83,6 +84,11 @@ def start(say, job: dict, received) -> None:
     if job["attempt"] > job["params"].get("attempts", 1):
         what = "draw"
     say(type="progressed", progress=0.5, message="Sample 16/32", **attempt)
+    if what == "wait":
+        go = os.path.join(os.path.dirname(job["output_path"]), "../../../go")
+        while not os.path.exists(go) and not select.select([0], [], [], 0.02)[0]:
+            say(type="alive")
+        what = "draw"
     if what == "draw":
         with open(job["output_path"], "w") as file:
             file.write(job["params"].get("text", "picture"))

@@ -137,4 +137,19 @@ pub struct WorkerDescription {
     /// Why it is lost, if it is: what it printed last is in there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
+    /// The pool that it is in, if that has a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
+    /// What it renders on, as in `cuda:0`; the processor, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// How many workers in a row have gone from this place without having done a job. The more, the longer it
+    /// takes until the next is started: a minute at most.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub failures: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_none(failures: &u32) -> bool {
+    *failures == 0
 }

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use aiobpy_wire::WorkerId;
 use tokio::time::Instant;
 
 use crate::engine::Place;
-use crate::scheduler::{self, Assignment, IdleWorker};
+use crate::scheduler::{self, Assignment, IdleWorker, Needs};
 
 /// How long a job is left to the worker of another node that it falls to.
 pub(super) const LEFT_TO_OTHERS: Duration = Duration::from_millis(100);
@@ -17,6 +18,8 @@ pub(super) const LEFT_TO_OTHERS: Duration = Duration::from_millis(100);
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Plan {
     pub(super) taken: Vec<Assignment>,
+    /// Own workers that have done another tenant's jobs: fresh ones are to take their places.
+    pub(super) make_room: Vec<WorkerId>,
     /// What falls to others.
     pub(super) left: Vec<Place>,
     /// When that is anybody's.
@@ -25,7 +28,7 @@ pub(super) struct Plan {
 
 /// `since` says from when on a job was left to others.
 pub(super) fn plan(
-    waiting: &BTreeMap<Place, String>,
+    waiting: &BTreeMap<Place, Needs>,
     own: &[IdleWorker],
     others: Vec<IdleWorker>,
     since: impl Fn(&Place) -> Instant,
@@ -33,14 +36,18 @@ pub(super) fn plan(
 ) -> Plan {
     let is_own = |assignment: &Assignment| own.iter().any(|worker| worker.id == assignment.worker);
     let everybody: Vec<IdleWorker> = own.iter().cloned().chain(others).collect();
-    let (mut taken, left): (Vec<_>, Vec<_>) =
-        scheduler::assign(waiting, &everybody).into_iter().partition(is_own);
+    let scheduler::Plan { assignments, mut make_room } = scheduler::plan(waiting, &everybody);
+    make_room.retain(|id| own.iter().any(|worker| worker.id == *id));
+    let (mut taken, left): (Vec<_>, Vec<_>) = assignments.into_iter().partition(is_own);
     if left.is_empty() {
-        return Plan { taken, ..Plan::default() };
+        return Plan { taken, make_room, ..Plan::default() };
     }
     let busy: BTreeSet<_> = taken.iter().map(|assignment| assignment.worker.clone()).collect();
-    let free: Vec<IdleWorker> =
-        own.iter().filter(|worker| !busy.contains(&worker.id)).cloned().collect();
+    let free: Vec<IdleWorker> = own
+        .iter()
+        .filter(|it| !busy.contains(&it.id) && !make_room.contains(&it.id))
+        .cloned()
+        .collect();
     let mut stale = BTreeMap::new();
     let mut look_again: Option<Instant> = None;
     let left: Vec<Place> = left.into_iter().map(|assignment| assignment.place).collect();
@@ -48,19 +55,21 @@ pub(super) fn plan(
         let due = since(&place) + LEFT_TO_OTHERS;
         if due > now {
             look_again = Some(look_again.map_or(due, |at| at.min(due)));
-        } else if let Some(template) = waiting.get(&place) {
-            stale.insert(place, template.clone());
+        } else if let Some(needs) = waiting.get(&place) {
+            stale.insert(place, needs.clone());
         }
     }
-    taken.extend(scheduler::assign(&stale, &free));
-    Plan { taken, left, look_again: look_again.filter(|_| !free.is_empty()) }
+    let scheduler::Plan { assignments, make_room: more_room } = scheduler::plan(&stale, &free);
+    taken.extend(assignments);
+    make_room.extend(more_room);
+    Plan { taken, make_room, left, look_again: look_again.filter(|_| !free.is_empty()) }
 }
 
 #[cfg(test)]
 mod tests {
     use std::cmp::Reverse;
 
-    use aiobpy_wire::{JobId, WorkerId};
+    use aiobpy_wire::JobId;
     use uuid::Uuid;
 
     use super::*;
@@ -71,11 +80,16 @@ mod tests {
     }
 
     fn worker(name: &str, template: Option<&str>) -> IdleWorker {
-        IdleWorker { id: WorkerId(name.into()), template: template.map(Into::into), serves: None }
+        let fresh = IdleWorker::fresh(WorkerId(name.into()));
+        IdleWorker { template: template.map(Into::into), ..fresh }
     }
 
-    fn waiting(templates: &[&str]) -> BTreeMap<Place, String> {
-        (0..).map(place).zip(templates.iter().map(ToString::to_string)).collect()
+    fn needs(template: &&str) -> Needs {
+        Needs { template: (*template).to_owned(), ..Needs::default() }
+    }
+
+    fn waiting(templates: &[&str]) -> BTreeMap<Place, Needs> {
+        (0..).map(place).zip(templates.iter().map(needs)).collect()
     }
 
     fn taken(plan: &Plan) -> Vec<(Place, &str)> {

@@ -94,6 +94,10 @@ impl Presence {
                     idle.push(IdleWorker {
                         id: worker.id.clone(),
                         template: replica.open(&worker.id),
+                        scene: None,
+                        pool: worker.pool.clone(),
+                        // Its node knows, and makes room or leaves the job to others.
+                        tenant: None,
                         serves: Some(node.serves.clone()),
                     });
                 }

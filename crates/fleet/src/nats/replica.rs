@@ -58,7 +58,7 @@ impl Replica {
         }
         let standing = Standing::of(&kept.job);
         if let Some(worker) = &standing.worker {
-            self.open.insert(worker.clone(), standing.template.clone());
+            self.open.insert(worker.clone(), standing.needs.template.clone());
         }
         self.line.note(standing);
         self.newest.insert(id, kept.job.clone());

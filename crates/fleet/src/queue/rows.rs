@@ -1,14 +1,11 @@
 //! Rows of the database as values, and back.
 
-use std::cmp::Reverse;
-
 use aiobpy_wire::{Artefact, EventRecord, Job, JobId, JobRequestFields, JobState, WorkerId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::Place;
 use crate::line::Standing;
 
 const COLUMNS: &str = "id, template, params, output, state, attempt, progress, message, worker, \
@@ -39,19 +36,10 @@ pub(super) fn jobs_in(connection: &Connection, state: JobState) -> Result<Vec<Jo
 /// What the line has to know of each job that has not ended.
 pub(super) fn live(connection: &Connection) -> Result<Vec<Standing>> {
     connection
-        .prepare_cached(
-            "select priority, id, template, state, attempt, worker from job \
-             where state in ('queued', 'running') order by id",
-        )?
-        .query_map([], |row| {
-            Ok(Standing {
-                place: Place { priority: Reverse(row.get(0)?), id: parsed(row, 1)? },
-                template: row.get(2)?,
-                state: from_word(row, 3)?,
-                attempt: row.get(4)?,
-                worker: row.get::<_, Option<String>>(5)?.map(WorkerId),
-            })
-        })?
+        .prepare_cached(&format!(
+            "select {COLUMNS} from job where state in ('queued', 'running') order by id"
+        ))?
+        .query_map([], |row| job_from_row(row).map(|job| Standing::of(&job)))?
         .collect()
 }
 

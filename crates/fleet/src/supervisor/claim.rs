@@ -79,7 +79,7 @@ pub(super) async fn next_news(events: &mut broadcast::Receiver<EventRecord>) -> 
 impl<E: Engine> Supervisor<E> {
     /// Asks for jobs for those who have nothing to do.
     pub(super) fn claim_for_idle(&mut self) {
-        if !self.claiming.is_due(clock::instant()) {
+        if self.is_draining || !self.claiming.is_due(clock::instant()) {
             return;
         }
         let idle = self.idle_workers();
@@ -94,8 +94,12 @@ impl<E: Engine> Supervisor<E> {
     pub(super) async fn claimed(&mut self, claims: Answer<Claims>) {
         self.claiming.is_under_way = false;
         match claims {
-            Ok(Claims { taken, look_again }) => {
+            Ok(Claims { taken, make_room, look_again }) => {
                 self.claiming.look_at = look_again;
+                for worker in make_room {
+                    let reason = "it has done another tenant's jobs".to_owned();
+                    self.recycle(&worker, reason).await;
+                }
                 for claim in taken {
                     self.give(claim).await;
                 }
@@ -159,6 +163,13 @@ impl<E: Engine> Supervisor<E> {
         }
     }
 
+    /// Whether the node is at nothing, and will not be.
+    pub(super) fn is_drained(&self) -> bool {
+        let is_busy = self.occupants().any(|occupant| occupant.worker.attempt().is_some());
+        let is_reporting = !self.reports.under_way().is_empty();
+        self.is_draining && !is_busy && !is_reporting && !self.claiming.is_under_way
+    }
+
     /// Ends a worker that is at what is not the node's any more.
     async fn lost(&mut self, attempt: Attempt) {
         let is_at_it = self.occupants().any(|occupant| occupant.worker == Worker::Busy(attempt));
@@ -173,6 +184,9 @@ impl<E: Engine> Supervisor<E> {
         idle.map(|occupant| IdleWorker {
             id: occupant.id.clone(),
             template: occupant.template.clone(),
+            scene: occupant.scene.clone(),
+            pool: occupant.pool.clone(),
+            tenant: occupant.tenant.clone(),
             serves: serves.clone(),
         })
         .collect()

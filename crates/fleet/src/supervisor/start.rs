@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::clock;
 use crate::engine::Engine;
 use crate::lifetime::{self, Lifetime};
+use crate::pool::Berth;
 use crate::problems;
 use crate::slot::Occupant;
 use crate::supervisor::end::LINK_LIMIT;
@@ -27,23 +28,24 @@ impl<E: Engine> Supervisor<E> {
             }
             self.started += 1;
             let id = self.node.worker(&format!("worker-{}", self.started));
-            match self.start_worker(&id) {
+            let berth = self.slots[place].berth.clone();
+            match self.start_worker(&id, &berth) {
                 Ok(occupant) => self.slots[place].occupant = Some(occupant),
                 Err(error) => {
                     tracing::error!(worker = %id, %error, "could not start a worker");
-                    let problem = problems::worker_not_started(self.start_failure(&error));
+                    let problem = problems::worker_not_started(start_failure(&berth, &error));
                     self.slots[place].could_not_start(now, id, problem);
                 }
             }
         }
     }
 
-    fn start_worker(&self, id: &WorkerId) -> io::Result<Occupant> {
+    fn start_worker(&self, id: &WorkerId, berth: &Berth) -> io::Result<Occupant> {
         let folder = self.config.work_dir().join(id.name());
         fs::create_dir_all(&folder)?;
         let (link, halves, workers_end) = WorkerLink::open()?;
-        let (process, running) = WorkerProcess::start(&self.config.launch, workers_end, &folder)?;
-        link.send(ToWorker::Welcome(self.config.welcome(&folder)));
+        let (process, running) = WorkerProcess::start(berth, workers_end, &folder)?;
+        link.send(ToWorker::Welcome(self.config.welcome(&folder, berth)));
         self.serve(id, halves, running);
         tracing::info!(worker = %id, pid = process.pid(), "a worker starts");
         Ok(Occupant {
@@ -55,6 +57,9 @@ impl<E: Engine> Supervisor<E> {
             started: clock::instant(),
             heard: None,
             template: None,
+            scene: None,
+            pool: berth.pool.clone(),
+            tenant: None,
             blender_version: None,
             jobs_done: 0,
             output: None,
@@ -92,12 +97,12 @@ impl<E: Engine> Supervisor<E> {
             post(&desk, Order::Exited { worker, ended });
         });
     }
+}
 
-    fn start_failure(&self, error: &io::Error) -> String {
-        let program = match &self.config.launch {
-            crate::WorkerLaunch::BpyModule { python } => python,
-            crate::WorkerLaunch::Blender { path, .. } => path,
-        };
-        format!("could not start `{}`: {error}", program.display())
-    }
+fn start_failure(berth: &Berth, error: &io::Error) -> String {
+    let program = match &berth.launch {
+        crate::WorkerLaunch::BpyModule { python } => python,
+        crate::WorkerLaunch::Blender { path, .. } => path,
+    };
+    format!("could not start `{}`: {error}", program.display())
 }
