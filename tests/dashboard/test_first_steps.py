@@ -43,8 +43,8 @@ def fresh_environment(folder: Path) -> Path:
     """Make an environment with the wheel and, linked for its 350 MB, `bpy`; return its `bin`."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
-    subprocess.run([*pip, "--no-index", "--no-deps", wheel()], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    subprocess.run([*pip, "--no-index", "--no-deps", str(wheel())], check=True)
     bpy = importlib.util.find_spec("bpy")
     if bpy is None or bpy.origin is None:
         pytest.skip("the bpy module is not installed")

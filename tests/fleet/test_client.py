@@ -128,6 +128,37 @@ def test_whoever_stops_waiting_frees_the_worker() -> None:
     run(main())
 
 
+def test_a_server_that_is_started_again_is_found_again(
+    templates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    services = [Service(tmp_path, "--templates", templates)]
+
+    async def main() -> None:
+        async with fleet.connect() as client:
+            before = client.url
+            job = await client.submit("ball", gate=str(gate), **SMALL)
+            async for event in job.events():
+                if event.type == "job.started" and len(services) == 1:
+                    # On another port, with another token.
+                    await asyncio.to_thread(services[0].end)
+                    services.append(
+                        await asyncio.to_thread(Service, tmp_path, "--templates", templates)
+                    )
+                    await asyncio.to_thread(gate.write_bytes, b"!")
+            result = await job.result()
+            assert result.image.content_type == "image/png"
+            assert client.url != before
+
+    try:
+        run(main())
+    finally:
+        for service in services:
+            service.end()
+
+
 IN_BLENDER = """
 import sys
 import bpy
