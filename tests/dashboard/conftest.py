@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.dashboard.visitor import DESKTOP, Visitor
 from tests.fleet.service import Service
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-TEMPLATES = Path(__file__).parents[1] / "fleet" / "ball.py"
+HERE = Path(__file__).parent
+TEMPLATES = ["--templates", HERE.parent / "fleet" / "ball.py", "--templates", HERE / "poster.py"]
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One worker with one template, for many tests: a Blender takes a second to start."""
-    started = Service(tmp_path_factory.mktemp("service"), "--templates", TEMPLATES)
+    """One worker with two templates, for many tests: a Blender takes a second to start."""
+    started = Service(tmp_path_factory.mktemp("service"), *TEMPLATES)
     page = started.ask("GET", "/dashboard").body
     assert b"not in this build" not in page, "`cargo xtask web`, and then build the module again"
     yield started
@@ -36,6 +37,8 @@ def chromium() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
     program = shutil.which("chromium")
     assert program, "Chromium is missing; `cargo xtask setup` installs it"
+    # A worker that was cancelled makes room for another Blender first.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         # Root has no other way, and nothing but our own pages is loaded.
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])

@@ -107,6 +107,25 @@ def test_a_job_is_put_together_by_the_keyboard_alone(visitor: Visitor) -> None:
     page.get_by_label("Size", exact=True).focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("ball")
+    page.get_by_role("button", name="Cancel ball").focus()
+    page.keyboard.press("Enter")
+    expect(badge(page)).to_have_text("Cancelled")
+
+
+def test_a_file_is_sent_for_a_job(visitor: Visitor, tmp_path: Path) -> None:
+    page = visitor.open("/new/poster")
+    picture = tmp_path / "picture.png"
+    page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": 24, "height": 16})
+    page.get_by_role("button", name="Render").click()
+    field = page.get_by_label("Picture")
+    expect(field).to_have_accessible_description(re.compile("has to be said"))
+    field.set_input_files(picture)
+    expect(page.get_by_role("status").filter(has_text="picture.png")).to_be_visible()
+    page.get_by_role("button", name="Render").click()
+    expect(badge(page)).to_have_text("Done")
+    image = page.get_by_alt_text("Result of poster")
+    expect(image).to_have_js_property("naturalWidth", 24)
+    expect(image).to_have_js_property("naturalHeight", 16)
 
 
 def test_a_job_that_nobody_knows_is_told_as_such(visitor: Visitor) -> None:

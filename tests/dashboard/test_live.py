@@ -26,7 +26,7 @@ def test_who_looks_on_sees_what_others_submit(visitor: Visitor) -> None:
 
 
 def test_a_server_that_goes_and_comes_back(tmp_path: Path, chromium: Browser) -> None:
-    first = Service(tmp_path, "--templates", TEMPLATES)
+    first = Service(tmp_path, *TEMPLATES)
     visitor = Visitor(chromium, first, DESKTOP)
     visitor.sign_in()
     page = visitor.page
@@ -40,7 +40,7 @@ def test_a_server_that_goes_and_comes_back(tmp_path: Path, chromium: Browser) ->
     expect(page.get_by_text("Offline")).to_be_visible()
     visitor.screenshot("offline")
 
-    again = Service(tmp_path, "--templates", TEMPLATES, "--port", first.port)
+    again = Service(tmp_path, *TEMPLATES, "--port", first.port)
     # Sessions live in the server's memory.
     expect(page.get_by_text("Your session has ended")).to_be_visible()
     page.get_by_label("Token of the server").fill(again.token)

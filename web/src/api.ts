@@ -26,6 +26,8 @@ export const api = {
   cancel: (id: string) => ask<Job>("DELETE", `/api/v1/jobs/${id}`),
   submit: (request: JobRequest, key: string) =>
     ask<Job>("POST", "/api/v1/jobs", request as unknown as Json, { "Idempotency-Key": key }),
+  /** Sends a file that a job is to use; its name is the value of a parameter. */
+  send: (file: File) => ask<{ name: string }>("POST", "/api/v1/inputs", file),
   templates: () => ask<{ templates: Template[] }>("GET", "/api/v1/templates"),
   /** The description of the whole interface, of which we need one schema. */
   description: () => ask<Description>("GET", "/openapi.json"),
@@ -46,7 +48,7 @@ export function onAnswer(listener: (status: number) => void): void {
 async function ask<T>(
   method: string,
   path: string,
-  body?: Json,
+  body?: Json | File,
   headers: Record<string, string> = {},
 ): Promise<Answer<T>> {
   let response: Response;
@@ -56,8 +58,8 @@ async function ask<T>(
       credentials: "same-origin",
       cache: "no-store",
       // A form of another site cannot send this header.
-      headers: { "X-Aiobpy": "1", "Content-Type": "application/json", ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: { "X-Aiobpy": "1", "Content-Type": kindOf(body), ...headers },
+      ...(body === undefined ? {} : { body: body instanceof File ? body : JSON.stringify(body) }),
     });
   } catch {
     tell(0);
@@ -68,6 +70,10 @@ async function ask<T>(
   return response.ok
     ? { ok: true, value: said as T }
     : { ok: false, problem: problemOf(said, response.status) };
+}
+
+function kindOf(body: Json | File | undefined): string {
+  return body instanceof File ? "application/octet-stream" : "application/json";
 }
 
 function unreachable(): Problem {

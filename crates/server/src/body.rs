@@ -1,5 +1,9 @@
 //! Reading a request's body: bounded in size and in time, and JSON.
 
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use http::header::{self, HeaderMap};
@@ -176,6 +180,42 @@ pub(crate) async fn read_bytes(
         Ok(read) => read,
         Err(_elapsed) => Err(Failure::BodyTooSlow { limit: limits.body_time }),
     }
+}
+
+/// Writes a whole body to a new file, and returns how many bytes it has. A client that is slow has as
+/// long as its pace buys. A file that is not whole is left to the caller.
+pub(crate) async fn write_to_file(
+    request: Request,
+    limits: &Limits,
+    path: PathBuf,
+) -> Result<u64, Failure> {
+    let most = limits.input_bytes;
+    let (parts, mut body) = request.into_parts();
+    if content_length(&parts.headers).is_some_and(|length| length > most) {
+        discard_body(&parts.headers, body, limits).await;
+        return Err(Failure::TooLarge { limit: most });
+    }
+    let mut file = off_thread(move || File::create_new(path)).await?;
+    let mut written = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| cut_short(error, limits))?;
+        let Ok(data) = frame.into_data() else { continue };
+        written += data.len();
+        if written > most {
+            discard_body(&parts.headers, body, limits).await;
+            return Err(Failure::TooLarge { limit: most });
+        }
+        file = off_thread(move || file.write_all(&data).map(|()| file)).await?;
+    }
+    Ok(written as u64)
+}
+
+/// Waits for the disk where it holds up nobody.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(io::Error::other);
+    done.flatten().map_err(|error| Failure::CannotKeep { detail: error.to_string() })
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Failure> {

@@ -29,6 +29,8 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
+    /// Bytes of a file that a job is to use.
+    pub input_bytes: usize,
     /// Bytes of one message of a WebSocket.
     pub message_bytes: usize,
     /// Calls of the main thread that are not answered yet.
@@ -57,6 +59,7 @@ impl Default for Limits {
             streams: 128,
             header_bytes: 32 << 10,
             body_bytes: 1 << 20,
+            input_bytes: 1 << 30,
             message_bytes: 16 << 20,
             calls: 256,
             call_time: Duration::from_secs(30),
@@ -93,6 +96,7 @@ mod tests {
         is_told("the headers of a request |", &format!("{} KiB", limits.header_bytes >> 10));
         let body = format!("{}, {} MiB", seconds(limits.body_time), limits.body_bytes >> 20);
         is_told("a body that has to be whole", &body);
+        is_told("a file for a job", &format!("{} MiB", limits.input_bytes >> 20));
         is_told("a body that a handler reads", &seconds(limits.body_time));
         is_told("an answer of which", &seconds(limits.stall_time));
         is_told("an HTTP/2 connection", &seconds(limits.idle_time));

@@ -156,6 +156,7 @@ fn of_fleet(shared: &Shared) -> Router<Shared> {
         .route("/api/v1/jobs/{id}", job)
         .route("/api/v1/jobs/{id}/events", get(routes::jobs::follow))
         .route("/api/v1/jobs/{id}/result", get(routes::jobs::result))
+        .route("/api/v1/inputs", post(routes::inputs::take))
         .route("/api/v1/templates", get(routes::fleet::templates))
         .route("/api/v1/workers", get(routes::fleet::workers))
         .route("/api/v1/sign-in-links", post(routes::dashboard::link))

@@ -79,7 +79,7 @@ function Input({ field, entry, ...rest }: InputProps) {
     case "switch":
       return <Switch {...rest} isOn={entry === true} />;
     case "file":
-      return <FileInput {...rest} accept={field.accept} entry={text} />;
+      return <FileInput {...rest} {...field} entry={text} />;
     case "numbers":
       return (
         <Numbers

@@ -1,6 +1,7 @@
 /** One input for each kind of field. */
 
 import { useSignal } from "@preact/signals";
+import { api } from "../api.ts";
 import { bytes, isColour } from "../format.ts";
 import type { Json } from "../wire.ts";
 
@@ -213,24 +214,52 @@ export function Numbers({ label, count, entries, onEntry, ...rest }: NumbersProp
   );
 }
 
-/** The entry is the file in base64. */
-export function FileInput({ accept, entry, onEntry, ...rest }: OfText & { accept: string }) {
-  const name = useSignal("");
+interface FileProps extends OfText {
+  label: string;
+  accept: string;
+  isSentBefore: boolean;
+  mayBePath: boolean;
+}
+
+/** The entry is the file in base64, or the name that the server has given it. */
+export function FileInput(props: FileProps) {
+  const { label, accept, isSentBefore, mayBePath, entry, onEntry, ...rest } = props;
+  const state = useSignal("");
   const take = async (file: File | undefined) => {
-    name.value = file?.name ?? "";
-    onEntry(file ? await inBase64(file) : "");
+    if (!file) {
+      return;
+    }
+    state.value = `Sending ${file.name} …`;
+    const sent = isSentBefore ? await api.send(file) : { ok: true as const, value: null };
+    if (!sent.ok) {
+      state.value = sent.problem.detail;
+      return;
+    }
+    onEntry(sent.value ? sent.value.name : await inBase64(file));
+    state.value = `${file.name}, ${bytes(file.size)}`;
   };
   return (
     <div class="file">
+      {mayBePath && (
+        <input
+          {...attributes(rest)}
+          type="text"
+          autocomplete="off"
+          spellcheck={false}
+          placeholder="A path on the server, or a file of yours"
+          value={entry}
+          onInput={(event) => onEntry(event.currentTarget.value)}
+        />
+      )}
       <input
-        {...attributes(rest)}
+        {...(mayBePath ? { "aria-label": `${label}, a file of yours` } : attributes(rest))}
         type="file"
         accept={accept}
         onChange={(event) => take(event.currentTarget.files?.[0])}
       />
-      {entry !== "" && name.value === "" && (
-        <span class="is-quiet">as before, {bytes((entry.length * 3) / 4)}</span>
-      )}
+      <p class="is-quiet" role="status">
+        {state.value || (entry !== "" && !mayBePath ? "As before" : "")}
+      </p>
     </div>
   );
 }

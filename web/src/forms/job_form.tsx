@@ -134,7 +134,7 @@ export function JobForm({ template, earlier }: Props) {
             problem.value = null;
           }}
         >
-          As the template has it
+          Reset
         </button>
         {!mayControl.value && <p class="is-quiet">You may look, but not submit.</p>}
       </div>

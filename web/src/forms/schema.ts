@@ -20,7 +20,7 @@ export type Field = Common &
     | { kind: "choice"; options: Json[] }
     | { kind: "switch" }
     | { kind: "text"; isLong: boolean; placeholder: string; maxLength?: number; pattern?: string }
-    | { kind: "file"; accept: string }
+    | FileField
     | { kind: "numbers"; count: number; isInteger: boolean; minimum?: number; maximum?: number }
     | { kind: "json" }
   );
@@ -92,7 +92,16 @@ function stepOf(schema: Schema): number {
   return span > 0 ? 10 ** Math.floor(Math.log10(span / 50)) : 0.01;
 }
 
-type TextField = { kind: "colour" } | { kind: "file"; accept: string } | Text;
+/** A file is told in base64, or sent before and told by its name. */
+interface FileField {
+  kind: "file";
+  accept: string;
+  isSentBefore: boolean;
+  /** Whether a path on the server will do as well. */
+  mayBePath: boolean;
+}
+
+type TextField = { kind: "colour" } | FileField | Text;
 
 interface Text {
   kind: "text";
@@ -106,8 +115,11 @@ function textOf(schema: Schema): TextField {
   if (schema.format === "color") {
     return { kind: "colour" };
   }
-  if (schema.contentEncoding === "base64") {
-    return { kind: "file", accept: schema.contentMediaType ?? "" };
+  const isSentBefore = schema.format === "input" || schema.format === "blend";
+  if (isSentBefore || schema.contentEncoding === "base64") {
+    const mayBePath = schema.format === "blend";
+    const accept = schema.contentMediaType ?? (mayBePath ? ".blend" : "");
+    return { kind: "file", accept, isSentBefore, mayBePath };
   }
   const placeholders: Record<string, string> = {
     date: "YYYY-MM-DD",

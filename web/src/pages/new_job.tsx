@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { label } from "../format.ts";
 import { JobForm } from "../forms/job_form.tsx";
 import { Picture } from "../parts/picture.tsx";
 import { ProblemBox } from "../parts/problem_box.tsx";
@@ -38,9 +39,11 @@ export function NewJob({ template }: { template: string | null }) {
 }
 
 /** The user's own come before those that are always there. */
-function rank({ name }: Template): number {
-  return name.startsWith("builtin/") ? 1 : 0;
+function rank({ name }: Pick<Template, "name">): number {
+  return name.startsWith(BUILT_IN) ? 1 : 0;
 }
+
+const BUILT_IN = "builtin/";
 
 /** The job whose values the form begins with, once it is known; null if there is none. */
 function useEarlierJob(): string | null {
@@ -72,10 +75,10 @@ function Templates({ all, chosen }: { all: readonly Template[]; chosen: Template
         <a
           key={name}
           href={paths.newJob(name)}
-          class={broken === undefined ? "" : "is-broken"}
+          class={`${broken === undefined ? "" : "is-broken"} ${rank({ name }) === 0 ? "" : "is-built-in"}`}
           aria-current={name === chosen?.name ? "page" : undefined}
         >
-          {name}
+          {rank({ name }) === 0 ? name : label(name.slice(BUILT_IN.length))}
         </a>
       ))}
     </nav>

@@ -42,7 +42,7 @@ function WorkerCard({ worker }: { worker: Worker }) {
         {worker.job ? (
           <a href={paths.job(worker.job)}>{job?.template ?? "a job"}</a>
         ) : (
-          <span class="is-quiet">Free</span>
+          <span class="is-quiet">{worker.state === "warm" ? "Free" : "Not at work"}</span>
         )}
         <span class="is-quiet">
           {" "}

@@ -405,7 +405,7 @@ impl Failure {
                 507,
                 "cannot-keep",
                 "The files cannot be kept",
-                format!("the files of the form cannot be written: {detail}"),
+                format!("the files of the request cannot be written: {detail}"),
             )
             .with_hint("the disk may be full"),
             Self::UnreadableFile { path, detail } => {

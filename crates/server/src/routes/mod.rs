@@ -6,6 +6,7 @@ pub(crate) mod docs;
 pub(crate) mod echo;
 pub(crate) mod events;
 pub(crate) mod fleet;
+pub(crate) mod inputs;
 pub(crate) mod jobs;
 pub(crate) mod journal;
 pub(crate) mod json_rpc;

@@ -30,6 +30,7 @@ pub(crate) const OURS: &[(&str, &str, Scope)] = &[
     ("/api/v1/jobs/{id}", "DELETE", Control),
     ("/api/v1/jobs/{id}/events", "GET", Read),
     ("/api/v1/jobs/{id}/result", "GET", Read),
+    ("/api/v1/inputs", "POST", Control),
     ("/api/v1/templates", "GET", Read),
     ("/api/v1/workers", "GET", Read),
     ("/api/v1/sign-in-links", "POST", Admin),
