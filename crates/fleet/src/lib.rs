@@ -36,6 +36,7 @@ mod slot;
 mod supervisor;
 mod sys;
 mod templates;
+mod travel;
 mod worker;
 mod worker_end;
 mod worker_link;

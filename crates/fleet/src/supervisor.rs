@@ -257,6 +257,8 @@ impl<E: Engine> Supervisor<E> {
 
     fn announce(&mut self, worker: &WorkerId) {
         tracing::info!(%worker, "the worker is ready");
+        // The other nodes are to know.
+        self.beat_at = clock::instant();
         self.engine.tell(Event::WorkerReady { worker: worker.clone() });
     }
 

@@ -7,9 +7,10 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::Instant;
 
 use crate::clock;
-use crate::engine::{Answer, Attempt, Claims, Engine, Verdict};
+use crate::engine::{Answer, Attempt, Claim, Claims, Engine, Verdict};
 use crate::scheduler::IdleWorker;
 use crate::supervisor::{Order, Supervisor, post};
+use crate::travel;
 use crate::worker::Worker;
 
 /// A node says so many times in the length of a lease that it is there.
@@ -88,7 +89,17 @@ impl<E: Engine> Supervisor<E> {
         }
         (self.claiming.is_due, self.claiming.is_under_way) = (false, true);
         let (engine, desk) = (self.engine.clone(), self.desk.clone());
-        self.tasks.spawn(async move { post(&desk, Order::Claimed(engine.claim(idle).await)) });
+        let inputs = self.inputs.clone();
+        self.tasks.spawn(async move {
+            let claims = engine.claim(idle).await;
+            for Claim { job, .. } in claims.iter().flat_map(|claims| &claims.taken) {
+                // What is not there, the worker names.
+                if let Err(error) = travel::fetch(&*engine, &inputs, &job.request.params).await {
+                    tracing::warn!(job = %job.id, %error, "could not fetch what a job names");
+                }
+            }
+            post(&desk, Order::Claimed(claims));
+        });
     }
 
     pub(super) async fn claimed(&mut self, claims: Answer<Claims>) {
