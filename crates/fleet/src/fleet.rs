@@ -13,7 +13,7 @@ use aiobpy_wire::{
 };
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::artefacts::Artefacts;
@@ -29,6 +29,10 @@ use crate::{EngineChoice, FleetConfig, FleetError, WorkerLaunch, clock, pool, pr
 
 /// How long a job waits to be taken on while the first worker starts.
 const FIRST_WORKER_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long somebody who reads events waits for an engine that is away.
+const ENGINE_LIMIT: Duration = Duration::from_mins(1);
+const ENGINE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Warm Blenders and the queue in front of them. A clone is another handle on the same fleet.
 #[derive(Clone)]
@@ -172,6 +176,15 @@ impl Fleet {
         known(self.inner.engine.job(id).await).flatten()
     }
 
+    /// A job, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// 503 where that cannot be told now.
+    pub async fn look_up(&self, id: JobId) -> Result<Option<Job>, Problem> {
+        self.inner.engine.job(id).await.map_err(|error| problems::queue_failed(&error))
+    }
+
     /// The newest jobs, newest first.
     pub async fn jobs(&self, limit: usize) -> Vec<Job> {
         known(self.inner.engine.jobs(limit).await).unwrap_or_default()
@@ -298,7 +311,16 @@ impl Fleet {
         job: Option<JobId>,
         limit: usize,
     ) -> Vec<EventRecord> {
-        known(self.inner.engine.events_since(sequence, job, limit).await).unwrap_or_default()
+        let deadline = clock::instant() + ENGINE_LIMIT;
+        loop {
+            let answer = self.inner.engine.events_since(sequence, job, limit).await;
+            // Who reads on is not to take an engine that is away for one with nothing more to tell.
+            if matches!(answer, Err(EngineError::Away { .. })) && clock::instant() < deadline {
+                sleep(ENGINE_PAUSE).await;
+                continue;
+            }
+            return known(answer).unwrap_or_default();
+        }
     }
 
     /// What happens from now on. A reader that lags finds what it missed with

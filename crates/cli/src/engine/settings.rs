@@ -60,7 +60,7 @@ impl Settings {
 
     /// What it says once it is ready: on its own, or when it knows who leads.
     pub(super) fn last_words(&self) -> &'static str {
-        if self.cluster.is_some() { "cluster metadata leader" } else { "Server is ready" }
+        if self.cluster.is_some() { " metadata leader" } else { "Server is ready" }
     }
 
     fn text(&self) -> String {

@@ -223,6 +223,34 @@ async fn servers_that_are_killed_have_what_they_acknowledged() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn submits_resume_when_the_leader_of_three_servers_dies() {
+    let mut servers = Server::start_three();
+    let folder = tempfile::tempdir().unwrap();
+    let addresses = servers.iter().map(Server::address).collect();
+    let config = NatsConfig { servers: addresses, fleet: "test".into() };
+    let journal = folder.path().join("journal.db");
+    let engine = NatsEngine::open(&config, &journal, LEASE, KEEP).await.unwrap();
+    let mut submitted = Vec::new();
+    for _ in 0..5 {
+        submitted.push(submit(&engine, JobRequest::new("mug")).await.id);
+    }
+    let info = connection::stream_info(&engine.shared).await.unwrap();
+    assert_eq!(info.config.num_replicas, 3);
+    let leader = info.cluster.unwrap().leader.unwrap();
+    let leader = (0..3).find(|number| Server::name(*number) == leader).unwrap();
+    servers[leader].kill();
+    let killed = clock::instant();
+    submitted.push(submit(&engine, JobRequest::new("mug")).await.id);
+    let waited = killed.elapsed();
+    assert!(waited < Duration::from_secs(10), "{waited:?}");
+    for id in submitted {
+        assert_eq!(claim(&engine, &["a/worker-1"]).await[0].job.id, id);
+        let attempt = Attempt { job: id, number: 1 };
+        assert_eq!(engine.finish(attempt, picture()).await.unwrap(), Report::Taken);
+    }
+}
+
 #[tokio::test]
 async fn what_the_servers_have_lost_is_submitted_again() {
     let here = OnNats::open().await;

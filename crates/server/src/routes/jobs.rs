@@ -196,7 +196,8 @@ async fn result_of(
 
 async fn find(state: &WithFleet, id: Result<Path<String>, PathRejection>) -> Result<Job, Failure> {
     let id = parse_id(id)?;
-    state.fleet.job(id).await.ok_or_else(|| Failure::UnknownJob { id: id.to_string() })
+    let job = state.fleet.look_up(id).await?;
+    job.ok_or_else(|| Failure::UnknownJob { id: id.to_string() })
 }
 
 fn parse_id(id: Result<Path<String>, PathRejection>) -> Result<JobId, Failure> {

@@ -1,6 +1,7 @@
 //! A real nats-server, which ends with its test.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use tempfile::TempDir;
@@ -18,9 +19,30 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (child, printing, port) = start(&folder, None);
-        Self { folder, child, printing, port }
+        Self::start_with(None, "")
+    }
+
+    /// Three servers that keep each message three times.
+    pub(super) fn start_three() -> Vec<Self> {
+        let routes = free_ports(3);
+        let start = |number: usize| {
+            let others = (0..3).filter(|it| *it != number);
+            let others: Vec<_> =
+                others.map(|it| format!("\"nats://127.0.0.1:{}\"", routes[it])).collect();
+            let (own, others) = (routes[number], others.join(", "));
+            let more = format!(
+                "server_name: {}\ncluster {{ name: test, listen: \"127.0.0.1:{own}\", \
+                 routes: [{others}] }}\n",
+                Self::name(number)
+            );
+            Self::start_with(Some(free_ports(1)[0]), &more)
+        };
+        (0..3).map(start).collect()
+    }
+
+    /// What the server with this number calls itself.
+    pub(super) fn name(number: usize) -> String {
+        format!("test-{number}")
     }
 
     pub(super) fn address(&self) -> String {
@@ -35,7 +57,13 @@ impl Server {
 
     /// With the same files, and at the same address.
     pub(super) fn start_again(&mut self) {
-        (self.child, self.printing, _) = start(&self.folder, Some(self.port));
+        (self.child, self.printing, _) = start(&self.folder, Some(self.port), "");
+    }
+
+    fn start_with(port: Option<u16>, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (child, printing, port) = start(&folder, port, more);
+        Self { folder, child, printing, port }
     }
 }
 
@@ -48,7 +76,7 @@ impl Drop for Server {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own server")]
-fn start(folder: &TempDir, port: Option<u16>) -> (Child, BufReader<ChildStderr>, u16) {
+fn start(folder: &TempDir, port: Option<u16>, more: &str) -> (Child, BufReader<ChildStderr>, u16) {
     let program = std::env::var_os(PROGRAM).unwrap_or_else(|| {
         panic!(
             "`{PROGRAM}` does not name a nats-server: run the tests with `cargo xtask test`, or \
@@ -59,7 +87,8 @@ fn start(folder: &TempDir, port: Option<u16>) -> (Child, BufReader<ChildStderr>,
     let config = folder.path().join("server.conf");
     let store = folder.path().join("store");
     let text = format!(
-        "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{}\", sync_interval: always }}\n",
+        "listen: \"127.0.0.1:{port}\"\n\
+         jetstream {{ store_dir: \"{}\", sync_interval: always }}\n{more}",
         store.display()
     );
     std::fs::write(&config, text).unwrap();
@@ -71,6 +100,12 @@ fn start(folder: &TempDir, port: Option<u16>) -> (Child, BufReader<ChildStderr>,
         panic!("the server has ended");
     };
     (child, printing, port)
+}
+
+/// Ports that nobody listened at a moment ago.
+fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
 /// Where it listens, if it does.
