@@ -75,6 +75,18 @@ def test_without_a_file_the_job_s_id_is_all(service: Service) -> None:
     assert waited.stdout == f"{first} finished\n"
 
 
+def test_a_file_is_sent_along(service: Service, tmp_path: Path) -> None:
+    scene, output = tmp_path / "scene.blend", tmp_path / "scene.png"
+    make = "import bpy, os, sys; bpy.ops.wm.save_as_mainfile(filepath=sys.argv[1]); os._exit(0)"
+    subprocess.run([sys.executable, "-c", make, scene], check=True, capture_output=True)
+    render = ("submit", "--template", "builtin/preview", "--input", f"scene={scene}")
+    aiobpy(service, *render, "--width", "32", "--height", "32", "--output", output)
+    with Image.open(output) as image:
+        assert image.size == (32, 32)
+    said = aiobpy(service, *render[:-1], f"scene={tmp_path}/none.blend", code=1).stderr
+    assert "could not read" in said
+
+
 def test_jobs_are_watched_to_their_end(service: Service) -> None:
     good, bad = (
         aiobpy(service, "submit", "--template", "ball", "--param", f"misbehave={how}", *SMALL)

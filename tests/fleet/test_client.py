@@ -87,6 +87,22 @@ def test_a_job_is_followed_fetched_and_found_again() -> None:
 
 
 @pytest.mark.usefixtures("service")
+def test_a_file_is_sent_for_jobs(tmp_path: Path) -> None:
+    file = tmp_path / "label.png"
+    file.write_bytes(bytes(range(256)) * 20_000)
+
+    async def main() -> None:
+        async with fleet.connect() as client:
+            name = await client.upload(file)
+            assert name.startswith("input:")
+            assert await client.upload(str(file)) == name
+            with pytest.raises(FileNotFoundError):
+                await client.upload(tmp_path / "none.png")
+
+    run(main())
+
+
+@pytest.mark.usefixtures("service")
 def test_a_job_that_fails_and_one_that_is_cancelled_raise() -> None:
     async def main() -> None:
         async with fleet.connect() as client:

@@ -243,6 +243,42 @@ def test_events_go_on_where_they_broke_off(run: Any) -> None:
     run(main())
 
 
+def test_a_batch_is_followed_until_the_last_of_its_jobs_has_ended(run: Any, tmp_path: Path) -> None:
+    def batch(state: str, finished: int) -> bytes:
+        counts = {"total": 4, "finished": finished}
+        return answer(200, {"id": "b1", "template": "mug", "state": state, "jobs": counts})
+
+    async def main() -> None:
+        one = {"type": "job.finished", "sequence": 5, "at": "", "id": "1"}
+        other = {"type": "job.failed", "sequence": 9, "at": "", "id": "2", "problem": {}}
+        async with stand_in(
+            batch("queued", 0), events(one), batch("running", 1), events(other), batch("failed", 3),
+            batch("failed", 3), answer(200, b"PK...", content_type="application/zip"),
+        ) as (server, client):  # fmt: skip
+            many = await client.batch(
+                "mug", frames="1-2", matrix={"colour": ("#ff0000", "#00ff00")}, text="Ada"
+            )
+            told: list[fleet.Event] = []
+            await many.wait(on_progress=told.append)
+            assert [event.sequence for event in told] == [5, 9]
+            assert (many.state, many.counts["finished"], many.is_over) == ("failed", 3, True)
+            result = await many.results(tmp_path / "mugs.zip")
+            assert result.bytes == b"PK..."
+        (line, headers, body), *rest = server.requests
+        assert line == "POST /api/v1/batches"
+        assert headers["idempotency-key"]
+        assert body == {
+            "job": {"template": "mug", "params": {"text": "Ada"}},
+            "frames": "1-2",
+            "matrix": {"colour": ["#ff0000", "#00ff00"]},
+        }
+        assert [headers.get("last-event-id") for _, headers, _ in rest] == [
+            None, None, "5", None, None, None
+        ]  # fmt: skip
+
+    run(main())
+
+
 def test_the_job_of_a_task_that_is_cancelled_is_cancelled_too(run: Any) -> None:
     async def main() -> None:
         async with stand_in() as (server, client):

@@ -49,6 +49,7 @@ pub(crate) struct Beside {
     child: Child,
 }
 
+#[cfg_attr(not(any(feature = "nats", test)), expect(dead_code, reason = "servers of NATS"))]
 impl Beside {
     /// Starts a command without input, and hands on each line that it prints, with its end.
     #[expect(clippy::disallowed_methods, reason = "this is the one door")]

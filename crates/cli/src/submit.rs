@@ -9,7 +9,7 @@ use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use crate::client::{read, refused};
+use crate::client::{Client, read, refused};
 use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::progress::Progress;
@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// A parameter of the template, as JSON or as plain text; may be given more than once.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_param)]
     params: Vec<(String, Value)>,
+    /// A parameter that is a file, which is sent first; may be given more than once.
+    #[arg(long = "input", value_name = "NAME=FILE", value_parser = parse_input)]
+    inputs: Vec<(String, PathBuf)>,
     /// Pixels.
     #[arg(long)]
     width: Option<u32>,
@@ -62,8 +65,11 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<(), 
 }
 
 async fn submit(arguments: &Arguments, terminal: &mut Terminal) -> Result<(), Failure> {
-    let request = job_request(arguments)?;
+    let mut request = job_request(arguments)?;
     let mut client = arguments.target.client()?;
+    for (name, file) in &arguments.inputs {
+        request.params.insert(name.clone(), send_input(&mut client, file).await?);
+    }
     let body = serde_json::to_vec(&request).map_err(Failure::new)?;
     let submitted =
         client.exchange(Method::POST, "/api/v1/jobs", body.into(), &key(arguments)?).await?;
@@ -85,6 +91,15 @@ async fn submit(arguments: &Arguments, terminal: &mut Terminal) -> Result<(), Fa
     }
     terminal.say(&format!("{} finished", job.id));
     Ok(())
+}
+
+/// Sends a file for a job, and returns what the server calls it.
+async fn send_input(client: &mut Client, file: &Path) -> Result<Value, Failure> {
+    let content = std::fs::read(file)
+        .map_err(|error| Failure::new(format!("could not read `{}`: {error}", file.display())))?;
+    let answer = client.send(Method::POST, "/api/v1/inputs", content.into()).await?;
+    let mut told: Value = serde_json::from_slice(&read(answer).await?).map_err(Failure::new)?;
+    Ok(told["name"].take())
 }
 
 /// Shows what happens to the job until it has ended.
@@ -182,6 +197,13 @@ fn parse_format(name: &str) -> Result<OutputFormat, String> {
         let known = OutputFormat::RENDERED.map(OutputFormat::name).join(", ");
         format!("it is one of {known}, json, glb, usdz, usdc and fbx")
     })
+}
+
+fn parse_input(argument: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = argument
+        .split_once('=')
+        .ok_or_else(|| format!("write it as in `label=label.png`, not `{argument}`"))?;
+    Ok((name.to_owned(), PathBuf::from(file)))
 }
 
 /// `text=5` is a number, `text="5"` and `text=five` are texts.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiobpy.fleet.batches import Batch
 from aiobpy.fleet.client import Fleet, connect
 from aiobpy.fleet.errors import (
     Busy,
@@ -60,6 +61,7 @@ async def templates() -> dict[str, dict[str, Any]]:
 
 
 __all__ = [
+    "Batch",
     "Busy",
     "Conflict",
     "Event",

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import json
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from aiobpy.fleet import addresses
+from aiobpy.fleet.batches import Batch
 from aiobpy.fleet.connections import Pool
 from aiobpy.fleet.errors import (
     Conflict,
@@ -26,7 +28,7 @@ from aiobpy.json_text import dumps
 if TYPE_CHECKING:
     import os
     import ssl
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
     from types import TracebackType
 
     from aiobpy.fleet.addresses import Address
@@ -234,6 +236,71 @@ class Fleet:
         )
         return await self._submit(request, key or str(uuid.uuid4()))
 
+    async def batch(
+        self,
+        template: str,
+        /,
+        *,
+        frames: str | None = None,
+        variants: Iterable[Mapping[str, Any]] = (),
+        matrix: Mapping[str, Iterable[Any]] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        **parameters: Any,
+    ) -> Batch:
+        """Have many jobs taken on at once, all or none; return them. Each variant of each frame.
+
+        Args:
+            template: Its name.
+            frames: As in `1-24x2,30`: from 1 to 24 each second one, and 30.
+            variants: Parameters, each in the place of those of the same name that all have.
+            matrix: Parameters, and the values that each is to take: all combinations.
+            settings: What all are to be: members of `output` in `POST /api/v1/jobs`, as in
+                `{"width": 640, "format": "webp"}`.
+            options: As for `render`, of each job.
+            params: As for `render`, of all.
+            key: As for `submit`.
+            parameters: Parameters of the template, of all.
+
+        Raises:
+            InvalidRequest: There is no such template, a parameter does not fit, or there are too
+                many.
+            Busy: The fleet was full for longer than the patience.
+            Unreachable: There is no fleet, or it was out of reach for longer than the patience.
+        """
+        common = {**(params or {}), **parameters}
+        request: dict[str, Any] = {
+            "job": job_request(template, common, settings=settings, options=options)
+        }
+        if frames is not None:
+            request["frames"] = frames
+        if listed := [dict(variant) for variant in variants]:
+            request["variants"] = listed
+        if matrix:
+            request["matrix"] = {name: list(values) for name, values in matrix.items()}
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        return Batch(self, await self.ask("POST", "/api/v1/batches", request, headers=headers))
+
+    async def upload(self, file: str | os.PathLike[str]) -> str:
+        """Send a file for jobs to use, as a texture or a .blend.
+
+        Args:
+            file: It is read piece by piece as the network takes it.
+
+        Returns:
+            Its name, `input:<hash>`: the value of a job's parameter. The same bytes have the same
+            name.
+
+        Raises:
+            InvalidRequest: It is too large.
+            FleetError: The fleet cannot be reached.
+            OSError: The file cannot be read.
+        """
+        told = await self.ask("POST", "/api/v1/inputs", Path(file))
+        return str(told["name"])
+
     async def job(self, job_id: str) -> Job:
         """Return a job by its id.
 
@@ -295,7 +362,7 @@ class Fleet:
         Args:
             method: Of HTTP.
             path: As in `/api/v1/jobs`.
-            value: To send as JSON.
+            value: To send as JSON; a path is the file that is to be sent.
             headers: To send besides the token.
 
         Raises:
@@ -318,8 +385,9 @@ class Fleet:
         Raises:
             FleetError: The fleet refused, or cannot be reached.
         """
-        body = None if value is None else dumps(value).encode()
-        sent = {**({} if body is None else {"Content-Type": "application/json"}), **(headers or {})}
+        body = value if isinstance(value, Path) or value is None else dumps(value).encode()
+        kind = "application/octet-stream" if isinstance(body, Path) else "application/json"
+        sent = {**({} if body is None else {"Content-Type": kind}), **(headers or {})}
         patience = _Patience(self._patience)
         while True:
             async with contextlib.AsyncExitStack() as stack:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiobpy import online
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from aiobpy.fleet.addresses import Address
 
 _PIECE = 1 << 16
+_LARGE_PIECE = 1 << 20
 _LONGEST_HEAD = 1 << 16
 _BROKEN = (OSError, asyncio.IncompleteReadError, ValueError)
 _KEPT = 8
@@ -54,7 +56,7 @@ class Pool:
         self,
         method: str,
         path: str,
-        body: bytes | None = None,
+        body: bytes | Path | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Response]:
         """Send a request; the answer's body can be read within the block.
@@ -62,11 +64,19 @@ class Pool:
         A request that is sent here may be sent once more, on a fresh connection, when the server
         has closed the one that was kept: each is safe to repeat, by its nature or by its key.
 
+        Args:
+            method: Of HTTP.
+            path: As in `/api/v1/jobs`.
+            body: To send; a file is read piece by piece.
+            headers: Besides those that each request has.
+
         Raises:
             Unreachable: There is no connection, or it broke.
+            OSError: The file cannot be read.
         """
-        head = self._head(method, path, body, headers or {})
-        connection, response = await self._send(method, head + (body or b""))
+        length = None if body is None else await _length_of(body)
+        head = self._head(method, path, length, headers or {})
+        connection, response = await self._send(method, head, body)
         try:
             yield response
         finally:
@@ -81,13 +91,14 @@ class Pool:
         while self._idle:
             self._idle.pop().close()
 
-    async def _send(self, method: str, message: bytes) -> tuple[_Connection, Response]:
+    async def _send(
+        self, method: str, head: bytes, body: bytes | Path | None
+    ) -> tuple[_Connection, Response]:
         while True:
             is_fresh = not self._idle
             connection = await self._connect() if is_fresh else self._idle.pop()
             try:
-                connection.writer.write(message)
-                await connection.writer.drain()
+                await _write(connection.writer, head, body)
                 response = await Response.read_head(connection.reader, method)
                 response.broken = self._broken
                 return connection, response
@@ -126,14 +137,14 @@ class Pool:
             self._idle.append(connection)
 
     def _head(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+        self, method: str, path: str, length: int | None, headers: Mapping[str, str]
     ) -> bytes:
         host = self.address.url.partition("://")[2]
         lines = {
             "Host": host,
             "Authorization": f"Bearer {self.address.token}",
             "Accept": "*/*",
-            **({} if body is None else {"Content-Length": str(len(body))}),
+            **({} if length is None else {"Content-Length": str(length)}),
             **headers,
         }
         text = f"{method} {path} HTTP/1.1\r\n" + "".join(
@@ -250,6 +261,25 @@ class _Connection:
     def close(self) -> None:
         # At once: nobody is interested in what may still come.
         self.writer.transport.abort()
+
+
+async def _length_of(body: bytes | Path) -> int:
+    if isinstance(body, bytes):
+        return len(body)
+    return (await asyncio.to_thread(body.stat)).st_size
+
+
+async def _write(writer: asyncio.StreamWriter, head: bytes, body: bytes | Path | None) -> None:
+    if not isinstance(body, Path):
+        writer.write(head + (body or b""))
+        await writer.drain()
+        return
+    writer.write(head)
+    # The disk may be far away, and a loop does not wait for it.
+    with await asyncio.to_thread(body.open, "rb") as file:
+        while piece := await asyncio.to_thread(file.read, _LARGE_PIECE):
+            writer.write(piece)
+            await writer.drain()
 
 
 def _one_line(value: str) -> str:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiobpy.fleet.errors import Details, JobCancelled, JobFailed, Unreachable
-from aiobpy.fleet.streams import Event, EventReader
+from aiobpy.fleet.errors import Details, JobCancelled, JobFailed
+from aiobpy.fleet.following import follow
 from aiobpy.image import Image
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from aiobpy.fleet.client import Fleet
     from aiobpy.fleet.connections import Response
+    from aiobpy.fleet.streams import Event
 
 FAREWELL = 5.0
 """Seconds to tell the fleet that a job is not wanted any more."""
-_RECONNECT = 1.0
 _PART = ".part"
 
 
@@ -99,30 +99,13 @@ class Job:
         Raises:
             FleetError: There is no such job, or the fleet was out of reach for too long.
         """
-        last_seen: int | None = None
-        while True:
-            retry = _RECONNECT
-            headers = {"Accept": "text/event-stream"}
-            if last_seen is not None:
-                headers["Last-Event-ID"] = str(last_seen)
-            async with self._fleet.answer("GET", self._path("events"), headers=headers) as answer:
-                if answer.status == 204:
+        async with contextlib.aclosing(
+            follow(self._fleet, self._path("events"), self._ended)
+        ) as events:
+            async for event in events:
+                yield event
+                if event.is_final:
                     return
-                reader = EventReader(answer)
-                try:
-                    async for message in reader:
-                        event = Event.read(message)
-                        last_seen = event.sequence
-                        yield event
-                        if event.is_final:
-                            return
-                except Unreachable:
-                    pass
-                retry = reader.retry or retry
-            if last_seen is None and (await self.refresh()).is_over:
-                # Its story is so old that the fleet has forgotten it.
-                return
-            await asyncio.sleep(retry)
 
     async def result(
         self,
@@ -172,6 +155,9 @@ class Job:
                     raise JobFailed(self.id, Details.read(500, event.data.get("problem", {})))
                 if event.type == "job.cancelled":
                     raise JobCancelled(self.id)
+
+    async def _ended(self) -> bool:
+        return (await self.refresh()).is_over
 
     def _check(self) -> None:
         if self.state == "failed":
