@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -38,7 +38,7 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     """Start workers that end with the test."""
     started: list[Supervisor] = []
 
-    def start(*templates: Path, command: list[str] | None = None, **welcome: object) -> Supervisor:
+    def start(*templates: Path, command: list[str] | None = None, **welcome: Any) -> Supervisor:
         folder = tmp_path / f"worker-{len(started)}"
         folder.mkdir()
         started.append(Supervisor(folder, list(templates), command, **welcome))

@@ -23,6 +23,7 @@ class Supervisor:
         folder: For the worker's files.
         templates: What it is to load.
         command: What to run; the `bpy` module in this Python if left out.
+        seen_as: Where the worker finds the folder, if its root is another.
         welcome: What else it is told: see `wire::Welcome`.
     """
 
@@ -31,9 +32,11 @@ class Supervisor:
         folder: Path,
         templates: list[Path],
         command: list[str] | None = None,
+        seen_as: Path | None = None,
         **welcome: object,
     ) -> None:
         self._folder = folder
+        self._seen_as = seen_as or folder
         self._jobs = 0
         self.printed = folder / "printed.txt"
         ours, theirs = socket.socketpair()
@@ -52,12 +55,12 @@ class Supervisor:
         self.progress: list[float] = []
         self.messages: list[str] = []
         paths = [str(path) for path in templates]
-        self.send(type="welcome", templates=paths, folder=str(folder), **welcome)
+        self.send(type="welcome", templates=paths, folder=str(self._seen_as), **welcome)
         self.greeting = self.hear("ready", "unusable")
 
     def send(self, **message: object) -> None:
-        """Send one message."""
-        self._link.sendall(json.dumps(message).encode() + b"\n")
+        """Send one message, written as the supervisor writes it."""
+        self._link.sendall(json.dumps(message, separators=(",", ":")).encode() + b"\n")
 
     def hear(self, *kinds: str) -> dict[str, Any]:
         """Return the next message of one of these kinds; note the progress on the way."""
@@ -84,7 +87,7 @@ class Supervisor:
             template=template,
             params=params,
             output=output,
-            output_path=str(path),
+            output_path=str(self._seen_as / path.name),
         )
         return path
 
@@ -103,6 +106,11 @@ class Supervisor:
         assert answer["type"] == "failed", answer
         problem: dict[str, Any] = answer["problem"]
         return problem
+
+    def cancel(self) -> dict[str, Any]:
+        """Take the job under way back; return the answer."""
+        self.send(type="cancel", id=f"job-{self._jobs}", attempt=1)
+        return self.hear("finished", "failed")
 
     def hang_up(self) -> None:
         """Close the link, as when the supervisor dies."""

@@ -63,6 +63,10 @@ pub(crate) struct Occupant {
     pub(crate) blameless: bool,
     /// Whether it has done its share.
     pub(crate) is_spent: bool,
+    /// Whether it can leave an attempt within a frame.
+    pub(crate) can_leave: bool,
+    /// Until when it may take to leave the attempt that it was told to leave.
+    pub(crate) leave_by: Option<Instant>,
     pub(crate) lifetime: Lifetime,
 }
 
@@ -148,6 +152,7 @@ impl Occupant {
             Worker::Starting => (WorkerState::Starting, None),
             Worker::Warm => (WorkerState::Warm, None),
             Worker::Busy(attempt) => (WorkerState::Busy, Some(attempt.job)),
+            Worker::Leaving(_) => (WorkerState::Busy, None),
             Worker::Ending(_) | Worker::Gone => (WorkerState::Lost, None),
         };
         WorkerDescription {
@@ -176,6 +181,7 @@ impl Occupant {
                 let due = output.and_then(|output| output.due);
                 [silence, hung, due].into_iter().flatten().min()
             }
+            Worker::Leaving(_) => [silence, self.leave_by].into_iter().flatten().min(),
             Worker::Ending(_) | Worker::Gone => None,
         }
     }
@@ -189,7 +195,7 @@ impl Occupant {
 
     /// The attempt that has had its time, if it has.
     pub(crate) fn is_overdue(&self, now: Instant) -> Option<Attempt> {
-        let output = self.output.as_ref()?;
+        let output = self.output.as_ref().filter(|_| matches!(self.worker, Worker::Busy(_)))?;
         output.due.filter(|due| *due <= now).map(|_| output.attempt)
     }
 

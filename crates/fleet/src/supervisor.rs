@@ -41,6 +41,8 @@ pub(crate) use report::Reports;
 
 /// Between two looks for what ended long ago.
 const CLEAN_EVERY: Duration = Duration::from_hours(1);
+/// How long a worker may take to leave an attempt before it is killed: another takes that long to start.
+const LEAVE_LIMIT: Duration = Duration::from_secs(3);
 
 /// What the supervisor is told.
 #[derive(Debug)]
@@ -190,7 +192,12 @@ impl<E: Engine> Supervisor<E> {
         };
         occupant.blameless = true;
         let worker = occupant.id.clone();
-        self.happened(&worker, Happened::JobCancelled(id)).await;
+        let happened = if occupant.can_leave {
+            Happened::JobTakenBack(id)
+        } else {
+            Happened::JobCancelled(id)
+        };
+        self.happened(&worker, happened).await;
     }
 
     async fn heard(&mut self, worker: &WorkerId, message: FromWorker) {
@@ -198,7 +205,8 @@ impl<E: Engine> Supervisor<E> {
         occupant.heard = Some(clock::instant());
         match message {
             FromWorker::Alive => {}
-            FromWorker::Ready { blender_version, templates, template, .. } => {
+            FromWorker::Ready { blender_version, templates, template, can_leave, .. } => {
+                occupant.can_leave = can_leave;
                 occupant.blender_version = Some(blender_version);
                 occupant.template = template;
                 self.board.show_templates(Templates::new(templates));
@@ -250,6 +258,8 @@ impl<E: Engine> Supervisor<E> {
             Effect::Keep(attempt) => self.keep(worker, attempt),
             Effect::Fail(attempt) => self.fail(worker, attempt),
             Effect::GiveBack(attempt) => self.give_back(worker, attempt),
+            Effect::TakeBack(attempt) => self.take_back(worker, attempt),
+            Effect::Forget => self.forget(worker),
             Effect::Kill => self.kill(worker),
             Effect::Replace => self.replace(worker),
         }
@@ -316,6 +326,20 @@ impl<E: Engine> Supervisor<E> {
         tracing::info!(%worker, reason, "the worker is spent");
         self.engine.tell(Event::WorkerRecycled { worker: worker.clone(), reason });
         self.happened(worker, Happened::IsSpent).await;
+    }
+
+    fn take_back(&mut self, worker: &WorkerId, attempt: Attempt) {
+        let Some(occupant) = self.occupant(worker) else { return };
+        occupant.leave_by = Some(clock::instant() + LEAVE_LIMIT);
+        occupant.link.send(ToWorker::Cancel { id: attempt.job, attempt: attempt.number });
+    }
+
+    /// Forgets what came of an attempt that the worker has left: nobody asks for it.
+    fn forget(&mut self, worker: &WorkerId) {
+        let Some(occupant) = self.occupant(worker) else { return };
+        occupant.jobs_done += 1;
+        remove_unfinished(occupant.output.take());
+        (occupant.reason, occupant.leave_by, occupant.blameless) = (None, None, false);
     }
 
     fn kill(&mut self, worker: &WorkerId) {

@@ -14,6 +14,8 @@ pub(crate) enum Worker {
     Starting,
     Warm,
     Busy(Attempt),
+    /// Its job is cancelled, and it was told to leave the attempt.
+    Leaving(Attempt),
     /// It is being killed; the attempt, if there is one, goes back to the queue once it is gone.
     Ending(Option<Attempt>),
     Gone,
@@ -30,6 +32,8 @@ pub(crate) enum Happened {
     /// Its end of the link closed, it sent what makes no sense, or it sent nothing for too long.
     WentSilent,
     JobCancelled(JobId),
+    /// The same, of a worker that can leave an attempt before it is done.
+    JobTakenBack(JobId),
     /// It has done its share.
     IsSpent,
     Exited,
@@ -45,6 +49,10 @@ pub(crate) enum Effect {
     Fail(Attempt),
     /// Give the job back to the queue.
     GiveBack(Attempt),
+    /// Tell it to leave the attempt.
+    TakeBack(Attempt),
+    /// Forget what it has made of the attempt that it has left.
+    Forget,
     /// Kill the process and all that it started.
     Kill,
     /// Tell that it is gone and start another in its place.
@@ -65,10 +73,10 @@ impl Worker {
     /// An attempt that a worker was given comes back in exactly one of `Keep`, `Fail` and `GiveBack`,
     /// unless its job is cancelled.
     pub(crate) fn after(self, happened: Happened) -> (Self, Vec<Effect>) {
-        use Effect::{Announce, Fail, GiveBack, Keep, Kill, Replace};
+        use Effect::{Announce, Fail, Forget, GiveBack, Keep, Kill, Replace, TakeBack};
         use Happened::{
-            Exited, IsSpent, JobCancelled, SaidFailed, SaidFinished, SaidReady, SaidUnusable,
-            WasGiven, WentSilent,
+            Exited, IsSpent, JobCancelled, JobTakenBack, SaidFailed, SaidFinished, SaidReady,
+            SaidUnusable, WasGiven, WentSilent,
         };
         match (self, happened) {
             (Self::Starting, SaidReady) => (Self::Warm, vec![Announce]),
@@ -79,7 +87,13 @@ impl Worker {
             (Self::Busy(at), SaidFailed(attempt)) if at == attempt => {
                 (Self::Warm, vec![Fail(attempt)])
             }
-            // Blender cannot be stopped within a frame.
+            (Self::Busy(at), JobTakenBack(job)) if at.job == job => {
+                (Self::Leaving(at), vec![TakeBack(at)])
+            }
+            (Self::Leaving(at), SaidFinished(attempt) | SaidFailed(attempt)) if at == attempt => {
+                (Self::Warm, vec![Forget])
+            }
+            // It cannot be stopped within a frame.
             (Self::Busy(at), JobCancelled(job)) if at.job == job => {
                 (Self::Ending(None), vec![Kill])
             }
@@ -90,7 +104,7 @@ impl Worker {
             // Between two jobs: none is lost by it.
             (Self::Warm, IsSpent) => (Self::Ending(None), vec![Kill]),
 
-            (Self::Starting | Self::Warm, WentSilent | SaidUnusable) => {
+            (Self::Starting | Self::Warm | Self::Leaving(_), WentSilent | SaidUnusable) => {
                 (Self::Ending(None), vec![Kill])
             }
             (Self::Busy(attempt), WentSilent | SaidUnusable) => {
@@ -100,7 +114,7 @@ impl Worker {
             (Self::Busy(attempt) | Self::Ending(Some(attempt)), Exited) => {
                 (Self::Gone, vec![GiveBack(attempt), Replace])
             }
-            (Self::Starting | Self::Warm | Self::Ending(None), Exited) => {
+            (Self::Starting | Self::Warm | Self::Leaving(_) | Self::Ending(None), Exited) => {
                 (Self::Gone, vec![Replace])
             }
 
@@ -111,7 +125,7 @@ impl Worker {
             (
                 _,
                 SaidReady | SaidUnusable | SaidFinished(_) | SaidFailed(_) | WentSilent
-                | JobCancelled(_) | IsSpent | Exited,
+                | JobCancelled(_) | JobTakenBack(_) | IsSpent | Exited,
             ) => (self, vec![]),
         }
     }
@@ -173,6 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_leaves_a_cancelled_job_is_warm_again_or_is_killed() {
+        let first = attempt(1, 1);
+        let (leaving, effects) = Worker::Busy(first).after(Happened::JobTakenBack(first.job));
+        assert_eq!((leaving, effects), (Worker::Leaving(first), vec![Effect::TakeBack(first)]));
+        let left = leaving.after(Happened::SaidFailed(first));
+        assert_eq!(left, (Worker::Warm, vec![Effect::Forget]));
+        assert_eq!(leaving.after(Happened::SaidFinished(first)), left);
+        let late = leaving.after(Happened::WentSilent);
+        assert_eq!(late, (Worker::Ending(None), vec![Effect::Kill]));
+        assert_eq!(leaving.after(Happened::Exited), (Worker::Gone, vec![Effect::Replace]));
+    }
+
+    #[test]
     fn a_result_of_another_attempt_is_ignored() {
         let second = attempt(1, 2);
         let busy = Worker::Busy(second);
@@ -192,6 +219,7 @@ mod tests {
             2 => any_attempt().prop_map(Happened::SaidFailed),
             1 => Just(Happened::WentSilent),
             1 => any_attempt().prop_map(|attempt| Happened::JobCancelled(attempt.job)),
+            1 => any_attempt().prop_map(|attempt| Happened::JobTakenBack(attempt.job)),
             1 => Just(Happened::IsSpent),
             1 => Just(Happened::Exited),
         ]
@@ -219,7 +247,8 @@ mod tests {
                 given += usize::from(matches!(happened, Happened::WasGiven(_)));
                 ended += settled(&effects);
                 let held = matches!(before, Worker::Busy(_) | Worker::Ending(Some(_)));
-                cancelled += usize::from(held && worker == Worker::Ending(None));
+                let let_go = matches!(worker, Worker::Ending(None) | Worker::Leaving(_));
+                cancelled += usize::from(held && let_go);
             }
             prop_assert_eq!(worker, Worker::Gone);
             prop_assert_eq!(given, ended + cancelled);

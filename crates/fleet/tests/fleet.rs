@@ -525,3 +525,30 @@ async fn an_input_is_kept_and_a_request_that_names_another_is_refused() {
     assert_eq!(problem.unwrap_err().kind, "unknown-input");
     running.fleet.stop().await;
 }
+
+#[tokio::test]
+async fn a_worker_that_can_leave_a_cancelled_job_is_not_replaced() {
+    let running = running_in_mode("leaves").await;
+    let job = running.submit(json!({"do": "wait"})).await;
+    running.event(started(job.id)).await;
+    running.fleet.cancel(job.id).await.unwrap();
+    assert_eq!(running.ended(job.id).await.state, JobState::Cancelled);
+    let first = running.fleet.job(job.id).await.unwrap().worker;
+    let next = running.run(json!({})).await;
+    assert_eq!((next.state, next.worker), (JobState::Finished, first));
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_leave_in_time_is_killed() {
+    let running = running_in_mode("leaves").await;
+    let job = running.submit(json!({"do": "dawdle"})).await;
+    running.event(started(job.id)).await;
+    let first = running.fleet.job(job.id).await.unwrap().worker;
+    // It answers a word from the supervisor by ending its dawdling, and says nothing of the job.
+    running.fleet.cancel(job.id).await.unwrap();
+    let next = running.run(json!({})).await;
+    assert_eq!(next.state, JobState::Finished);
+    assert_ne!(next.worker, first);
+    running.fleet.stop().await;
+}

@@ -75,7 +75,8 @@ def welcome(say, templates: list) -> None:
         os._exit(7)
     elif mode != "never ready":
         templates = [{**DRAWING, "name": name} for name in ("drawing", "painting")]
-        say(type="ready", blender_version="5.0.1", python_version="3.11.7", templates=templates)
+        ready = {"blender_version": "5.0.1", "python_version": "3.11.7", "templates": templates}
+        say(type="ready", can_leave=mode.startswith("leaves"), **ready)
 
 
 def start(say, job: dict, received) -> None:
@@ -88,6 +89,10 @@ def start(say, job: dict, received) -> None:
         go = os.path.join(os.path.dirname(job["output_path"]), "../../../go")
         while not os.path.exists(go) and not select.select([0], [], [], 0.02)[0]:
             say(type="alive")
+        if not os.path.exists(go) and json.loads(received.readline())["type"] == "cancel":
+            problem = {"type": "cancelled", "title": "It left", "status": 409, "detail": "no"}
+            say(type="failed", problem=problem, **attempt)
+            return
         what = "draw"
     if what == "draw":
         with open(job["output_path"], "w") as file:

@@ -92,6 +92,9 @@ pub enum FromWorker {
         /// Whose scene it has open already, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         template: Option<String>,
+        /// Whether it can leave an attempt within a frame: see [`ToWorker::Cancel`].
+        #[serde(default)]
+        can_leave: bool,
     },
     Progressed {
         id: JobId,

@@ -13,6 +13,7 @@ from aiobpy.worker.progress import Progress
 
 if TYPE_CHECKING:
     from aiobpy._native import WorkerLink
+    from aiobpy.worker.stopping import Stopper
 
 
 class Reporter:
@@ -20,10 +21,12 @@ class Reporter:
 
     Args:
         link: To the supervisor.
+        stopper: Ends a render whose job is cancelled.
     """
 
-    def __init__(self, link: WorkerLink) -> None:
+    def __init__(self, link: WorkerLink, stopper: Stopper) -> None:
         self._link = link
+        self._stopper = stopper
         self._job: dict[str, Any] = {}
         self._progress = Progress()
         self._share = (0.0, 1.0)
@@ -50,8 +53,13 @@ class Reporter:
         Raises:
             JobError: The job was cancelled.
         """
-        if self._job and self._link.is_cancelled(self._job["id"], self._job["attempt"]):
+        if self.is_cancelled():
             raise problems.cancelled()
+
+    def is_cancelled(self) -> bool:
+        """Whether the supervisor has taken the job back."""
+        job = self._job
+        return bool(job) and self._link.is_cancelled(job["id"], job["attempt"])
 
     def progress(self, fraction: float, message: str) -> None:
         """Tell how far the job is, from 0 to 1."""
@@ -79,6 +87,8 @@ class Reporter:
         Args:
             arguments: What Blender says, as a text, and nothing.
         """
+        if self.is_cancelled():
+            self._stopper.stop()
         info = arguments[0] if arguments else None
         if isinstance(info, str) and (told := self._progress.take(info, time.monotonic())):
             fraction, message = told

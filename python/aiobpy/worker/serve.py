@@ -20,6 +20,7 @@ from aiobpy.worker.output import Output
 from aiobpy.worker.places import places
 from aiobpy.worker.reporting import Reporter
 from aiobpy.worker.scene import OpenScene
+from aiobpy.worker.stopping import Stopper
 
 if TYPE_CHECKING:
     from aiobpy.templates import Template
@@ -44,7 +45,8 @@ class Worker:
         self._link = link
         self._catalogue = Catalogue([])
         self._scene = OpenScene()
-        self._reporter = Reporter(link)
+        self._stopper = Stopper()
+        self._reporter = Reporter(link, self._stopper)
 
     def run(self) -> None:
         """Serve until the supervisor says stop."""
@@ -81,6 +83,7 @@ class Worker:
             blender_version=".".join(str(part) for part in bpy.app.version),
             python_version=platform.python_version(),
             templates=described,
+            can_leave=self._stopper.can_stop,
             **({} if warm is None else {"template": warm}),
         )
 
@@ -145,8 +148,9 @@ class Worker:
         return arguments
 
     def _fail(self, error: problems.JobError) -> None:
-        # The template may have been half-way through.
-        self._scene.forget()
+        if not self._reporter.is_cancelled():
+            # The template may have been half-way through.
+            self._scene.forget()
         self._note(error)
         self._reporter.end("failed", problem=error.problem)
 

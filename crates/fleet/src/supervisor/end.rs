@@ -33,7 +33,9 @@ impl<E: Engine> Supervisor<E> {
                 self.took_too_long(attempt).await;
                 continue;
             }
-            occupant.reason = Some(why_it_is_late(occupant, now, &config));
+            if occupant.leave_by.is_none() {
+                occupant.reason = Some(why_it_is_late(occupant, now, &config));
+            }
             self.happened(&worker, Happened::WentSilent).await;
         }
     }

@@ -67,6 +67,8 @@ impl<E: Engine> Supervisor<E> {
             ended: None,
             blameless: false,
             is_spent: false,
+            can_leave: false,
+            leave_by: None,
             lifetime: Lifetime::new(self.config.recycling, clock::instant(), lifetime::luck()),
         })
     }
