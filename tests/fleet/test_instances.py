@@ -17,6 +17,7 @@ import pytest
 
 import aiobpy
 from aiobpy import fleet
+from tests.host.program import pythons
 
 pytest.importorskip("bpy", reason="the bpy module is not installed")
 
@@ -125,6 +126,20 @@ def test_a_file_is_opened_and_methods_are_called(methods: Path, tmp_path: Path) 
     run(main())
 
 
+def test_another_version_is_controlled_from_a_loop_of_asyncio(methods: Path) -> None:
+    other_python = pythons()["bpy-4.5"]
+    if not other_python.exists():
+        pytest.skip("only one build of bpy is installed")
+
+    async def main() -> None:
+        async with fleet.instance(modules=[methods], blender=other_python) as other:
+            assert other.blender_version.startswith("4.5")
+            assert await other.rpc.cups.wash(times=2) == 2
+        assert other.returncode == 0
+
+    asyncio.run(main())
+
+
 def test_what_goes_wrong_over_there_is_told_here(methods: Path) -> None:
     async def main() -> None:
         async with fleet.instance(modules=[methods]) as other:
@@ -219,6 +234,7 @@ def test_nothing_is_left_when_the_parent_is_killed(methods: Path) -> None:
 import asyncio, json, os
 import aiobpy
 from aiobpy import fleet
+from tests.host.program import pythons
 
 async def main():
     async with fleet.instance(modules=[{str(methods)!r}]) as other:

@@ -7,7 +7,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from aiobpy.fleet.client import Fleet
+from aiobpy.fleet.asking import Asking
 from aiobpy.fleet.errors import Details, FleetError, Refused, Unreachable, refusal
 from aiobpy.fleet.jobs import FAREWELL
 from aiobpy.fleet.streams import Event, EventReader
@@ -32,7 +32,7 @@ class Calls:
     """
 
     def __init__(self, address: Address, why: Why) -> None:
-        self._server = Fleet(address, patience=0.0, connect_timeout=10.0, tls=None)
+        self._server = Asking(address, patience=0.0, connect_timeout=10.0, tls=None)
         self._why = why
 
     def close(self) -> None:

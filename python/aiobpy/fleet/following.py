@@ -11,14 +11,14 @@ from aiobpy.fleet.streams import Event, EventReader
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from aiobpy.fleet.client import Fleet
+    from aiobpy.fleet.asking import Asking
 
 _RETRY = 1.0
 _NOTHING_NEW = 204
 
 
 async def follow(
-    fleet: Fleet, path: str, is_over: Callable[[], Awaitable[bool]]
+    fleet: Asking, path: str, is_over: Callable[[], Awaitable[bool]]
 ) -> AsyncGenerator[Event, None]:
     """Yield the events of an address to their end; what was missed in between comes then.
 
