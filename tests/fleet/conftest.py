@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.fleet.service import Service
 from tests.fleet.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parent
+STAND_IN = HERE.parents[1] / "crates" / "fleet" / "tests" / "stand_in_worker.py"
+"""Draws what it is told, without Blender."""
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,18 @@ def worker(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     assert supervisor.greeting["type"] == "ready", supervisor.greeting
     yield supervisor
     supervisor.end()
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Start servers whose workers only draw, and end in no time; they end with the test."""
+    started: list[Service] = []
+
+    def start(*arguments: object) -> Service:
+        blender = ("--templates", tmp_path, "--blender", STAND_IN, "--package-dir", tmp_path)
+        started.append(Service(tmp_path, *blender, *arguments))
+        return started[-1]
+
+    yield start
+    for service in started:
+        service.end()

@@ -92,6 +92,18 @@ class Service:
                 if line.startswith(b"data:"):
                     yield json.loads(line.removeprefix(b"data:"))
 
+    def events_as(
+        self, token: str, path: str, *, last: int
+    ) -> Generator[dict[str, Any], None, None]:
+        """Yield the events after the `last` one, as whoever has that token."""
+        headers = {"Authorization": f"Bearer {token}", "Last-Event-ID": str(last)}
+        connection, response = self._send("GET", path, None, headers)
+        with closing(connection), response:
+            assert response.status == 200, response.read()
+            for line in response:
+                if line.startswith(b"data:"):
+                    yield json.loads(line.removeprefix(b"data:"))
+
     def story(self, job: dict[str, Any]) -> list[dict[str, Any]]:
         """Return all events of a job; waits for its end."""
         return list(self.events(f"/api/v1/jobs/{job['id']}/events"))
@@ -124,8 +136,8 @@ class Service:
         self, method: str, path: str, body: Any, headers: dict[str, str]
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=SECONDS)
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent["Authorization"] = f"Bearer {self.token}"
+        sent = {"Authorization": f"Bearer {self.token}"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             sent["Content-Type"] = "application/json"
             body = json.dumps(body)

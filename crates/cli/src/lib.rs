@@ -56,7 +56,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Keep Blenders warm and render jobs that come in over HTTP, until interrupted.
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     /// Have a running `aiobpy serve` take on a job; with `--output`, wait for its result.
     Submit(submit::Arguments),
     /// Show how far jobs are.
@@ -91,7 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
     };
     trace::start();
     let result = match arguments.command {
-        Command::Serve(arguments) => serve::run(arguments, surroundings, &mut terminal),
+        Command::Serve(arguments) => serve::run(*arguments, surroundings, &mut terminal),
         Command::Submit(arguments) => submit::run(&arguments, &mut terminal),
         Command::Watch(arguments) => watch::run(arguments, &mut terminal),
         Command::Workers(arguments) => workers::run(&arguments, &mut terminal),

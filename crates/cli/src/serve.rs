@@ -1,11 +1,16 @@
 //! `aiobpy serve`: a fleet behind a server, until interrupted.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aiobpy_fleet::{EngineChoice, Fleet, FleetConfig, FleetError, NatsConfig, Pool, Recycling};
-use aiobpy_server::{Parts, Server, ServerConfig, Token, discovery};
+use aiobpy_fleet::{
+    EngineChoice, Fleet, FleetConfig, FleetError, NatsConfig, Outbox, Pool, Recycling,
+};
+use aiobpy_server::{
+    Parts, Server, ServerConfig, Tenants, Token, WebhookConfig, Webhooks, discovery,
+};
 use clap::Args;
+use ipnet::IpNet;
 
 use crate::Surroundings;
 use crate::failure::Failure;
@@ -87,6 +92,15 @@ pub(crate) struct Arguments {
     /// A worker makes room for a fresh one after so many hours.
     #[arg(long, default_value_t = 24, value_name = "HOURS")]
     recycle_hours: u64,
+    /// Those who share the server, with their tokens and quotas; see the guide to the fleet's API.
+    #[arg(long, value_name = "FILE")]
+    tenants: Option<PathBuf>,
+    /// A network of yours that webhooks may be in, as `10.0.0.0/8`; may be given more than once.
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    webhook_allow: Vec<IpNet>,
+    /// Seconds between the attempts to tell a webhook, as `5,300,1800`.
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
+    webhook_delays: Vec<u64>,
     /// A Blender to run the workers, 4.2 or newer; the `bpy` module if left out.
     #[arg(long, value_name = "PATH")]
     blender: Option<PathBuf>,
@@ -122,8 +136,22 @@ async fn serve(
     let port = arguments.port;
     // Before the fleet starts: a token that cannot be used must not leave workers behind.
     let token = Token::from_environment_or_random()?;
-    let fleet = Fleet::start(fleet_config(arguments, surroundings)?).await.map_err(from_fleet)?;
-    let parts = Parts { fleet: Some(fleet.clone()), ..Parts::default() };
+    let tenants = match &arguments.tenants {
+        Some(file) => Tenants::of_file(file)?,
+        None => Tenants::default(),
+    };
+    let (allowed, delays) = (arguments.webhook_allow.clone(), arguments.webhook_delays.clone());
+    let config = FleetConfig { tenants: tenants.all(), ..fleet_config(arguments, surroundings)? };
+    let data = config.data_dir.clone();
+    let fleet = Fleet::start(config).await.map_err(from_fleet)?;
+    let webhooks = match webhooks(&data, allowed, &delays) {
+        Ok(webhooks) => Some(webhooks),
+        Err(failure) => {
+            fleet.stop().await;
+            return Err(failure);
+        }
+    };
+    let parts = Parts { fleet: Some(fleet.clone()), webhooks, tenants, ..Parts::default() };
     let discovery_file =
         discovery::user_folder().map(|folder| discovery::file_of_this_process(&folder));
     let config =
@@ -150,6 +178,24 @@ async fn serve(
     server.stop().await;
     fleet.stop().await;
     Ok(())
+}
+
+/// What is to be told to webhooks is kept beside the queue.
+fn webhooks(data: &Path, allowed: Vec<IpNet>, delays: &[u64]) -> Result<Webhooks, Failure> {
+    let outbox = Outbox::open(&data.join("outbox.db")).map_err(Failure::new)?;
+    let usual = WebhookConfig::new(outbox, data.join("webhook-secret"));
+    let delays = match delays {
+        [] => usual.delays.clone(),
+        delays => delays.iter().copied().map(Duration::from_secs).collect(),
+    };
+    Ok(Webhooks::new(WebhookConfig { allowed, delays, ..usual })?)
+}
+
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| "write it as in `10.0.0.0/8`, `fd00::/8` or `192.168.1.7`".to_owned())
 }
 
 fn fleet_config(

@@ -7,6 +7,8 @@ use aiobpy_wire::{Problem, TemplateDescription, WorkerDescription, WorkerState};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::clock;
+use crate::pace::{self, Pace, Pressure, Whose};
 use crate::templates::Templates;
 
 /// The workers and the templates, as the supervisor showed them last.
@@ -32,28 +34,6 @@ impl Notice {
 pub(crate) struct Board {
     notice: watch::Sender<Notice>,
     pace: Mutex<Pace>,
-}
-
-/// How fast jobs are begun.
-#[derive(Debug, Default)]
-struct Pace {
-    last: Option<Instant>,
-    /// Seconds between two beginnings, the later ones counting more; 0 before the second.
-    seconds: f64,
-}
-
-impl Pace {
-    /// What the newest interval counts.
-    const WEIGHT: f64 = 0.2;
-
-    fn note(&mut self, now: Instant) {
-        if let Some(last) = self.last.replace(now) {
-            let seconds = (now - last).as_secs_f64();
-            let is_first = self.seconds == 0.0;
-            self.seconds +=
-                if is_first { seconds } else { Self::WEIGHT * (seconds - self.seconds) };
-        }
-    }
 }
 
 /// Why [`Board::templates`] has none.
@@ -107,14 +87,35 @@ impl Board {
         self.pace().note(now);
     }
 
-    /// After so many seconds one of the jobs that wait has probably begun; at least 1.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "seconds, of which there are no negative ones"
-    )]
-    pub(crate) fn seconds_to_a_place(&self) -> u64 {
-        self.pace().seconds.ceil().max(1.0) as u64
+    /// Sends somebody away: after so many seconds there is probably a place; at least 1.
+    pub(crate) fn promise_a_place(&self, line: usize, whose: Whose) -> u64 {
+        self.pace().promise(clock::instant(), line, whose)
+    }
+
+    /// Sends somebody away who needs so many places; at least 1.
+    pub(crate) fn seconds_to(&self, places: usize) -> u64 {
+        let (now, mut pace) = (clock::instant(), self.pace());
+        pace.reject(now);
+        let places = u32::try_from(places).unwrap_or(u32::MAX);
+        pace::in_seconds(pace.wait(now).saturating_mul(places))
+    }
+
+    /// Sends somebody away who has come when told to.
+    pub(crate) fn promise_the_next_place(&self, whose: Whose) -> u64 {
+        self.pace().promise_the_next(clock::instant(), whose)
+    }
+
+    /// How many places are kept for others; `None` where this one was told to come now.
+    pub(crate) fn kept_from(&self, whose: impl FnOnce() -> Whose) -> Option<usize> {
+        self.pace().kept_from(clock::instant(), whose)
+    }
+
+    pub(crate) fn pressure(&self) -> Pressure {
+        let (now, mut pace) = (clock::instant(), self.pace());
+        Pressure {
+            recently_rejected: pace.rejected(now),
+            seconds_to_a_place: pace::in_seconds(pace.wait(now)),
+        }
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {
@@ -136,29 +137,5 @@ impl Board {
             // The board holds the sender: it cannot be gone.
             let _ = notices.changed().await;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn the_pace_is_that_of_the_last_jobs() {
-        let board = Board::default();
-        assert_eq!(board.seconds_to_a_place(), 1);
-        let mut now = Instant::now();
-        for _ in 0..10 {
-            board.note_start(now);
-            now += Duration::from_secs(5);
-        }
-        assert_eq!(board.seconds_to_a_place(), 5);
-        for _ in 0..50 {
-            board.note_start(now);
-            now += Duration::from_millis(100);
-        }
-        assert_eq!(board.seconds_to_a_place(), 1);
     }
 }

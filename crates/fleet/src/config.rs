@@ -6,6 +6,7 @@ use std::time::Duration;
 use aiobpy_wire::Welcome;
 
 use crate::pool::{Berth, Pool};
+use crate::tenants::Tenant;
 
 /// Where a fleet keeps its things, what it renders, and with how many Blenders.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct FleetConfig {
     /// How long jobs that have ended are kept, with their files.
     pub keep_ended: Duration,
     pub recycling: Recycling,
+    /// Those who share the fleet.
+    pub tenants: Vec<Tenant>,
 }
 
 /// When a worker has done its share and makes room for a fresh one: a Blender that renders for days
@@ -87,6 +90,7 @@ impl FleetConfig {
                 resident_bytes: None,
                 age: Some(Duration::from_hours(24)),
             },
+            tenants: Vec::new(),
         }
     }
 }

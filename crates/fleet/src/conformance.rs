@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::clock;
 use crate::engine::{
-    Attempt, Blame, Cancelled, Claim, Engine, GivenBack, Patience, Report, Submitted, Terms,
-    Verdict,
+    Attempt, Blame, Cancelled, Claim, Engine, GivenBack, Listing, Patience, Report, Submitted,
+    Terms, Verdict,
 };
 use crate::scheduler::IdleWorker;
 
@@ -35,7 +35,7 @@ pub(crate) trait Subject: Sized {
 
 /// How long a node's silence may last in these tests. No test waits for it.
 pub(crate) const LEASE: Duration = Duration::from_mins(1);
-pub(crate) const TERMS: Terms = Terms { most_waiting: 100, key: None };
+pub(crate) const TERMS: Terms = Terms { most_waiting: 100, key: None, tenant: None, batch: None };
 pub(crate) const PATIENCE: Patience = Patience { attempts: 3, crashes: 2 };
 
 /// Makes each case a test of the engine.
@@ -154,7 +154,7 @@ pub(crate) async fn jobs_come_in_the_order_in_which_they_were_submitted<S: Subje
     for name in ["mug", "lamp", "chair"] {
         ids.push(submit(engine, JobRequest::new(name)).await.id);
     }
-    let newest = engine.jobs(2).await.unwrap();
+    let newest = engine.jobs(Listing { limit: 2, ..Listing::default() }).await.unwrap();
     assert_eq!(newest.iter().map(|job| job.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
     for id in ids {
         assert_eq!(claim(engine, &["a/worker-1"]).await[0].job.id, id);
@@ -416,13 +416,16 @@ pub(crate) async fn a_request_that_is_sent_again_gets_the_same_job<S: Subject>()
     let subject = subject.opened_again().await;
     assert_eq!(send(subject.engine(), "mug").await, Submitted::Known(job.clone()));
     assert_eq!(send(subject.engine(), "lamp").await, Submitted::KeyOfAnother(job.id));
-    assert_eq!(subject.engine().jobs(10).await.unwrap().len(), 1);
+    assert_eq!(
+        subject.engine().jobs(Listing { limit: 10, ..Listing::default() }).await.unwrap().len(),
+        1
+    );
 }
 
 pub(crate) async fn no_more_jobs_wait_than_may<S: Subject>() {
     let subject = S::open().await;
     let engine = subject.engine();
-    let terms = Terms { most_waiting: 2, key: None };
+    let terms = Terms { most_waiting: 2, ..TERMS };
     submit(engine, JobRequest::new("mug")).await;
     submit(engine, JobRequest::new("mug")).await;
     let full = engine.submit(JobRequest::new("mug"), terms.clone()).await.unwrap();

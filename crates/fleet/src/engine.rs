@@ -11,8 +11,8 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use aiobpy_wire::{
-    Artefact, Event, EventRecord, Job, JobId, JobRequest, NodeDescription, NodeId, Problem,
-    WorkerId,
+    Artefact, Batch, BatchId, Event, EventRecord, Job, JobId, JobRequest, NodeDescription, NodeId,
+    Problem, WorkerId,
 };
 use jiff::Timestamp;
 use tokio::sync::broadcast;
@@ -55,6 +55,45 @@ pub(crate) struct Terms {
     pub(crate) most_waiting: usize,
     /// Names the request: who sends it again, as after a lost answer, gets the same job.
     pub(crate) key: Option<String>,
+    pub(crate) tenant: Option<TenantTerms>,
+    /// The batch that they belong to.
+    pub(crate) batch: Option<BatchId>,
+}
+
+/// Whose jobs they are, and how many of that one's may wait.
+#[derive(Clone, Debug)]
+pub(crate) struct TenantTerms {
+    pub(crate) name: String,
+    pub(crate) most_waiting: usize,
+}
+
+/// Which jobs are listed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listing {
+    /// Of this tenant alone.
+    pub(crate) tenant: Option<String>,
+    /// Of this batch alone, the oldest first.
+    pub(crate) batch: Option<BatchId>,
+    /// Those alone that have not ended.
+    pub(crate) live: bool,
+    pub(crate) limit: usize,
+}
+
+/// Jobs that are taken on together, or not at all.
+#[derive(Clone, Debug)]
+pub(crate) struct NewBatch {
+    pub(crate) requests: Vec<JobRequest>,
+    /// The same for the same request, for its key.
+    pub(crate) hash: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SubmittedBatch {
+    Taken(BatchId),
+    Known(BatchId),
+    KeyOfAnother(JobId),
+    Full,
+    TenantFull,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +105,8 @@ pub(crate) enum Submitted {
     KeyOfAnother(JobId),
     /// As many jobs wait as may.
     Full,
+    /// As many of the tenant's jobs wait as may.
+    TenantFull,
 }
 
 /// Who is to blame for an attempt that came to nothing.
@@ -159,6 +200,13 @@ pub(crate) trait Engine: Send + Sync + 'static {
         terms: Terms,
     ) -> impl Future<Output = Answer<Submitted>> + Send;
 
+    /// Takes on all of the jobs, or none.
+    fn submit_batch(
+        &self,
+        batch: NewBatch,
+        terms: Terms,
+    ) -> impl Future<Output = Answer<SubmittedBatch>> + Send;
+
     /// Starts the next attempts of jobs that wait, one for each worker at most.
     ///
     /// With one node, this may be undone by a crash: the worker does not outlive that either, and the job
@@ -239,8 +287,17 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     fn job(&self, id: JobId) -> impl Future<Output = Answer<Option<Job>>> + Send;
 
-    /// The newest jobs, newest first.
-    fn jobs(&self, limit: usize) -> impl Future<Output = Answer<Vec<Job>>> + Send;
+    /// The newest jobs, newest first; those of a batch the other way round.
+    fn jobs(&self, listing: Listing) -> impl Future<Output = Answer<Vec<Job>>> + Send;
+
+    fn batch(&self, id: BatchId) -> impl Future<Output = Answer<Option<Batch>>> + Send;
+
+    /// The newest batches, newest first; of a tenant, if one is named.
+    fn batches(
+        &self,
+        tenant: Option<String>,
+        limit: usize,
+    ) -> impl Future<Output = Answer<Vec<Batch>>> + Send;
 
     fn events_since(
         &self,

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use aiobpy_wire::{
-    Artefact, Event, EventRecord, Job, JobId, JobRequest, NodeDescription, NodeId, Problem,
+    Artefact, Batch, BatchId, Event, EventRecord, Job, JobId, JobRequest, NodeDescription, NodeId,
+    Problem,
 };
 use jiff::Timestamp;
 use tokio::sync::broadcast;
@@ -11,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::config::{EngineChoice, FleetConfig};
 use crate::engine::{
-    Answer, Attempt, Blame, Cancelled, Claims, Engine, GivenBack, Patience, Report, Submitted,
-    Terms, Verdict,
+    Answer, Attempt, Blame, Cancelled, Claims, Engine, GivenBack, Listing, NewBatch, Patience,
+    Report, Submitted, SubmittedBatch, Terms, Verdict,
 };
 use crate::error::FleetError;
 #[cfg(feature = "nats")]
@@ -91,6 +92,10 @@ impl Engine for AnyEngine {
         asked!(self.submit(request, terms))
     }
 
+    async fn submit_batch(&self, batch: NewBatch, terms: Terms) -> Answer<SubmittedBatch> {
+        asked!(self.submit_batch(batch, terms))
+    }
+
     async fn claim(&self, idle: Vec<IdleWorker>) -> Answer<Claims> {
         asked!(self.claim(idle))
     }
@@ -162,8 +167,16 @@ impl Engine for AnyEngine {
         asked!(self.job(id))
     }
 
-    async fn jobs(&self, limit: usize) -> Answer<Vec<Job>> {
-        asked!(self.jobs(limit))
+    async fn jobs(&self, listing: Listing) -> Answer<Vec<Job>> {
+        asked!(self.jobs(listing))
+    }
+
+    async fn batch(&self, id: BatchId) -> Answer<Option<Batch>> {
+        asked!(self.batch(id))
+    }
+
+    async fn batches(&self, tenant: Option<String>, limit: usize) -> Answer<Vec<Batch>> {
+        asked!(self.batches(tenant, limit))
     }
 
     async fn events_since(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,14 +19,18 @@ use tokio_util::task::TaskTracker;
 
 use crate::artefacts::Artefacts;
 use crate::board::{Board, NoTemplates};
-use crate::engine::{Cancelled, Engine, EngineError, Submitted, Terms};
+use crate::engine::{Cancelled, Engine, EngineError, Listing, Submitted, TenantTerms, Terms};
 use crate::engines::AnyEngine;
 use crate::inputs::Inputs;
 use crate::node;
+use crate::pace::Whose;
 use crate::slot::Slot;
 use crate::supervisor::{Claiming, Order, Reports, Supervisor};
 use crate::templates::Templates;
-use crate::{EngineChoice, FleetConfig, FleetError, WorkerLaunch, clock, pool, problems, travel};
+use crate::{
+    EngineChoice, FleetConfig, FleetError, Pressure, Tenant, WorkerLaunch, clock, pool, problems,
+    travel,
+};
 
 /// How long a job waits to be taken on while the first worker starts.
 const FIRST_WORKER_LIMIT: Duration = Duration::from_mins(1);
@@ -38,6 +43,44 @@ const ENGINE_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Fleet {
     inner: Arc<Inner>,
+}
+
+/// On whose behalf jobs are asked for, and under which name.
+#[derive(Clone, Debug, Default)]
+pub struct Asker {
+    /// Names the request: sent again, as after a lost answer, it gets the same job.
+    pub key: Option<String>,
+    /// `None` for whoever runs the fleet.
+    pub tenant: Option<Tenant>,
+}
+
+impl Asker {
+    /// # Errors
+    /// The priority is higher than the tenant's jobs may have.
+    pub(crate) fn may_ask(&self, request: &JobRequest) -> Result<(), Problem> {
+        match &self.tenant {
+            Some(tenant) if request.priority > tenant.highest_priority => {
+                Err(problems::priority_too_high(&tenant.name, tenant.highest_priority))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The same whenever the same is asked for by the same.
+    fn whose(&self, request: &JobRequest) -> Whose {
+        let mut hasher = DefaultHasher::new();
+        let tenant = self.tenant.as_ref().map(|tenant| &tenant.name);
+        (tenant, &self.key, serde_json::to_vec(request).unwrap_or_default()).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    pub(crate) fn terms(&self, most_waiting: usize) -> Terms {
+        let tenant = self.tenant.as_ref().map(|tenant| TenantTerms {
+            name: tenant.name.clone(),
+            most_waiting: tenant.most_waiting.unwrap_or(most_waiting),
+        });
+        Terms { most_waiting, key: self.key.clone(), tenant, batch: None }
+    }
 }
 
 struct Inner {
@@ -159,7 +202,7 @@ impl Fleet {
     /// 422 where the request does not fit a template, 429 where too many jobs wait, 500 where the template is broken, 503 where no
     /// worker could be started or the queue cannot be written.
     pub async fn submit(&self, request: JobRequest) -> Result<Job, Problem> {
-        self.take_on(request, None).await
+        self.submit_for(request, Asker::default()).await
     }
 
     /// As [`Fleet::submit`], of a request that has a name: sent again, as after a lost answer, it gets
@@ -169,7 +212,35 @@ impl Fleet {
     ///
     /// As [`Fleet::submit`], and 422 where the name is that of another request.
     pub async fn submit_once(&self, request: JobRequest, key: String) -> Result<Job, Problem> {
-        self.take_on(request, Some(key)).await
+        self.submit_for(request, Asker { key: Some(key), tenant: None }).await
+    }
+
+    /// As [`Fleet::submit`], on somebody's behalf.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::submit_once`]; 403 where the priority is too high for the tenant, and 429 where
+    /// too many of the tenant's jobs wait.
+    pub async fn submit_for(&self, request: JobRequest, asker: Asker) -> Result<Job, Problem> {
+        let request = self.checked(request, &asker).await?;
+        let most_waiting = self.inner.most_waiting;
+        let kept = self.inner.board.kept_from(|| asker.whose(&request));
+        let terms = asker.terms(most_waiting.saturating_sub(kept.unwrap_or(0)));
+        let whose = asker.whose(&request);
+        let submitted = self.inner.engine.submit(request, terms).await;
+        match submitted.map_err(|error| problems::queue_failed(&error))? {
+            Submitted::Taken(job) | Submitted::Known(job) => Ok(job),
+            Submitted::KeyOfAnother(id) => Err(problems::key_of_another(id)),
+            Submitted::Full => {
+                let board = &self.inner.board;
+                let retry_after = match kept {
+                    Some(_) => board.promise_a_place(most_waiting, whose),
+                    None => board.promise_the_next_place(whose),
+                };
+                Err(problems::queue_full(most_waiting, retry_after))
+            }
+            Submitted::TenantFull => Err(self.is_full_for(&asker, 1)),
+        }
     }
 
     pub async fn job(&self, id: JobId) -> Option<Job> {
@@ -187,7 +258,13 @@ impl Fleet {
 
     /// The newest jobs, newest first.
     pub async fn jobs(&self, limit: usize) -> Vec<Job> {
-        known(self.inner.engine.jobs(limit).await).unwrap_or_default()
+        self.jobs_of(None, limit).await
+    }
+
+    /// The newest jobs, newest first; of a tenant, if one is named.
+    pub async fn jobs_of(&self, tenant: Option<String>, limit: usize) -> Vec<Job> {
+        let listing = Listing { tenant, limit, ..Listing::default() };
+        known(self.inner.engine.jobs(listing).await).unwrap_or_default()
     }
 
     /// Cancels a job. A worker that is at it is killed and replaced: Blender cannot be stopped
@@ -283,6 +360,17 @@ impl Fleet {
         workers
     }
 
+    /// Whether there is room for another job.
+    pub fn pressure(&self) -> Pressure {
+        self.inner.board.pressure()
+    }
+
+    /// The jobs that have not ended.
+    pub async fn live_jobs(&self) -> Vec<Job> {
+        let listing = Listing { live: true, limit: usize::MAX, ..Listing::default() };
+        known(self.inner.engine.jobs(listing).await).unwrap_or_default()
+    }
+
     /// The templates as the worker that got ready last has them, and those that only other nodes have;
     /// empty until one is ready.
     pub fn templates(&self) -> Vec<TemplateDescription> {
@@ -329,26 +417,45 @@ impl Fleet {
         self.inner.engine.subscribe()
     }
 
-    async fn take_on(&self, request: JobRequest, key: Option<String>) -> Result<Job, Problem> {
+    /// A request that the fleet can do, as its jobs are to have it: all that it names is there.
+    ///
+    /// # Errors
+    ///
+    /// It does not fit, its priority is too high, or what it names is not there.
+    pub(crate) async fn checked(
+        &self,
+        request: JobRequest,
+        asker: &Asker,
+    ) -> Result<JobRequest, Problem> {
+        asker.may_ask(&request)?;
         let mut request = self.check(request).await?;
         request.pool = self.pool_for(request.pool)?;
         let sending = travel::send(&*self.inner.engine, &self.inner.inputs, &request.params);
         sending.await.map_err(|error| problems::queue_failed(&error))?;
         self.inner.inputs.check(&request)?;
-        let terms = Terms { most_waiting: self.inner.most_waiting, key };
-        let submitted = self.inner.engine.submit(request, terms).await;
-        match submitted.map_err(|error| problems::queue_failed(&error))? {
-            Submitted::Taken(job) | Submitted::Known(job) => Ok(job),
-            Submitted::KeyOfAnother(id) => Err(problems::key_of_another(id)),
-            Submitted::Full => {
-                let retry_after = self.inner.board.seconds_to_a_place();
-                Err(problems::queue_full(self.inner.most_waiting, retry_after))
-            }
-        }
+        Ok(request)
+    }
+
+    pub(crate) fn engine(&self) -> &AnyEngine {
+        &self.inner.engine
+    }
+
+    /// How many jobs may wait.
+    pub fn most_waiting(&self) -> usize {
+        self.inner.most_waiting
+    }
+
+    pub(crate) fn is_full_for(&self, asker: &Asker, places: usize) -> Problem {
+        let retry_after = self.inner.board.seconds_to(places);
+        let Some(tenant) = &asker.tenant else {
+            return problems::queue_full(self.inner.most_waiting, retry_after);
+        };
+        let most = tenant.most_waiting.unwrap_or(self.inner.most_waiting);
+        problems::tenant_full(&tenant.name, most, retry_after)
     }
 
     /// Whether some node has the template, and the request fits it.
-    async fn check(&self, request: JobRequest) -> Result<JobRequest, Problem> {
+    pub(crate) async fn check(&self, request: JobRequest) -> Result<JobRequest, Problem> {
         let name = request.template.clone();
         let is_asked_for = |template: &TemplateDescription| template.name == name;
         let own = self.inner.board.notice().templates;
@@ -382,7 +489,7 @@ impl Fleet {
         Err(problems::unknown_pool(&asked, known.iter().map(String::as_str)))
     }
 
-    async fn loaded_templates(&self) -> Result<Arc<Templates>, Problem> {
+    pub(crate) async fn loaded_templates(&self) -> Result<Arc<Templates>, Problem> {
         match timeout(FIRST_WORKER_LIMIT, self.inner.board.templates()).await {
             Ok(Ok(templates)) => Ok(templates),
             Ok(Err(NoTemplates(reason))) => Err(problems::no_worker_ready(Some(reason))),
@@ -478,6 +585,6 @@ fn empty(folder: &Path) -> std::io::Result<()> {
 }
 
 /// What the queue answered; a queue that cannot be read knows nothing.
-fn known<T>(answer: Result<T, EngineError>) -> Option<T> {
+pub(crate) fn known<T>(answer: Result<T, EngineError>) -> Option<T> {
     answer.inspect_err(|error| tracing::error!(%error, "could not read the queue")).ok()
 }

@@ -8,6 +8,7 @@
 //! done (the engines, `supervisor`), and only `worker_process` starts processes.
 
 mod artefacts;
+mod batches;
 mod board;
 mod clerk;
 mod clock;
@@ -27,6 +28,8 @@ mod line;
 #[cfg(feature = "nats")]
 mod nats;
 mod node;
+mod outbox;
+mod pace;
 mod pool;
 mod problems;
 mod queue;
@@ -36,6 +39,7 @@ mod slot;
 mod supervisor;
 mod sys;
 mod templates;
+mod tenants;
 mod travel;
 mod worker;
 mod worker_end;
@@ -44,6 +48,9 @@ mod worker_process;
 
 pub use config::{EngineChoice, FleetConfig, NatsConfig, Recycling, WorkerLaunch};
 pub use error::FleetError;
-pub use fleet::Fleet;
+pub use fleet::{Asker, Fleet};
+pub use outbox::{Delivery, Outbox, OutboxError};
+pub use pace::Pressure;
 pub use pool::{Device, NoDevice, Pool};
+pub use tenants::Tenant;
 pub use worker_end::WorkerEnd;

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aiobpy_wire::{
-    Artefact, Event, EventRecord, Job, JobId, JobRequest, JobState, NodeDescription, NodeId,
-    Problem,
+    Artefact, Batch, BatchId, Event, EventRecord, Job, JobId, JobRequest, JobState,
+    NodeDescription, NodeId, Problem,
 };
 use async_nats::Client;
 use async_nats::jetstream::object_store::ObjectStore;
@@ -30,14 +30,15 @@ use uuid::Uuid;
 use crate::clock;
 use crate::config::NatsConfig;
 use crate::engine::{
-    Answer, Attempt, Blame, Cancelled, Claim, Claims, Engine, EngineError, GivenBack, Patience,
-    Report, Submitted, Terms, Verdict,
+    Answer, Attempt, Blame, Cancelled, Claim, Claims, Engine, EngineError, GivenBack, Listing,
+    NewBatch, Patience, Report, Submitted, SubmittedBatch, Terms, Verdict,
 };
 use crate::error::FleetError;
 use crate::problems;
 use crate::rules::{self, Changed};
 use crate::scheduler::{Assignment, IdleWorker};
 
+mod batches;
 mod blobs;
 mod changes;
 mod connection;
@@ -218,7 +219,7 @@ impl Shared {
     }
 
     fn is_full(&self, terms: &Terms) -> bool {
-        self.replica().line().waiting().len() >= terms.most_waiting
+        !self.has_room(terms, 1)
     }
 
     /// The id for a request that a client calls by a name, or what is to be answered.
@@ -287,7 +288,7 @@ impl Engine for NatsEngine {
             None if self.shared.is_full(&terms) => return Ok(Submitted::Full),
             None => JobId::new(Uuid::now_v7()),
         };
-        let new = rules::submitted(id, request, clock::timestamp());
+        let new = rules::submitted(id, request, &terms, clock::timestamp());
         let job = new.job.clone();
         match self.shared.write_job(id, &Entry::of(new), 0, deadline).await? {
             Written::Stored(_) => {
@@ -300,6 +301,11 @@ impl Engine for NatsEngine {
                 None => Err(EngineError::Away { cause: "the job came and went".into() }),
             },
         }
+    }
+
+    #[instrument(name = "nats", skip_all)]
+    async fn submit_batch(&self, batch: NewBatch, terms: Terms) -> Answer<SubmittedBatch> {
+        self.submit_all(batch, terms).await
     }
 
     #[instrument(name = "nats", skip_all)]
@@ -452,8 +458,20 @@ impl Engine for NatsEngine {
         Ok(kept.map(|kept| kept.job))
     }
 
-    async fn jobs(&self, limit: usize) -> Answer<Vec<Job>> {
-        Ok(self.shared.replica().newest(limit))
+    async fn jobs(&self, listing: Listing) -> Answer<Vec<Job>> {
+        Ok(self.shared.replica().listed(&listing))
+    }
+
+    async fn batch(&self, id: BatchId) -> Answer<Option<Batch>> {
+        let listing = Listing { batch: Some(id), limit: usize::MAX, ..Listing::default() };
+        Ok(batches::of(&self.shared.replica().listed(&listing)).pop())
+    }
+
+    async fn batches(&self, tenant: Option<String>, limit: usize) -> Answer<Vec<Batch>> {
+        let listing = Listing { tenant, limit: usize::MAX, ..Listing::default() };
+        let mut batches = batches::of(&self.shared.replica().listed(&listing));
+        batches.truncate(limit);
+        Ok(batches)
     }
 
     async fn events_since(

@@ -1,8 +1,9 @@
 //! What can be wrong, in the words that a client reads.
 
+use std::fmt::Display;
 use std::time::Duration;
 
-use aiobpy_wire::{Artefact, FieldProblem, JobId, JobState, Problem, WorkerId};
+use aiobpy_wire::{Artefact, BatchId, FieldProblem, JobId, JobState, Problem, WorkerId};
 
 use crate::artefacts::KeepError;
 use crate::engine::EngineError;
@@ -84,12 +85,64 @@ pub(crate) fn input_unkept(error: &std::io::Error) -> Problem {
     .with_hint("is the disk full?")
 }
 
-pub(crate) fn key_of_another(id: JobId) -> Problem {
+pub(crate) fn tenant_full(tenant: &str, most_waiting: usize, retry_after: u64) -> Problem {
+    Problem::new(
+        429,
+        "quota-used-up",
+        "As many of your jobs wait as may",
+        format!("{most_waiting} jobs of `{tenant}` wait already, which is as many as may"),
+    )
+    .with_hint("send it again later; `Retry-After` says when one has probably begun")
+    .with_retry_after(retry_after)
+}
+
+pub(crate) fn priority_too_high(tenant: &str, highest: i8) -> Problem {
+    Problem::new(
+        403,
+        "priority-too-high",
+        "The priority is not for you",
+        format!("jobs of `{tenant}` have a priority of {highest} at most"),
+    )
+    .with_error("/priority", format!("is more than {highest}"))
+}
+
+pub(crate) fn invalid_batch(error: FieldProblem) -> Problem {
+    let FieldProblem { pointer, detail } = error;
+    Problem::new(422, "invalid-batch", "The batch makes no sense", &*detail)
+        .with_error(pointer, &*detail)
+        .with_hint("write frames as in `1-24x2,30`, and a matrix as in `{\"size\": [1, 2]}`")
+}
+
+pub(crate) fn batch_too_large(count: usize, most: usize) -> Problem {
+    Problem::new(
+        422,
+        "batch-too-large",
+        "The batch is too large",
+        format!("it stands for {count} jobs, and no more than {most} may wait"),
+    )
+    .with_hint("send it as several batches")
+}
+
+pub(crate) fn no_such_batch(id: BatchId) -> Problem {
+    Problem::new(404, "unknown-batch", "No such batch", format!("there is no batch `{id}`"))
+        .with_hint("`GET /api/v1/batches` lists the newest batches")
+}
+
+pub(crate) fn batch_ended(id: BatchId) -> Problem {
+    Problem::new(
+        409,
+        "batch-ended",
+        "The batch has ended",
+        format!("all jobs of the batch `{id}` have ended already"),
+    )
+}
+
+pub(crate) fn key_of_another(id: impl Display) -> Problem {
     Problem::new(
         422,
         "idempotency-key-reused",
         "The key names another request",
-        format!("the Idempotency-Key is that of the job `{id}`, which was asked for otherwise"),
+        format!("the Idempotency-Key is that of `{id}`, which was asked for otherwise"),
     )
     .with_hint("make a new key for each request; use one again only to repeat the same request")
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aiobpy_wire::{
-    Artefact, Event, EventRecord, Job, JobId, JobRequest, JobState, NodeDescription, NodeId,
-    Problem, WorkerId,
+    Artefact, Batch, BatchId, Event, EventRecord, Job, JobId, JobRequest, JobState,
+    NodeDescription, NodeId, Problem, WorkerId,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
@@ -21,14 +21,15 @@ use tracing::instrument;
 use crate::clerk::Clerk;
 use crate::clock;
 use crate::engine::{
-    Answer, Attempt, Blame, Cancelled, Claims, Engine, EngineError, GivenBack, Patience, Report,
-    Submitted, Terms, Verdict,
+    Answer, Attempt, Blame, Cancelled, Claims, Engine, EngineError, GivenBack, Listing, NewBatch,
+    Patience, Report, Submitted, SubmittedBatch, Terms, Verdict,
 };
 use crate::error::FleetError;
 use crate::line::Standing;
 use crate::problems;
 use crate::scheduler::{self, Assignment, IdleWorker, Plan};
 
+mod batches;
 mod ledger;
 mod rows;
 mod threads;
@@ -139,6 +140,11 @@ impl Engine for Queue {
     #[instrument(name = "queue", skip_all)]
     async fn submit(&self, request: JobRequest, terms: Terms) -> Answer<Submitted> {
         self.change(move |ledger| ledger.submit(request, &terms)).await
+    }
+
+    #[instrument(name = "queue", skip_all)]
+    async fn submit_batch(&self, batch: NewBatch, terms: Terms) -> Answer<SubmittedBatch> {
+        self.change(move |ledger| ledger.submit_batch(batch, &terms)).await
     }
 
     #[instrument(name = "queue", skip_all)]
@@ -268,8 +274,20 @@ impl Engine for Queue {
         self.ask(move |connection| rows::job(connection, id)).await
     }
 
-    async fn jobs(&self, limit: usize) -> Answer<Vec<Job>> {
-        self.ask(move |connection| rows::newest_jobs(connection, limit)).await
+    async fn jobs(&self, listing: Listing) -> Result<Vec<Job>, EngineError> {
+        self.ask(move |connection| rows::jobs(connection, &listing)).await
+    }
+
+    async fn batch(&self, id: BatchId) -> Result<Option<Batch>, EngineError> {
+        self.ask(move |connection| batches::find(connection, id)).await
+    }
+
+    async fn batches(
+        &self,
+        tenant: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Batch>, EngineError> {
+        self.ask(move |connection| batches::newest(connection, tenant.as_deref(), limit)).await
     }
 
     async fn events_since(
@@ -302,16 +320,20 @@ fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Gives a queue that an earlier version has made what it lacks.
 fn bring_up_to_date(connection: &Connection) -> rusqlite::Result<()> {
-    const VERSION: i64 = 2;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    /// What a queue of each version lacks.
+    const LACKS: [&str; 3] = [
+        include_str!("queue/columns.sql"),
+        include_str!("queue/columns_2.sql"),
+        include_str!("queue/columns_3.sql"),
+    ];
+    let version: u8 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if connection.table_exists(None, "job")? {
-        let lacks = [include_str!("queue/columns.sql"), include_str!("queue/columns_2.sql")];
-        for columns in lacks.into_iter().skip(usize::try_from(version).unwrap_or_default()) {
-            connection.execute_batch(columns)?;
+        for lacking in LACKS.iter().skip(version.into()) {
+            connection.execute_batch(lacking)?;
         }
     }
     connection.execute_batch(include_str!("queue/schema.sql"))?;
-    connection.pragma_update(None, "user_version", VERSION)
+    connection.pragma_update(None, "user_version", i64::try_from(LACKS.len()).unwrap_or(i64::MAX))
 }
 
 fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {

@@ -5,8 +5,9 @@
 
 use aiobpy_wire::{Artefact, Event, Job, JobId, JobRequest, JobState, Problem, WorkerId};
 use jiff::Timestamp;
+use serde::Serialize;
 
-use crate::engine::{Blame, GivenBack, Patience};
+use crate::engine::{Blame, GivenBack, Patience, Terms};
 use crate::problems;
 
 /// A job as it is now, and what is told of that: the two are kept together or not at all.
@@ -16,10 +17,12 @@ pub(crate) struct Changed {
     pub(crate) event: Event,
 }
 
-pub(crate) fn submitted(id: JobId, request: JobRequest, now: Timestamp) -> Changed {
+pub(crate) fn submitted(id: JobId, request: JobRequest, terms: &Terms, now: Timestamp) -> Changed {
     let job = Job {
         id,
         request: request.into(),
+        tenant: terms.tenant.as_ref().map(|tenant| tenant.name.clone()),
+        batch: terms.batch,
         state: JobState::Queued,
         attempt: 0,
         crashes: 0,
@@ -119,7 +122,7 @@ pub(crate) fn cancelled(job: Job, now: Timestamp) -> Option<Changed> {
 }
 
 /// Of what was asked for: the same text of JSON, the same hash.
-pub(crate) fn request_hash(request: &JobRequest) -> String {
+pub(crate) fn request_hash(request: &impl Serialize) -> String {
     let text = serde_json::to_vec(request).unwrap_or_default();
     blake3::hash(&text).to_hex().to_string()
 }

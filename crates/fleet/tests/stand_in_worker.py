@@ -25,6 +25,7 @@ DRAWING = {
                     "die",
                     "crash",
                     "dawdle",
+                    "take",
                     "hang",
                     "stop",
                     "babble",
@@ -34,6 +35,7 @@ DRAWING = {
             },
             "attempts": {"type": "integer", "description": "how often to do that"},
             "text": {"type": "string"},
+            "seconds": {"type": "number", "description": "how long to take"},
         },
     },
 }
@@ -93,6 +95,10 @@ def start(say, job: dict, received) -> None:
             problem = {"type": "cancelled", "title": "It left", "status": 409, "detail": "no"}
             say(type="failed", problem=problem, **attempt)
             return
+        what = "draw"
+    if what == "take":
+        if select.select([0], [], [], job["params"]["seconds"])[0]:
+            os._exit(0)
         what = "draw"
     if what == "draw":
         with open(job["output_path"], "w") as file:

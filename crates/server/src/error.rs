@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aiobpy_wire::{JobId, JobState, Problem, Scope};
+use aiobpy_wire::{BatchId, JobId, JobState, Problem, Scope};
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderValue};
 use http::{Method, StatusCode};
@@ -39,6 +39,8 @@ pub(crate) enum Failure {
         wait: Duration,
     },
     EndedSession,
+    /// Of what is for whoever runs the server.
+    NotForTenants,
     FormWithCookie,
     ExecIsOff,
     UnknownDevice {
@@ -147,6 +149,14 @@ pub(crate) enum Failure {
     LostResult {
         id: JobId,
         detail: String,
+    },
+    UnknownBatch {
+        id: String,
+    },
+    /// The server has nobody to tell them.
+    NoWebhooks,
+    NothingFinishedYet {
+        id: BatchId,
     },
     NotForm {
         given: Option<String>,

@@ -1,7 +1,7 @@
 //! What happened, in order, for those who watch: every event has a number, and who comes back with
 //! the last number that he has seen misses nothing that is still kept.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aiobpy_fleet::Fleet;
@@ -24,6 +24,10 @@ pub(crate) enum EventLog {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interest {
     pub(crate) job: Option<JobId>,
+    /// Of these alone.
+    pub(crate) jobs: Option<HashSet<JobId>>,
+    /// Of this tenant's jobs alone.
+    pub(crate) tenant: Option<String>,
     /// Names of events or of messages' topics, or the parts of them before a dot; empty for all.
     pub(crate) topics: Vec<String>,
 }
@@ -60,7 +64,9 @@ impl EventLog {
             Start::Now => (self.newest(), false),
             Start::After(sequence) => (Some(sequence), true),
         };
-        let watch = Watch { log: self.clone(), live, seen, is_behind, past: VecDeque::new() };
+        let log = self.clone();
+        let (past, known) = (VecDeque::new(), HashMap::new());
+        let watch = Watch { log, live, seen, is_behind, past, known };
         stream::unfold((watch, interest, stopping), |(mut watch, interest, stopping)| async {
             let next = tokio::select! {
                 // What has happened by then is still told.
@@ -87,6 +93,14 @@ impl EventLog {
         }
     }
 
+    /// Whose job it is; `None` if it is nobody's in particular, or there is none.
+    async fn tenant_of(&self, job: JobId) -> Option<String> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Fleet(fleet) => fleet.job(job).await?.tenant,
+        }
+    }
+
     /// The oldest `limit` events after `sequence`.
     async fn since(&self, sequence: u64, job: Option<JobId>, limit: usize) -> Vec<EventRecord> {
         match self {
@@ -99,6 +113,13 @@ impl EventLog {
 impl Interest {
     fn covers(&self, event: &Event) -> bool {
         if self.job.is_some() && event.job_id() != self.job {
+            return false;
+        }
+        if self
+            .jobs
+            .as_ref()
+            .is_some_and(|jobs| event.job_id().is_none_or(|job| !jobs.contains(&job)))
+        {
             return false;
         }
         self.topics.is_empty() || self.topics.iter().any(|topic| {
@@ -164,6 +185,8 @@ struct Watch {
     /// Whether the log may hold events that were not looked at.
     is_behind: bool,
     past: VecDeque<EventRecord>,
+    /// Whether jobs are those of the tenant that is asked for, as long as they have not ended.
+    known: HashMap<JobId, bool>,
 }
 
 impl Watch {
@@ -172,10 +195,29 @@ impl Watch {
     async fn next(&mut self, interest: &Interest) -> Option<EventRecord> {
         loop {
             let record = self.next_of_all(interest.job).await?;
-            if interest.covers(&record.event) {
+            if interest.covers(&record.event)
+                && self.is_of_tenant(interest.tenant.as_deref(), &record.event).await
+            {
                 return Some(record);
             }
         }
+    }
+
+    async fn is_of_tenant(&mut self, tenant: Option<&str>, event: &Event) -> bool {
+        let Some(tenant) = tenant else { return true };
+        // What is of no job tells of all that the fleet does.
+        let Some(id) = event.job_id() else { return false };
+        let is_theirs = match (event, self.known.get(&id)) {
+            (Event::JobQueued { job }, _) => job.tenant.as_deref() == Some(tenant),
+            (_, Some(known)) => *known,
+            (_, None) => Box::pin(self.log.tenant_of(id)).await.as_deref() == Some(tenant),
+        };
+        if event.is_final() {
+            self.known.remove(&id);
+        } else {
+            self.known.insert(id, is_theirs);
+        }
+        is_theirs
     }
 
     async fn next_of_all(&mut self, job: Option<JobId>) -> Option<EventRecord> {
@@ -225,7 +267,8 @@ mod tests {
     }
 
     fn interest_in(topics: &[&str]) -> Interest {
-        Interest { job: None, topics: topics.iter().map(|topic| (*topic).to_owned()).collect() }
+        let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
+        Interest { topics, ..Interest::default() }
     }
 
     fn topic_of(record: &EventRecord) -> &str {

@@ -32,6 +32,8 @@ const MOST_BYTES: usize = 32 << 20;
 /// Bytes of an answer that is kept.
 const LARGEST: usize = 1 << 20;
 const RETENTION: Duration = Duration::from_hours(24);
+/// The fleet keeps the keys of these, on disk.
+const OF_FLEET: [&str; 3] = ["/api/v1/jobs", "/api/v1/batches", "/api/v1/templates/"];
 
 /// Hands a request with a key on once, and its answer to all that have the same key.
 pub(crate) async fn once<N, F>(shared: &Shared, request: Request, next: N) -> Response
@@ -48,7 +50,9 @@ where
 /// Whether a request is to be answered once: a `POST` that has a key.
 pub(crate) fn is_asked_for(shared: &Shared, request: &Request) -> bool {
     let has_key = request.method() == Method::POST && request.headers().contains_key(KEY);
-    let is_of_fleet = || request.uri().path() == "/api/v1/jobs" && shared.fleet.is_some();
+    let path = request.uri().path();
+    let is_of_fleet =
+        || shared.fleet.is_some() && OF_FLEET.iter().any(|prefix| path.starts_with(prefix));
     has_key && !is_of_fleet()
 }
 

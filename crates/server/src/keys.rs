@@ -15,6 +15,7 @@ use crate::error::Failure;
 use crate::pairing::Pairing;
 use crate::principal::{ExecSwitch, Principal};
 use crate::sessions::Sessions;
+use crate::tenants::Tenants;
 use crate::token::{Token, digest};
 
 /// How long a link is good that signs a browser in.
@@ -28,6 +29,7 @@ pub(crate) struct Keys {
     pub(crate) devices: Devices,
     /// The code of the link that signs a browser in, if one is good.
     link: Pairing,
+    tenants: Tenants,
     sessions: Mutex<Sessions>,
     backoff: Mutex<Backoff>,
 }
@@ -47,6 +49,7 @@ impl Own {
 impl Keys {
     pub(crate) fn new(
         token: Token,
+        tenants: Tenants,
         exec: ExecSwitch,
         cookie: CookieName,
         devices: Devices,
@@ -57,6 +60,7 @@ impl Keys {
             cookie,
             devices,
             link: Pairing::default(),
+            tenants,
             sessions: Mutex::default(),
             backoff: Mutex::default(),
         }
@@ -109,8 +113,8 @@ impl Keys {
         if own.token.matches(token) {
             return Ok(own.principal.clone());
         }
-        let device = self.devices.find(token, now);
-        device.ok_or_else(|| self.wrong(address, token, now, Failure::WrongToken))
+        let other = self.devices.find(token, now).or_else(|| self.tenants.find(token));
+        other.ok_or_else(|| self.wrong(address, token, now, Failure::WrongToken))
     }
 
     /// Who sends a cookie. One that has ended is no guess: browsers send them for long.

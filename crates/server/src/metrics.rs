@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aiobpy_wire::Problem;
 use http::{Method, StatusCode};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
@@ -15,6 +16,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::shared::Shared;
+use crate::tally::Tally;
 
 /// The content type of what [`Metrics::text`] returns.
 pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -27,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) main_thread_seconds: Histogram,
     /// Open now.
     pub(crate) websockets: Gauge,
+    /// Of the fleet.
+    pub(crate) tally: Option<Tally>,
     of_the_moment: OfTheMoment,
     routes: Mutex<HashMap<String, OfRoute>>,
 }
@@ -65,7 +69,7 @@ struct OfTheMoment {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(has_fleet: bool) -> Self {
         let mut registry = Registry::with_prefix("aiobpy");
         let requests = Family::default();
         registry.register("http_requests", "Requests that were answered", requests.clone());
@@ -79,12 +83,14 @@ impl Metrics {
         let websockets = Gauge::default();
         registry.register("websockets", "WebSockets that are open", websockets.clone());
         let of_the_moment = OfTheMoment::registered(&mut registry);
+        let tally = has_fleet.then(|| Tally::registered(&mut registry));
         Self {
             registry,
             requests,
             seconds,
             main_thread_seconds,
             websockets,
+            tally,
             of_the_moment,
             routes: Mutex::default(),
         }
@@ -115,6 +121,22 @@ impl Metrics {
         let counter = self.requests.get_or_create_owned(&labels);
         counter.inc();
         of_route.outcomes.push((outcome, counter));
+    }
+
+    /// A job was not taken on.
+    pub(crate) fn refused(&self, problem: &Problem) {
+        if problem.status == 429
+            && let Some(tally) = &self.tally
+        {
+            tally.rejected.inc();
+        }
+    }
+
+    /// A webhook was told.
+    pub(crate) fn webhook(&self, outcome: &'static str) {
+        if let Some(tally) = &self.tally {
+            tally.webhook(outcome);
+        }
     }
 
     /// All of it, as text.

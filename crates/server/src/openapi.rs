@@ -6,9 +6,12 @@
 mod methods;
 mod problems;
 mod routes;
+mod templates;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aiobpy_fleet::Fleet;
+use aiobpy_wire::TemplateDescription;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
@@ -35,32 +38,41 @@ struct Made {
     /// What it was made of.
     table: Arc<Table>,
     sites: Arc<routes::Sites>,
+    templates: Vec<TemplateDescription>,
 }
 
 impl Kept {
     /// What is served now, made anew if it has changed.
     pub(crate) fn current(&self, shared: &Shared) -> Document {
         let (table, sites) = (shared.offers.table(), shared.sites.current());
+        let templates = shared.fleet.as_ref().map(Fleet::templates).unwrap_or_default();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = &*kept
             && Arc::ptr_eq(&made.table, &table)
             && Arc::ptr_eq(&made.sites, &sites)
+            && made.templates == templates
         {
             return made.document.clone();
         }
-        let text = document(shared, &table, &sites).to_string();
+        let text = document(shared, &table, &sites, &templates).to_string();
         let tag = format!("\"{}\"", &blake3::hash(text.as_bytes()).to_hex()[..32]);
         let document = Document { text: text.into(), tag };
-        *kept = Some(Made { document: document.clone(), table, sites });
+        *kept = Some(Made { document: document.clone(), table, sites, templates });
         document
     }
 }
 
-fn document(shared: &Shared, table: &Table, sites: &routes::Sites) -> Value {
+fn document(
+    shared: &Shared,
+    table: &Table,
+    sites: &routes::Sites,
+    templates: &[TemplateDescription],
+) -> Value {
     let mut document = parsed(ALWAYS);
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     if shared.fleet.is_some() {
         merge(&mut document, parsed(WITH_FLEET));
+        merge(&mut document, templates::described(templates));
     }
     if shared.main_thread.is_some() {
         merge(&mut document, parsed(WITH_OPERATIONS));
@@ -154,7 +166,7 @@ mod tests {
         let shared = shared();
         shared.offers.put(method("cup.fill"));
         shared.offers.put(method("cup.slow"));
-        let document = document(&shared, &shared.offers.table(), &shared.sites.current());
+        let document = document(&shared, &shared.offers.table(), &shared.sites.current(), &[]);
         let operation = &document["paths"]["/api/v1/rpc/cup.fill"]["post"];
         assert_eq!(operation["operationId"], "rpc.cup.fill");
         assert_eq!(operation["tags"], json!(["cups"]));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use aiobpy_fleet::Tenant;
 use aiobpy_wire::Scope;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,8 @@ pub struct Principal {
     /// As the user knows it; `token` for whoever has the server's own.
     pub name: Arc<str>,
     pub scope: Scope,
+    /// One of those who share the fleet: sees its own jobs alone.
+    pub(crate) tenant: Option<Arc<Tenant>>,
     exec: ExecSwitch,
     ended: CancellationToken,
     /// Of whom it is a session: the same number for all of them.
@@ -38,7 +41,24 @@ impl Principal {
     pub(crate) fn new(name: &str, scope: Scope, exec: ExecSwitch) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { name: name.into(), scope, exec, ended: CancellationToken::new(), number }
+        let ended = CancellationToken::new();
+        Self { name: name.into(), scope, tenant: None, exec, ended, number }
+    }
+
+    /// One of those who share the fleet.
+    pub(crate) fn of_tenant(tenant: Tenant) -> Self {
+        let tenant = Arc::new(tenant);
+        let principal = Self::new(&tenant.name, Scope::Control, ExecSwitch::default());
+        Self { tenant: Some(tenant), ..principal }
+    }
+
+    /// Whether what belongs to a tenant, or to nobody in particular, may be seen.
+    pub(crate) fn may_see(&self, of: Option<&str>) -> bool {
+        self.tenant.as_ref().is_none_or(|tenant| Some(tenant.name.as_str()) == of)
+    }
+
+    pub(crate) fn tenant_name(&self) -> Option<String> {
+        self.tenant.as_ref().map(|tenant| tenant.name.clone())
     }
 
     /// The same one, with an end of its own: that of a session, which also ends with the other.

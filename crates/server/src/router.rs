@@ -67,6 +67,11 @@ impl Front {
             Err(failure) => return shared.refuse(request, failure).await,
         };
         seen.let_in(principal.clone());
+        if principal.tenant.is_some() && !ours.is_some_and(|it| scopes::is_for_tenants(it.pattern))
+        {
+            // Sites, and what tells of all that the server does, are for whoever runs it.
+            return shared.refuse(request, Failure::NotForTenants).await;
+        }
         if let Some(ours) = ours
             && let Err(failure) = principal.may(scopes::needed(ours.pattern, request.method()))
         {
@@ -157,7 +162,15 @@ fn of_fleet(shared: &Shared) -> Router<Shared> {
         .route("/api/v1/jobs/{id}/events", get(routes::jobs::follow))
         .route("/api/v1/jobs/{id}/result", get(routes::jobs::result))
         .route("/api/v1/inputs", post(routes::inputs::take))
-        .route("/api/v1/templates", get(routes::fleet::templates))
+        .route("/api/v1/batches", get(routes::batches::list).post(routes::batches::submit))
+        .route("/api/v1/batches/{id}", get(routes::batches::show).delete(routes::batches::cancel))
+        .route("/api/v1/batches/{id}/events", get(routes::batches::follow))
+        .route("/api/v1/batches/{id}/jobs", get(routes::batches::jobs))
+        .route("/api/v1/batches/{id}/results", get(routes::batches::results))
+        .route("/api/v1/pressure", get(routes::fleet::pressure))
+        .route("/api/v1/webhook-secret", get(routes::fleet::webhook_secret))
+        .route("/api/v1/templates", get(routes::templates::list))
+        .route("/api/v1/templates/{name}/jobs", post(routes::templates::submit))
         .route("/api/v1/workers", get(routes::fleet::workers))
         .route("/api/v1/sign-in-links", post(routes::dashboard::link))
         .method_not_allowed_fallback(wrong_method)

@@ -98,6 +98,7 @@ impl Server {
         };
         let also = config.also;
         let shared = Shared::new(address, config.token, config.limits, parts);
+        shared.start_tasks();
         let front = Front::new(shared.clone());
         let serving = Serving { front, shared, places: Places::default() };
         let listeners = Listeners { serving, cut: CancellationToken::new() };

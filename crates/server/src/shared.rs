@@ -38,7 +38,9 @@ use crate::pairing::Pairing;
 use crate::principal::ExecSwitch;
 use crate::sharing::Sharing;
 use crate::sites::Sites;
+use crate::tenants::Tenants;
 use crate::token::Token;
+use crate::webhooks::Webhooks;
 
 /// What stands behind the server.
 #[derive(Default)]
@@ -55,6 +57,10 @@ pub struct Parts {
     pub exec: ExecSwitch,
     /// Where paired devices are kept; in memory alone if left out.
     pub devices_file: Option<PathBuf>,
+    /// Who tells webhooks what becomes of jobs, if any are to be told.
+    pub webhooks: Option<Webhooks>,
+    /// Those who share the fleet.
+    pub tenants: Tenants,
 }
 
 /// A handle to what all requests of one server share.
@@ -71,6 +77,7 @@ pub struct Inner {
     pub(crate) events: EventLog,
     pub(crate) main_thread: Option<Door>,
     pub(crate) fleet: Option<Fleet>,
+    pub(crate) webhooks: Option<Webhooks>,
     pub(crate) sites: Arc<Sites>,
     pub(crate) cache: Cache,
     pub(crate) files: Arc<FileCache>,
@@ -96,7 +103,7 @@ pub struct Inner {
 impl Shared {
     /// `address` is where the server listens: requests have to name it.
     pub fn new(address: SocketAddr, token: Token, limits: Limits, parts: Parts) -> Self {
-        let (stopping, metrics) = (CancellationToken::new(), Metrics::new());
+        let (stopping, metrics) = (CancellationToken::new(), Metrics::new(parts.fleet.is_some()));
         let main_thread = parts.main_thread.map(|thread| {
             Door::new(thread, &limits, stopping.clone(), metrics.main_thread_seconds.clone())
         });
@@ -105,6 +112,7 @@ impl Shared {
             gate: Gate::new(address),
             keys: Keys::new(
                 token,
+                parts.tenants,
                 parts.exec.clone(),
                 CookieName::new(address.port()),
                 Devices::new(parts.devices_file, parts.exec),
@@ -117,6 +125,7 @@ impl Shared {
             },
             main_thread,
             fleet: parts.fleet,
+            webhooks: parts.webhooks,
             sites: parts.sites,
             cache: Cache::default(),
             files: Arc::default(),
@@ -135,6 +144,18 @@ impl Shared {
             stopping,
             limits,
         }))
+    }
+
+    /// Begins what goes on beside the requests, on the tokio runtime of the caller.
+    pub(crate) fn start_tasks(&self) {
+        let Some(fleet) = &self.fleet else { return };
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.run(fleet.clone(), self);
+        }
+        if let Some(tally) = self.metrics.tally.clone() {
+            let (fleet, stopping) = (fleet.clone(), self.stopping.clone());
+            self.tasks.spawn(async move { tally.follow(&fleet, stopping).await });
+        }
     }
 
     pub(crate) fn connections(&self) -> u64 {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::{OutputRequest, Problem, WorkerId};
+use crate::{BatchId, OutputRequest, Problem, Webhook, WorkerId};
 
 /// Names a job for good. A UUID of version 7, so that ids sort by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,6 +53,12 @@ pub struct JobRequest {
     /// The workers that may do it; those that the template names, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
+    /// Who is to be told what becomes of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
+    /// Whether the result of an earlier job that asked for the same will do.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub cache: bool,
 }
 
 impl JobRequest {
@@ -65,8 +71,19 @@ impl JobRequest {
             priority: 0,
             timeout_seconds: None,
             pool: None,
+            webhook: None,
+            cache: true,
         }
     }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
@@ -97,6 +114,12 @@ pub struct Job {
     pub id: JobId,
     #[serde(flatten)]
     pub request: JobRequestFields,
+    /// Whose it is; nobody's in particular without tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// The batch that it belongs to, if it belongs to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
     pub state: JobState,
     /// How often a worker has started it; 0 while it has never run.
     pub attempt: u32,
@@ -135,12 +158,25 @@ pub struct JobRequestFields {
     /// The workers that may do it; those that the template names, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub cache: bool,
 }
 
 impl From<JobRequest> for JobRequestFields {
     fn from(request: JobRequest) -> Self {
-        let JobRequest { template, params, output, priority, timeout_seconds, pool } = request;
-        Self { template, params, output, priority, timeout_seconds, pool }
+        let JobRequest {
+            template,
+            params,
+            output,
+            priority,
+            timeout_seconds,
+            pool,
+            webhook,
+            cache,
+        } = request;
+        Self { template, params, output, priority, timeout_seconds, pool, webhook, cache }
     }
 }
 

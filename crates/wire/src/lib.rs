@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** data only. No I/O, no threads, no clock, and no crate of ours below this one.
 
+mod batch;
 mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
@@ -14,8 +15,10 @@ mod problem;
 mod site;
 mod status;
 mod template;
+mod webhook;
 mod worker;
 
+pub use batch::{Batch, BatchCounts, BatchId, BatchRequest};
 pub use event::{Event, EventRecord};
 pub use job::{Artefact, Job, JobId, JobRequest, JobRequestFields, JobState};
 pub use node::{NodeDescription, NodeId};
@@ -30,4 +33,5 @@ pub use site::{
 };
 pub use status::{LoopStatus, MainThreadStatus, SlowCallback, Status};
 pub use template::TemplateDescription;
+pub use webhook::{Webhook, WebhookEvent};
 pub use worker::{FromWorker, ToWorker, Welcome, WorkerDescription, WorkerId, WorkerState};

@@ -10,7 +10,7 @@ use async_nats::datetime::DateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::engine::{Attempt, Place};
+use crate::engine::{Attempt, Listing, Place};
 use crate::line::{Line, Standing};
 
 /// So many jobs can be listed.
@@ -104,8 +104,22 @@ impl Replica {
         self.live.get(&id).map(|kept| &kept.job).or_else(|| self.newest.get(&id))
     }
 
-    pub(super) fn newest(&self, limit: usize) -> Vec<Job> {
-        self.newest.values().rev().take(limit).cloned().collect()
+    /// The jobs that are known, the newest first; those of a batch the other way round.
+    pub(super) fn listed(&self, listing: &Listing) -> Vec<Job> {
+        let Listing { tenant, batch, live, limit } = listing;
+        let older = self.live.values().map(|kept| &kept.job);
+        let older = older.filter(|job| !self.newest.contains_key(&job.id));
+        let is_asked_for = |job: &&Job| {
+            tenant.as_ref().is_none_or(|tenant| job.tenant.as_ref() == Some(tenant))
+                && batch.is_none_or(|batch| job.batch == Some(batch))
+                && !(*live && job.state.is_final())
+        };
+        let mut jobs: Vec<&Job> = self.newest.values().chain(older).filter(is_asked_for).collect();
+        jobs.sort_by_key(|job| job.id);
+        if batch.is_none() {
+            jobs.reverse();
+        }
+        jobs.into_iter().take(*limit).cloned().collect()
     }
 
     /// Whose scene a worker has open, as far as its jobs tell.

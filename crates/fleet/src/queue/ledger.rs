@@ -50,14 +50,53 @@ impl<'transaction> Ledger<'transaction> {
                 _ => Submitted::KeyOfAnother(id),
             });
         }
-        if rows::as_many_wait(self.connection, terms.most_waiting)? {
-            return Ok(Submitted::Full);
+        match self.room(terms, 1)? {
+            Room::Enough => {}
+            Room::None => return Ok(Submitted::Full),
+            Room::NoneForTenant => return Ok(Submitted::TenantFull),
         }
-        let new = rules::submitted(JobId::new(Uuid::now_v7()), request, clock::timestamp());
-        rows::insert_job(self.connection, &new.job, key, hash.as_deref())?;
+        let job = self.take_on(request, terms, key.zip(hash.as_deref()))?;
+        Ok(Submitted::Taken(job))
+    }
+
+    /// Whether so many more jobs may wait.
+    pub(super) fn room(&self, terms: &Terms, count: usize) -> Result<Room> {
+        // Not a subtraction that wraps: more than may wait at all never fit.
+        let fits = |most: usize, wait: &dyn Fn(usize) -> Result<bool>| match most.checked_sub(count)
+        {
+            Some(others) => wait(others.saturating_add(1)).map(|many| !many),
+            None => Ok(false),
+        };
+        if !fits(terms.most_waiting, &|count| rows::as_many_wait(self.connection, None, count))? {
+            return Ok(Room::None);
+        }
+        if let Some(tenant) = &terms.tenant {
+            let name = Some(tenant.name.as_str());
+            let wait = |count| rows::as_many_wait(self.connection, name, count);
+            if !fits(tenant.most_waiting, &wait)? {
+                return Ok(Room::NoneForTenant);
+            }
+        }
+        Ok(Room::Enough)
+    }
+
+    /// `named`: the client's name for its request, and the hash of that.
+    pub(super) fn take_on(
+        &mut self,
+        request: JobRequest,
+        terms: &Terms,
+        named: Option<(&str, &str)>,
+    ) -> Result<Job> {
+        let id = JobId::new(Uuid::now_v7());
+        let new = rules::submitted(id, request, terms, clock::timestamp());
+        rows::insert_job(self.connection, &new.job, named)?;
         self.tell(new.event)?;
         self.outcome.standings.push(Standing::of(&new.job));
-        Ok(Submitted::Taken(new.job))
+        Ok(new.job)
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        self.connection
     }
 
     /// Starts those of the jobs that wait still.
@@ -174,4 +213,12 @@ impl<'transaction> Ledger<'transaction> {
         self.outcome.standings.push(Standing::of(&job));
         Ok(job)
     }
+}
+
+/// Whether there is room for more jobs that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    Enough,
+    None,
+    NoneForTenant,
 }

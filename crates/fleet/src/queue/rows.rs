@@ -6,11 +6,12 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::engine::Listing;
 use crate::line::Standing;
 
 const COLUMNS: &str = "id, template, params, output, state, attempt, progress, message, worker, \
                        artefact, problem, created_at, started_at, ended_at, priority, \
-                       timeout_seconds, crashes, pool";
+                       timeout_seconds, crashes, tenant, batch, webhook, may_be_cached, pool";
 
 pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<Job>> {
     connection
@@ -19,10 +20,28 @@ pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<Job>> {
         .optional()
 }
 
-pub(super) fn newest_jobs(connection: &Connection, limit: usize) -> Result<Vec<Job>> {
+pub(super) fn jobs(connection: &Connection, listing: &Listing) -> Result<Vec<Job>> {
+    let Listing { tenant, batch, live, limit } = listing;
+    let (of_tenant, of_batch) = (tenant.is_some(), batch.is_some());
+    // Only what is asked for is in the text, so that the right index is taken.
+    let mut conditions = Vec::new();
+    conditions.extend(of_tenant.then_some("tenant = ?2"));
+    conditions.extend(of_batch.then_some("batch = ?3"));
+    conditions.extend(live.then_some("state in ('queued', 'running')"));
+    let conditions = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!("where {}", conditions.join(" and "))
+    };
+    let order = if of_batch { "asc" } else { "desc" };
+    let batch = batch.map(|batch| batch.to_string());
+    // Numbered, so that those which are left out may be bound all the same.
     connection
-        .prepare_cached(&format!("select {COLUMNS} from job order by id desc limit ?1"))?
-        .query_map([bounded(limit)], job_from_row)?
+        .prepare_cached(&format!(
+            "select {COLUMNS} from job {conditions} order by id {order} \
+             limit ?1 + 0 * (?2 is null) + 0 * (?3 is null)"
+        ))?
+        .query_map(params![bounded(*limit), tenant, batch], job_from_row)?
         .collect()
 }
 
@@ -43,11 +62,25 @@ pub(super) fn live(connection: &Connection) -> Result<Vec<Standing>> {
         .collect()
 }
 
-/// Whether so many jobs wait, or more.
-pub(super) fn as_many_wait(connection: &Connection, count: usize) -> Result<bool> {
-    let counted: i64 = connection
-        .prepare_cached("select count(*) from (select 1 from job where state = 'queued' limit ?1)")?
-        .query_row([bounded(count)], |row| row.get(0))?;
+/// Whether so many jobs wait, or more; of one tenant, if one is named.
+pub(super) fn as_many_wait(
+    connection: &Connection,
+    tenant: Option<&str>,
+    count: usize,
+) -> Result<bool> {
+    let counted: i64 = match tenant {
+        None => connection
+            .prepare_cached(
+                "select count(*) from (select 1 from job where state = 'queued' limit ?1)",
+            )?
+            .query_row([bounded(count)], |row| row.get(0))?,
+        Some(tenant) => connection
+            .prepare_cached(
+                "select count(*) from \
+                 (select 1 from job where tenant = ?2 and state = 'queued' limit ?1)",
+            )?
+            .query_row(params![bounded(count), tenant], |row| row.get(0))?,
+    };
     Ok(counted >= bounded(count))
 }
 
@@ -109,14 +142,15 @@ pub(super) fn events_since(
 pub(super) fn insert_job(
     connection: &Connection,
     job: &Job,
-    key: Option<&str>,
-    hash: Option<&str>,
+    named: Option<(&str, &str)>,
 ) -> Result<()> {
+    let (key, hash) = named.unzip();
     connection
         .prepare_cached(
             "insert into job (id, template, params, output, state, created_at, priority, \
-             timeout_seconds, request_key, request_hash, pool) \
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             timeout_seconds, request_key, request_hash, tenant, batch, webhook, may_be_cached, \
+             pool) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             job.id.to_string(),
@@ -129,6 +163,10 @@ pub(super) fn insert_job(
             job.request.timeout_seconds,
             key,
             hash,
+            job.tenant,
+            job.batch.map(|batch| batch.to_string()),
+            job.request.webhook.as_ref().map(json).transpose()?,
+            job.request.cache,
             job.request.pool,
         ])?;
     Ok(())
@@ -184,8 +222,12 @@ fn job_from_row(row: &Row<'_>) -> Result<Job> {
             output: from_json(row, 3)?,
             priority: row.get(14)?,
             timeout_seconds: row.get(15)?,
-            pool: row.get(17)?,
+            webhook: optional(row, 19, from_json)?,
+            cache: row.get(20)?,
+            pool: row.get(21)?,
         },
+        tenant: row.get(17)?,
+        batch: optional(row, 18, parsed)?,
         state: from_word(row, 4)?,
         attempt: row.get(5)?,
         crashes: row.get(16)?,
@@ -209,7 +251,7 @@ fn event_from_row(row: &Row<'_>) -> Result<EventRecord> {
     })
 }
 
-fn optional<T>(
+pub(super) fn optional<T>(
     row: &Row<'_>,
     column: usize,
     read: fn(&Row<'_>, usize) -> Result<T>,
@@ -220,7 +262,7 @@ fn optional<T>(
     }
 }
 
-fn parsed<T>(row: &Row<'_>, column: usize) -> Result<T>
+pub(super) fn parsed<T>(row: &Row<'_>, column: usize) -> Result<T>
 where
     T: std::str::FromStr,
     T::Err: std::error::Error + Send + Sync + 'static,
@@ -235,7 +277,7 @@ fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
 }
 
 /// Reads an enum that the database keeps as a bare word.
-fn from_word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
+pub(super) fn from_word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T> {
     let text: String = row.get(column)?;
     serde_json::from_value(text.into()).map_err(|error| conversion_failed(column, error))
 }
@@ -256,6 +298,6 @@ fn conversion_failed(
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
-fn bounded(limit: usize) -> i64 {
+pub(super) fn bounded(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -20,11 +20,17 @@ create table if not exists job (
     crashes    integer not null default 0,
     -- What a client calls its request, and what it asked for, so that it can ask again.
     request_key text,
-    request_hash text
+    request_hash text,
+    tenant     text,
+    batch      text,
+    webhook    text,
+    may_be_cached integer not null default 1
 ) strict, without rowid;
 
 create index if not exists job_by_state on job (state, id);
 create unique index if not exists job_by_key on job (request_key);
+create index if not exists job_by_tenant on job (tenant, state) where tenant is not null;
+create index if not exists job_by_batch on job (batch, id) where batch is not null;
 
 create table if not exists event (
     sequence integer primary key autoincrement,

@@ -75,7 +75,7 @@ async fn a_queue_of_the_version_before_is_brought_up_to_date() {
     .unwrap();
     drop(old);
     let queue = Queue::open(&path, LEASE).unwrap();
-    let jobs = queue.jobs(10).await.unwrap();
+    let jobs = queue.jobs(Listing { limit: 10, ..Listing::default() }).await.unwrap();
     assert_eq!((jobs.len(), jobs[0].request.priority, jobs[0].crashes), (1, 0, 0));
     drop(queue);
     assert!(Queue::open(&path, LEASE).is_ok(), "and is not changed again");

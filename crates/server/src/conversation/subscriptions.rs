@@ -80,8 +80,11 @@ impl Subscriptions {
         }
         let topics = if topic.is_empty() { Vec::new() } else { vec![topic] };
         // Watched from now on, so that nothing is missed once the answer is there.
-        let records =
-            self.shared.events.watch(Start::Now, Interest { job: None, topics }, end.clone());
+        let records = self.shared.events.watch(
+            Start::Now,
+            Interest { topics, ..Interest::default() },
+            end.clone(),
+        );
         let following = Following {
             shared: self.shared.clone(),
             encoding: self.encoding,
@@ -92,9 +95,9 @@ impl Subscriptions {
         let coalesce = coalesce.unwrap_or(interval.is_some());
         self.shared.tasks.spawn(async move {
             if coalesce {
-                following.newest(records).await;
+                Box::pin(following.newest(records)).await;
             } else {
-                following.all(records).await;
+                Box::pin(following.all(records)).await;
             }
         });
         Ok(())

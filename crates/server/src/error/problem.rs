@@ -81,6 +81,13 @@ impl Failure {
                 "the cookie is of no session and of no device that is let in",
             )
             .with_hint("log in again: POST /login with a token, or pair the device anew"),
+            Self::NotForTenants => Problem::new(
+                403,
+                "not-for-tenants",
+                "Not for tenants",
+                "this tells of more than what is yours",
+            )
+            .with_hint("jobs, batches, templates, inputs and events are for you"),
             Self::FormWithCookie => Problem::new(
                 403,
                 "form-with-cookie",
@@ -383,6 +390,27 @@ impl Failure {
                 format!("the result of the job {id} cannot be read: {detail}"),
             )
             .with_hint("submit the job again"),
+            Self::UnknownBatch { id } => Problem::new(
+                404,
+                "unknown-batch",
+                "No such batch",
+                format!("there is no batch {}", shown(id)),
+            )
+            .with_hint("GET /api/v1/batches lists the batches"),
+            Self::NoWebhooks => Problem::new(
+                404,
+                "no-webhooks",
+                "There are no webhooks here",
+                "this server tells no webhooks",
+            )
+            .with_hint("follow the job's events instead"),
+            Self::NothingFinishedYet { id } => Problem::new(
+                409,
+                "no-result-yet",
+                "No result yet",
+                format!("no job of the batch {id} has finished"),
+            )
+            .with_hint(format!("follow GET /api/v1/batches/{id}/events until one has")),
             Self::NotForm { given } => Problem::new(
                 415,
                 "unsupported-content-type",

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::offers::Table;
 
 /// All but what RFC 3986 leaves unreserved.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// What calling a method may come to, beside its result.
 const PROBLEMS: [u16; 12] = [400, 404, 408, 409, 413, 415, 422, 500, 502, 503, 504, 403];
 

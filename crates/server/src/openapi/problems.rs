@@ -7,7 +7,7 @@ use aiobpy_wire::{Problem, Scope};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::operations;
+use super::{merge, operations};
 use crate::error::Failure;
 
 /// What every address may answer with that wants a token.
@@ -38,12 +38,13 @@ pub(super) fn add(document: &mut Value) {
     used.dedup();
     let responses: Map<String, Value> =
         used.into_iter().map(|status| (format!("Problem{status}"), response(status))).collect();
-    document["components"]["responses"] = responses.into();
-    document["components"]["headers"] = json!({ "Server-Timing": {
+    let components = json!({ "components": { "responses": responses } });
+    merge(document, components);
+    document["components"]["headers"]["Server-Timing"] = json!({
         "description": "How long the call waited for the main thread, and how long it took there, in milliseconds.",
         "schema": { "type": "string" },
         "example": "queue;dur=3.2, py;dur=0.4",
-    } });
+    });
 }
 
 fn response(status: u16) -> Value {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use aiobpy_wire::EventRecord;
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -16,6 +17,7 @@ use crate::error::Failure;
 use crate::events::{Interest, Start};
 use crate::limits::Limits;
 use crate::number;
+use crate::principal::Principal;
 use crate::shared::Shared;
 
 /// How soon a client whose stream was cut should come back.
@@ -33,6 +35,7 @@ pub(crate) struct Choice {
 #[tracing::instrument(name = "routes/events", skip_all)]
 pub(crate) async fn follow(
     State(shared): State<Shared>,
+    Extension(principal): Extension<Principal>,
     choice: Result<Query<Choice>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
@@ -43,7 +46,8 @@ pub(crate) async fn follow(
         None => Start::Now,
     };
     let topics = choice.topics.split(',').map(str::trim).filter(|topic| !topic.is_empty());
-    let interest = Interest { job: None, topics: topics.map(str::to_owned).collect() };
+    let topics = topics.map(str::to_owned).collect();
+    let interest = Interest { topics, tenant: principal.tenant_name(), ..Interest::default() };
     let records = shared.events.watch(start, interest, shared.stopping.clone());
     Ok(streamed(records, &shared.limits))
 }

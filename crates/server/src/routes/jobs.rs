@@ -1,10 +1,13 @@
 //! Jobs: taken on, looked at, followed, cancelled, and their results.
 
-use aiobpy_wire::{EventRecord, Job, JobId, JobState, Problem};
-use axum::Json;
+use std::time::Duration;
+
+use aiobpy_fleet::{Asker, Fleet};
+use aiobpy_wire::{EventRecord, Job, JobId, JobRequest, JobState, Problem, Webhook};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use futures_util::stream::{self, Stream, StreamExt};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
@@ -16,53 +19,79 @@ use crate::events::{EventLog, Interest, Start};
 use crate::files;
 use crate::principal::Principal;
 use crate::routes::events::{last_event_id, streamed};
-use crate::shared::WithFleet;
-use crate::{body, prefer};
+use crate::shared::{Shared, WithFleet};
+use crate::{body, naming, prefer};
 
 /// A job has no more events than this, unless it is lost very often.
 const EVENTS_OF_A_JOB: usize = 10_000;
 
-/// `POST /api/v1/jobs`: 202 with the job; with `Prefer: wait=…` the image, if it is done by then.
+/// `POST /api/v1/jobs`: 202 with the job; with `Prefer: wait=…` what it made, if it is done by then.
 #[tracing::instrument(name = "routes/jobs", skip_all)]
 pub(crate) async fn submit(
-    State(WithFleet { fleet, shared }): State<WithFleet>,
+    State(state): State<WithFleet>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let wait = prefer::wait(request.headers(), shared.limits.longest_wait);
-    let key = request_key(&request)?;
-    let asked = body::read_json(request, &shared.limits).await?;
-    let job = match key {
-        Some(key) => fleet.submit_once(asked, key).await?,
-        None => fleet.submit(asked).await?,
-    };
-    let id = job.id;
-    let mut response = match wait {
-        None => accepted(&job),
-        Some(wait) => {
-            let ended = tokio::select! {
-                biased;
-                ended = fleet.wait(id, wait) => ended,
-                () = shared.stopping.cancelled() => None,
-            };
-            match ended {
-                Some(job) if job.state.is_final() => {
-                    let result = result_of(&fleet, &job, &HeaderMap::new()).await;
-                    result.unwrap_or_else(Failure::into_response)
-                }
-                other => accepted(other.as_ref().unwrap_or(&job)),
-            }
+    let wishes = Wishes::of(&state.shared, &request)?;
+    let asked = body::read_json(request, &state.shared.limits).await?;
+    wishes.submit(&state, asked).await
+}
+
+/// What a client says of a job besides what it is.
+pub(crate) struct Wishes {
+    wait: Option<Duration>,
+    asker: Asker,
+}
+
+impl Wishes {
+    pub(crate) fn of(shared: &Shared, request: &Request) -> Result<Self, Failure> {
+        let wait = prefer::wait(request.headers(), shared.limits.longest_wait);
+        Ok(Self { wait, asker: asker_of(request, "job")? })
+    }
+
+    /// Has the job taken on, and waits for it as long as the client would.
+    pub(crate) async fn submit(
+        self,
+        state: &WithFleet,
+        asked: JobRequest,
+    ) -> Result<Response, Failure> {
+        let (WithFleet { fleet, shared }, Self { wait, asker }) = (state, self);
+        check_webhook(shared, asked.webhook.as_ref(), "/webhook/url")?;
+        let job = fleet.submit_for(asked, asker).await;
+        let job = job.inspect_err(|problem| shared.metrics.refused(problem))?;
+        let mut response = match wait {
+            None => accepted(&job),
+            Some(wait) => waited_for(state, &job, wait).await,
+        };
+        let headers = response.headers_mut();
+        if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/jobs/{}", job.id)) {
+            headers.insert(header::LOCATION, location);
         }
+        if let Some(wait) = wait
+            && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs()))
+        {
+            headers.insert(prefer::PREFERENCE_APPLIED, applied);
+        }
+        Ok(response)
+    }
+}
+
+async fn waited_for(
+    WithFleet { fleet, shared }: &WithFleet,
+    job: &Job,
+    wait: Duration,
+) -> Response {
+    let ended = tokio::select! {
+        biased;
+        ended = fleet.wait(job.id, wait) => ended,
+        () = shared.stopping.cancelled() => None,
     };
-    let headers = response.headers_mut();
-    if let Ok(location) = HeaderValue::from_str(&format!("/api/v1/jobs/{id}")) {
-        headers.insert(header::LOCATION, location);
+    match ended {
+        Some(job) if job.state.is_final() => {
+            let result = result_of(fleet, &job, &HeaderMap::new(), false).await;
+            result.unwrap_or_else(Failure::into_response)
+        }
+        other => accepted(other.as_ref().unwrap_or(job)),
     }
-    if let Some(wait) = wait
-        && let Ok(applied) = HeaderValue::from_str(&format!("wait={}", wait.as_secs()))
-    {
-        headers.insert(prefer::PREFERENCE_APPLIED, applied);
-    }
-    Ok(response)
 }
 
 #[derive(Deserialize)]
@@ -72,17 +101,25 @@ pub(crate) struct Page {
     limit: Option<usize>,
 }
 
+impl Page {
+    /// How many are to be listed.
+    pub(crate) fn limit(page: Result<Query<Self>, QueryRejection>) -> Result<usize, Failure> {
+        const USUAL: usize = 50;
+        const MOST: usize = 1000;
+        let Query(page) =
+            page.map_err(|rejection| Failure::BadQuery { detail: rejection.body_text() })?;
+        Ok(page.limit.unwrap_or(USUAL).clamp(1, MOST))
+    }
+}
+
 /// `GET /api/v1/jobs?limit=50`: the newest, newest first.
 #[tracing::instrument(name = "routes/jobs", skip_all)]
 pub(crate) async fn list(
     State(WithFleet { fleet, .. }): State<WithFleet>,
+    Extension(principal): Extension<Principal>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>, Failure> {
-    const USUAL: usize = 50;
-    const MOST: usize = 1000;
-    let Query(page) =
-        page.map_err(|rejection| Failure::BadQuery { detail: rejection.body_text() })?;
-    let jobs = fleet.jobs(page.limit.unwrap_or(USUAL).clamp(1, MOST)).await;
+    let jobs = fleet.jobs_of(principal.tenant_name(), Page::limit(page)?).await;
     Ok(Json(json!({ "jobs": jobs })))
 }
 
@@ -90,44 +127,60 @@ pub(crate) async fn list(
 #[tracing::instrument(name = "routes/jobs", skip_all)]
 pub(crate) async fn show(
     State(state): State<WithFleet>,
+    Extension(principal): Extension<Principal>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Job>, Failure> {
-    Ok(Json(find(&state, id).await?))
+    Ok(Json(find(&state, &principal, id).await?))
 }
 
 /// `DELETE /api/v1/jobs/{id}`: cancels it.
 #[tracing::instrument(name = "routes/jobs", skip_all)]
 pub(crate) async fn cancel(
     State(state): State<WithFleet>,
+    Extension(principal): Extension<Principal>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Job>, Failure> {
-    Ok(Json(state.fleet.cancel(parse_id(id)?).await?))
+    let job = find(&state, &principal, id).await?;
+    Ok(Json(state.fleet.cancel(job.id).await?))
 }
 
-/// `GET /api/v1/jobs/{id}/result`: the image.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saving {
+    /// Whether a browser is to save it rather than to show it.
+    #[serde(default)]
+    download: bool,
+}
+
+/// `GET /api/v1/jobs/{id}/result?download=true`: what it has made.
 #[tracing::instrument(name = "routes/jobs", skip_all)]
 pub(crate) async fn result(
     State(state): State<WithFleet>,
+    Extension(principal): Extension<Principal>,
     id: Result<Path<String>, PathRejection>,
+    saving: Result<Query<Saving>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let job = find(&state, id).await?;
-    result_of(&state.fleet, &job, &headers).await
+    let Query(saving) =
+        saving.map_err(|rejection| Failure::BadQuery { detail: rejection.body_text() })?;
+    let job = find(&state, &principal, id).await?;
+    result_of(&state.fleet, &job, &headers, saving.download).await
 }
 
 /// `GET /api/v1/jobs/{id}/events`: all that has happened to the job and all that will, to its end.
 #[tracing::instrument(name = "routes/jobs", skip_all)]
 pub(crate) async fn follow(
     State(state): State<WithFleet>,
+    Extension(principal): Extension<Principal>,
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let last_seen = last_event_id(&headers)?;
-    let job = find(&state, id).await?;
+    let job = find(&state, &principal, id).await?;
     let WithFleet { fleet, shared } = state;
     if !job.state.is_final() {
         let start = Start::After(last_seen.unwrap_or(0));
-        let interest = Interest { job: Some(job.id), topics: Vec::new() };
+        let interest = Interest { job: Some(job.id), ..Interest::default() };
         let records = EventLog::Fleet(fleet).watch(start, interest, shared.stopping.clone());
         return Ok(streamed(to_the_end(records), &shared.limits));
     }
@@ -139,14 +192,36 @@ pub(crate) async fn follow(
     Ok(streamed(stream::iter(records), &shared.limits))
 }
 
+/// On whose behalf something is asked for, and under which name.
+pub(crate) fn asker_of(request: &Request, what: &str) -> Result<Asker, Failure> {
+    let principal = request.extensions().get::<Principal>();
+    let tenant = principal.and_then(|principal| principal.tenant.as_deref().cloned());
+    Ok(Asker { key: request_key(request, what)?, tenant })
+}
+
+/// # Errors
+/// There is nobody to tell webhooks, or this one is not to be told.
+pub(crate) fn check_webhook(
+    shared: &Shared,
+    webhook: Option<&Webhook>,
+    pointer: &str,
+) -> Result<(), Failure> {
+    let Some(webhook) = webhook else { return Ok(()) };
+    shared.webhooks.as_ref().ok_or(Failure::NoWebhooks)?.check(&webhook.url, pointer)
+}
+
 /// What the client calls its request, so that it can send it again: another client's key is another.
-fn request_key(request: &Request) -> Result<Option<String>, Failure> {
+fn request_key(request: &Request, what: &str) -> Result<Option<String>, Failure> {
     const LONGEST: usize = 255;
     let Some(key) = request.headers().get("idempotency-key") else { return Ok(None) };
-    let whose = request.extensions().get::<Principal>().map(|principal| &*principal.name);
+    // No device's name has a line break, and no key.
+    let whose = request.extensions().get::<Principal>().map(|principal| match &principal.tenant {
+        Some(tenant) => format!("tenant\n{}", tenant.name),
+        None => principal.name.to_string(),
+    });
     match key.to_str() {
         Ok(key) if (1..=LONGEST).contains(&key.len()) => {
-            Ok(Some(format!("{} {key}", whose.unwrap_or_default())))
+            Ok(Some(format!("{what}\n{}\n{key}", whose.unwrap_or_default())))
         }
         _ => Err(Problem::new(
             400,
@@ -164,9 +239,10 @@ fn accepted(job: &Job) -> Response {
 }
 
 async fn result_of(
-    fleet: &aiobpy_fleet::Fleet,
+    fleet: &Fleet,
     job: &Job,
     request_headers: &HeaderMap,
+    is_to_be_saved: bool,
 ) -> Result<Response, Failure> {
     let id = job.id;
     let lost = |detail: String| Failure::LostResult { id, detail };
@@ -189,14 +265,24 @@ async fn result_of(
             let file = files::open_whole(path, artefact.content_type.clone(), &artefact.hash);
             let file = file.await.map_err(|error| lost(error.to_string()))?;
             // axum takes the body from the answer to a HEAD.
-            files::respond(file, &Method::GET, request_headers)
+            let mut response = files::respond(file, &Method::GET, request_headers)?;
+            let disposition = naming::disposition(job, artefact, is_to_be_saved);
+            if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+                response.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+            }
+            Ok(response)
         }
     }
 }
 
-async fn find(state: &WithFleet, id: Result<Path<String>, PathRejection>) -> Result<Job, Failure> {
+async fn find(
+    state: &WithFleet,
+    principal: &Principal,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Job, Failure> {
     let id = parse_id(id)?;
     let job = state.fleet.look_up(id).await?;
+    let job = job.filter(|job| principal.may_see(job.tenant.as_deref()));
     job.ok_or_else(|| Failure::UnknownJob { id: id.to_string() })
 }
 

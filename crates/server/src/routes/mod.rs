@@ -1,5 +1,6 @@
 //! One room per kind of thing that a client asks for. Each extracts, calls and wraps, no more.
 
+pub(crate) mod batches;
 pub(crate) mod dashboard;
 pub(crate) mod devices;
 pub(crate) mod docs;
@@ -19,4 +20,5 @@ pub(crate) mod rpc;
 pub(crate) mod scopes;
 pub(crate) mod sites;
 pub(crate) mod status;
+pub(crate) mod templates;
 pub(crate) mod ws;

@@ -31,7 +31,17 @@ pub(crate) const OURS: &[(&str, &str, Scope)] = &[
     ("/api/v1/jobs/{id}/events", "GET", Read),
     ("/api/v1/jobs/{id}/result", "GET", Read),
     ("/api/v1/inputs", "POST", Control),
+    ("/api/v1/batches", "GET", Read),
+    ("/api/v1/batches", "POST", Control),
+    ("/api/v1/batches/{id}", "GET", Read),
+    ("/api/v1/batches/{id}", "DELETE", Control),
+    ("/api/v1/batches/{id}/events", "GET", Read),
+    ("/api/v1/batches/{id}/jobs", "GET", Read),
+    ("/api/v1/batches/{id}/results", "GET", Read),
+    ("/api/v1/pressure", "GET", Read),
+    ("/api/v1/webhook-secret", "GET", Control),
     ("/api/v1/templates", "GET", Read),
+    ("/api/v1/templates/{name}/jobs", "POST", Control),
     ("/api/v1/workers", "GET", Read),
     ("/api/v1/sign-in-links", "POST", Admin),
     ("/api/v1/me", "GET", Read),
@@ -65,6 +75,31 @@ pub(crate) fn patterns(has_fleet: bool) -> impl Iterator<Item = (&'static str, b
     let of_fleet = OPEN_WITH_FLEET.iter().filter(move |_| has_fleet);
     let open = OPEN.iter().chain(of_fleet).map(|pattern| (*pattern, true));
     open.chain(OURS.iter().map(|(pattern, ..)| (*pattern, false)))
+}
+
+/// What those who share a fleet may ask for: what is not in here is for whoever runs it.
+const FOR_TENANTS: &[&str] = &[
+    "/api/v1/batches",
+    "/api/v1/batches/{id}",
+    "/api/v1/batches/{id}/events",
+    "/api/v1/batches/{id}/jobs",
+    "/api/v1/batches/{id}/results",
+    "/api/v1/events",
+    "/api/v1/inputs",
+    "/api/v1/jobs",
+    "/api/v1/jobs/{id}",
+    "/api/v1/jobs/{id}/events",
+    "/api/v1/jobs/{id}/result",
+    "/api/v1/me",
+    "/api/v1/pressure",
+    "/api/v1/templates",
+    "/api/v1/templates/{name}/jobs",
+    "/api/v1/webhook-secret",
+    "/openapi.json",
+];
+
+pub(crate) fn is_for_tenants(pattern: &str) -> bool {
+    FOR_TENANTS.contains(&pattern)
 }
 
 pub(crate) fn needed(pattern: &str, method: &Method) -> Scope {
