@@ -389,7 +389,21 @@ impl Fleet {
     ///
     /// 503 where no worker could be started.
     pub async fn templates_when_ready(&self) -> Result<Vec<TemplateDescription>, Problem> {
-        Ok(self.loaded_templates().await?.descriptions().to_vec())
+        if self.inner.has_workers {
+            self.loaded_templates().await?;
+            return Ok(self.templates());
+        }
+        let deadline = clock::instant() + FIRST_WORKER_LIMIT;
+        loop {
+            let templates = self.templates();
+            if !templates.is_empty() {
+                return Ok(templates);
+            }
+            if clock::instant() >= deadline {
+                return Err(problems::no_worker_ready(None));
+            }
+            sleep(ENGINE_PAUSE).await;
+        }
     }
 
     /// What happened after `sequence`, oldest first, at most `limit`; of one job, if one is named.
@@ -470,7 +484,8 @@ impl Fleet {
         }
         match own {
             None if self.inner.has_workers => self.loaded_templates().await?.check(request),
-            _ => Templates::new(self.templates()).check(request),
+            None => Templates::new(self.templates_when_ready().await?).check(request),
+            Some(_) => Templates::new(self.templates()).check(request),
         }
     }
 

@@ -142,7 +142,6 @@ impl<E: Engine> Supervisor<E> {
 
     #[tracing::instrument(name = "supervisor", skip_all, fields(job = %job.id, %worker))]
     async fn give(&mut self, Claim { job, worker }: Claim) {
-        self.board.note_start(clock::instant());
         self.send_start(&worker, job).await;
     }
 

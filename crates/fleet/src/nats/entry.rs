@@ -19,11 +19,18 @@ pub(super) struct Entry {
     /// `None` where nothing is told, as when a job is only kept from growing too old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) event: Option<Event>,
+    /// Whether the event is that the job waits now: it would have the whole job once more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_new: bool,
 }
 
 impl Entry {
     pub(super) fn of(changed: Changed) -> Self {
-        Self::new(Some(changed.job), Some(changed.event))
+        let Changed { job, event } = changed;
+        if matches!(event, Event::JobQueued { .. }) {
+            return Self { is_new: true, ..Self::new(Some(job), None) };
+        }
+        Self::new(Some(job), Some(event))
     }
 
     pub(super) fn telling(event: Event) -> Self {
@@ -41,11 +48,16 @@ impl Entry {
     }
 
     pub(super) fn record(self, sequence: u64) -> Option<EventRecord> {
-        Some(EventRecord { sequence, at: self.at, event: self.event? })
+        let event = match (self.event, self.job) {
+            (Some(event), _) => event,
+            (None, Some(job)) if self.is_new => Event::JobQueued { job: Box::new(job) },
+            (None, _) => return None,
+        };
+        Some(EventRecord { sequence, at: self.at, event })
     }
 
     fn new(job: Option<Job>, event: Option<Event>) -> Self {
-        Self { write: Uuid::now_v7(), at: clock::timestamp(), job, event }
+        Self { write: Uuid::now_v7(), at: clock::timestamp(), job, event, is_new: false }
     }
 }
 
@@ -55,4 +67,28 @@ pub(super) struct Key {
     pub(super) write: Uuid,
     pub(super) job: JobId,
     pub(super) request_hash: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use aiobpy_wire::{JobRequest, WorkerId};
+
+    use super::*;
+    use crate::rules;
+
+    #[test]
+    fn a_message_tells_what_was_written() {
+        let id = JobId::new(Uuid::now_v7());
+        let queued = rules::submitted(id, JobRequest::new("mug"), clock::timestamp());
+        let worker = WorkerId("a/worker-1".into());
+        let started = rules::started(queued.job.clone(), &worker, clock::timestamp()).unwrap();
+        for changed in [queued.clone(), started] {
+            let text = serde_json::to_string(&Entry::of(changed.clone())).unwrap();
+            let entry: Entry = serde_json::from_str(&text).unwrap();
+            assert_eq!(entry.job.as_ref(), Some(&changed.job));
+            assert_eq!(entry.record(7).unwrap().event, changed.event);
+        }
+        assert_eq!(Entry::again(queued.job).record(7), None);
+        assert_eq!(Entry::nothing().record(7), None);
+    }
 }

@@ -15,6 +15,8 @@ use crate::line::{Line, Standing};
 
 /// So many jobs can be listed.
 const NEWEST: usize = 1000;
+/// So many workers are remembered, each with the scene that it has open.
+const MOST_WORKERS: usize = 10_000;
 
 /// A job as a message of the stream has it.
 #[derive(Clone, Debug)]
@@ -58,6 +60,10 @@ impl Replica {
         }
         let standing = Standing::of(&kept.job);
         if let Some(worker) = &standing.worker {
+            if self.open.len() >= MOST_WORKERS {
+                // Most of them are no more. The others' next jobs tell.
+                self.open.clear();
+            }
             self.open.insert(worker.clone(), standing.needs.template.clone());
         }
         self.line.note(standing);

@@ -53,6 +53,8 @@ impl Claiming {
 pub(super) enum News {
     /// A job waits.
     Waits,
+    /// One was begun, here or on another node.
+    Begun,
     /// An attempt came to nothing: its job waits again, or has failed.
     Over(Attempt),
     Cancelled(JobId),
@@ -68,6 +70,7 @@ pub(super) async fn next_news(events: &mut broadcast::Receiver<EventRecord>) -> 
             Ok(Event::JobRequeued { id, attempt, .. } | Event::JobFailed { id, attempt, .. }) => {
                 return News::Over(Attempt { job: id, number: attempt });
             }
+            Ok(Event::JobStarted { .. }) => return News::Begun,
             Ok(Event::JobCancelled { id }) => return News::Cancelled(id),
             Ok(_) => {}
             Err(RecvError::Lagged(_)) => return News::Missed,
@@ -125,6 +128,7 @@ impl<E: Engine> Supervisor<E> {
     pub(super) async fn noticed(&mut self, news: News) {
         match news {
             News::Waits => self.claiming.set_due(),
+            News::Begun => self.board.note_start(clock::instant()),
             News::Over(attempt) => {
                 self.claiming.set_due();
                 self.lost(attempt).await;
