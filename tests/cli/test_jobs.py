@@ -148,7 +148,8 @@ def test_on_a_terminal_there_are_bars(service: Service) -> None:
 
 def test_workers_are_a_table_or_json(service: Service) -> None:
     heading, worker = aiobpy(service, "workers").stdout.splitlines()
-    assert heading.split() == ["WORKER", "STATE", "BLENDER", "PID", "DONE", "JOB"]
+    columns = ["WORKER", "STATE", "POOL", "BLENDER", "DEVICE", "PID", "DONE", "JOB"]
+    assert heading.split() == columns
     (told,) = json.loads(aiobpy(service, "workers", "--json").stdout)["workers"]
     assert worker.split()[0] == told["id"]
     assert str(told["pid"]) in worker

@@ -51,9 +51,9 @@ pub(crate) fn run(arguments: &Arguments, terminal: &mut Terminal) -> Result<(), 
     Ok(())
 }
 
-const HEADINGS: [&str; 6] = ["WORKER", "STATE", "BLENDER", "PID", "DONE", "JOB"];
+const HEADINGS: [&str; 8] = ["WORKER", "STATE", "POOL", "BLENDER", "DEVICE", "PID", "DONE", "JOB"];
 
-fn row(worker: &WorkerDescription) -> [String; 6] {
+fn row(worker: &WorkerDescription) -> [String; 8] {
     let state = match worker.state {
         WorkerState::Starting => "starting",
         WorkerState::Warm => "warm",
@@ -63,7 +63,9 @@ fn row(worker: &WorkerDescription) -> [String; 6] {
     [
         worker.id.to_string(),
         state.to_owned(),
+        worker.pool.clone().unwrap_or_else(|| "-".to_owned()),
         worker.blender_version.clone().unwrap_or_default(),
+        worker.device.clone().unwrap_or_else(|| "cpu".to_owned()),
         worker.pid.map(|pid| pid.to_string()).unwrap_or_default(),
         worker.jobs_done.to_string(),
         worker.job.map(|job| job.to_string()).unwrap_or_default(),
