@@ -34,6 +34,7 @@ class Node:
     def __init__(
         self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.port = _free_port()
         self._environment = environment or {}

@@ -26,6 +26,29 @@ class Phase:
     unruly: Sequence[str] = ()
 
 
+NATS: Final = (
+    Phase("calm"),
+    Phase("workers are killed and freeze", (sabotage.kill_a_worker, sabotage.freeze_a_worker)),
+    Phase("nodes are killed and freeze", (sabotage.kill_the_server, sabotage.freeze_the_server)),
+    Phase(
+        "NATS servers are killed and freeze",
+        (sabotage.kill_a_nats_server, sabotage.freeze_a_nats_server),
+    ),
+    Phase("jobs misbehave", unruly=("crash", "garbage", "raise", "exit", "leak", "hang")),
+    Phase(
+        "all of it",
+        (
+            sabotage.kill_a_worker,
+            sabotage.freeze_a_worker,
+            sabotage.kill_the_server,
+            sabotage.freeze_the_server,
+            sabotage.kill_a_nats_server,
+            sabotage.freeze_a_nats_server,
+        ),
+        unruly=("crash", "garbage", "leak"),
+    ),
+)
+
 EMBEDDED: Final = (
     Phase("calm"),
     Phase("workers are killed and freeze", (sabotage.kill_a_worker, sabotage.freeze_a_worker)),

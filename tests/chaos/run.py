@@ -4,45 +4,47 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.chaos.audit import audit
 from tests.chaos.clients import Clients, Ledger
-from tests.chaos.node import Node
-from tests.chaos.sabotage import Saboteur
+from tests.chaos.sabotage import Saboteur, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from tests.chaos.phases import Phase
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How much, and how fast.
+
+    Attributes:
+        jobs: Of all phases together.
+        seed: Of all that is left to chance.
+        rate: Jobs a second that come in.
+        pause: Seconds from one blow to the next, in the mean.
+    """
+
+    jobs: int
+    seed: int
+    rate: float
+    pause: float
+
 
 LIMITS: Final = ("--silence-limit", "3", "--hang-limit", "5", "--attempts", "50")
 """Shorter than usual, so that many blows fit into a run."""
 
 
-def run(
-    folder: Path,
-    phases: Sequence[Phase],
-    *,
-    jobs: int,
-    workers: int,
-    seed: int,
-    rate: float,
-    pause: float,
-    environment: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """Run phases against one node with its own queue.
+def run(stage: Stage, phases: Sequence[Phase], terms: Terms) -> dict[str, Any]:
+    """Run phases.
 
     Args:
-        folder: Where it keeps everything.
+        stage: What is attacked; its nodes are stopped at the end.
         phases: In this order.
-        jobs: Of all phases together.
-        workers: Warm Blenders.
-        seed: Of all that is left to chance.
-        rate: Jobs a second that come in.
-        pause: Seconds from one blow to the next, in the mean.
-        environment: More variables for the node.
+        terms: How many jobs, and how fast.
 
     Returns:
         Figures by phase.
@@ -50,38 +52,41 @@ def run(
     Raises:
         AssertionError: Something is not as it has to be.
     """
-    figures: dict[str, Any] = {"seed": seed}
-    node = Node(folder, "--workers", str(workers), *LIMITS, environment=environment)
+    figures: dict[str, Any] = {"seed": terms.seed}
     try:
-        node.wait_until_ready()
-        share = jobs // len(phases)
+        for node in stage.nodes:
+            node.wait_until_ready()
+        share = terms.jobs // len(phases)
         for place, phase in enumerate(phases):
             numbers = range(place * share, (place + 1) * share)
-            figures[phase.name] = _run_phase(phase, node, numbers, seed + place, rate, pause)
-        assert node.stop() == 0, node.printed()[-4000:]
+            figures[phase.name] = _run_phase(stage, phase, numbers, terms, terms.seed + place)
+        for node in stage.nodes:
+            assert node.stop() == 0, node.printed()[-4000:]
     except BaseException:
-        print(node.printed()[-4000:], file=sys.stderr)
+        for node in stage.nodes:
+            print(node.printed()[-4000:], file=sys.stderr)
         raise
     finally:
-        if node.process.poll() is None:
-            node.kill()
+        for node in stage.nodes:
+            if node.process.poll() is None:
+                node.kill()
     return figures
 
 
 def _run_phase(
-    phase: Phase, node: Node, numbers: range, seed: int, rate: float, pause: float
+    stage: Stage, phase: Phase, numbers: range, terms: Terms, seed: int
 ) -> dict[str, Any]:
     began = time.monotonic()
     ledger = Ledger()
-    clients = Clients([node], ledger, seed, rate)
-    saboteur = Saboteur([node], seed, phase.blows, pause)
+    clients = Clients(stage.nodes, ledger, seed, terms.rate)
+    saboteur = Saboteur(stage, seed, phase.blows, terms.pause)
     if phase.blows:
         saboteur.begin()
     clients.begin(numbers, unruly=phase.unruly)
     clients.join()
     if phase.blows:
         saboteur.stop()
-    figures = audit(node, ledger, seconds=120 + len(numbers))
+    figures = audit(stage.nodes[0], ledger, seconds=120 + len(numbers))
     figures["seconds"] = round(time.monotonic() - began, 1)
     figures["blows"] = saboteur.struck
     print(f"{phase.name}: {figures}", flush=True)

@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.chaos.node import Node
 from tests.chaos.phases import Phase
-from tests.chaos.run import run
-from tests.chaos.sabotage import freeze_a_worker, freeze_the_server, kill_a_worker, kill_the_server
+from tests.chaos.run import LIMITS, Terms, run
+from tests.chaos.sabotage import (
+    Stage,
+    freeze_a_worker,
+    freeze_the_server,
+    kill_a_worker,
+    kill_the_server,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +29,7 @@ PHASES = (
 
 @pytest.mark.timeout(300)
 def test_nothing_is_lost_whoever_is_killed(tmp_path: Path) -> None:
-    figures = run(tmp_path, PHASES, jobs=180, workers=2, seed=1, rate=12, pause=0.7)
+    stage = Stage([Node(tmp_path, "--workers", "2", *LIMITS)])
+    figures = run(stage, PHASES, Terms(jobs=180, seed=1, rate=12, pause=0.7))
     assert sum(figures[phase.name]["jobs"] for phase in PHASES) == 180
     assert figures["workers are killed and freeze"]["blows"]

@@ -9,6 +9,11 @@ use std::time::SystemTime;
 
 use aiobpy_wire::{Artefact, OutputFormat};
 
+use crate::sys;
+
+/// Bytes that have to be free for a job to begin.
+const LEAST_FREE: u64 = 16 << 20;
+
 /// A folder of files `<first two digits>/<hash>`.
 #[derive(Clone, Debug)]
 pub(crate) struct Artefacts {
@@ -23,6 +28,17 @@ pub(crate) enum KeepError {
     EmptyFile,
     #[error("could not keep the file in `{}`: {source}", folder.display())]
     Keep { folder: PathBuf, source: io::Error },
+}
+
+impl KeepError {
+    /// Whether it is what a full disk looks like: there may be room for the next attempt's file.
+    pub(crate) fn is_of_a_full_disk(&self) -> bool {
+        match self {
+            Self::NoFile => false,
+            Self::EmptyFile => true,
+            Self::Keep { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+        }
+    }
 }
 
 impl Artefacts {
@@ -49,6 +65,12 @@ impl Artefacts {
     /// Moves a file into the store that is known to be the artefact.
     pub(crate) fn take(&self, file: &Path, artefact: &Artefact) -> Result<(), KeepError> {
         self.move_in(file, &self.path(artefact)).map_err(|error| self.failed(error))
+    }
+
+    /// Whether there is room for more. On a disk that is full, Blender writes empty files, and says that
+    /// all went well.
+    pub(crate) fn has_room(&self) -> bool {
+        sys::free_bytes(&self.folder).is_none_or(|free| free >= LEAST_FREE)
     }
 
     pub(crate) fn path(&self, artefact: &Artefact) -> PathBuf {

@@ -279,7 +279,7 @@ impl<E: Engine> Supervisor<E> {
             return;
         };
         let output = out_of_folder(output, &self.config.work_dir());
-        self.reports.keep(self.artefacts.clone(), output);
+        self.reports.keep(self.artefacts.clone(), output, self.patience());
     }
 
     fn fail(&mut self, worker: &WorkerId, attempt: Attempt) {
@@ -287,7 +287,12 @@ impl<E: Engine> Supervisor<E> {
         occupant.jobs_done += 1;
         remove_unfinished(occupant.output.take());
         let Some(problem) = occupant.reason.take() else { return };
-        self.reports.fail(attempt, problem);
+        if self.artefacts.has_room() {
+            self.reports.fail(attempt, problem);
+        } else {
+            // Nobody can tell what the job would have come to.
+            self.reports.give_back(attempt, problem, Blame::World, self.patience());
+        }
     }
 
     fn give_back(&mut self, worker: &WorkerId, attempt: Attempt) {

@@ -6,6 +6,7 @@
 //! | a worker and what it starts | a process group | a job object |
 //! | the link | a socket pair, one end as standard input | TCP on loopback, by a secret |
 //! | below the server | niceness | priority class |
+//! | room on a disk | `statvfs` | not asked for |
 //!
 //! **Invariant:** the same names in each file, and nothing outside this module asks on which system it runs.
 
@@ -28,5 +29,5 @@ use windows as system;
 pub(crate) use system::stream_pair;
 pub(crate) use system::{
     Connecting, Group, LinkWriter, Output, Process, Stream, TEMPORARY_FOLDER, WorkersEnd,
-    kill_this_worker, open_link, signal_of, spawn, take_link,
+    free_bytes, kill_this_worker, open_link, signal_of, spawn, take_link,
 };

@@ -15,6 +15,8 @@ use crate::worker::Worker;
 
 /// A node says so many times in the length of a lease that it is there.
 const BEATS_A_LEASE: u32 = 5;
+/// Between two looks for room on the disk.
+const NO_ROOM: Duration = Duration::from_secs(1);
 /// Between two tries while the engine is away.
 const AWAY: Duration = Duration::from_millis(500);
 
@@ -88,6 +90,11 @@ impl<E: Engine> Supervisor<E> {
         }
         let idle = self.idle_workers();
         if idle.is_empty() {
+            return;
+        }
+        if !self.artefacts.has_room() {
+            tracing::warn!("the disk is full: no job begins until there is room");
+            self.claiming.look_at = Some(clock::instant() + NO_ROOM);
             return;
         }
         (self.claiming.is_due, self.claiming.is_under_way) = (false, true);

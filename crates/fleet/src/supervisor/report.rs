@@ -60,12 +60,11 @@ impl<E: Engine> Reports<E> {
     }
 
     /// Stores a file, which ends its job, while the worker is at the next one.
-    pub(super) fn keep(&self, artefacts: Artefacts, output: OutputUnderWay) {
+    pub(super) fn keep(&self, artefacts: Artefacts, output: OutputUnderWay, patience: Patience) {
         let attempt = output.attempt;
-        self.spawn(
-            attempt,
-            move |reports| async move { reports.keep_output(artefacts, output).await },
-        );
+        self.spawn(attempt, move |reports| async move {
+            reports.keep_output(artefacts, output, patience).await;
+        });
     }
 
     pub(super) fn fail(&self, attempt: Attempt, problem: Problem) {
@@ -83,9 +82,7 @@ impl<E: Engine> Reports<E> {
         patience: Patience,
     ) {
         self.spawn(attempt, move |reports| async move {
-            let engine = &reports.engine;
-            let give_back = || engine.give_back(attempt, problem.clone(), blame, patience);
-            reports.until_heard(attempt.job, give_back).await;
+            reports.tell_given_back(attempt, problem, blame, patience).await;
         });
     }
 
@@ -116,18 +113,23 @@ impl<E: Engine> Reports<E> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn keep_output(&self, artefacts: Artefacts, output: OutputUnderWay) {
+    async fn keep_output(&self, artefacts: Artefacts, output: OutputUnderWay, patience: Patience) {
         let OutputUnderWay { attempt, path, format, .. } = output;
         let (span, store) = (tracing::Span::current(), artefacts.clone());
         let keeping =
             tokio::task::spawn_blocking(move || span.in_scope(|| store.keep(&path, format)));
-        let artefact = match keeping.await {
-            Ok(Ok(artefact)) => artefact,
-            Ok(Err(error)) => {
-                return self.tell_failure(attempt, problems::no_artefact(error.to_string())).await;
+        let kept = match keeping.await {
+            Ok(Err(error)) if error.is_of_a_full_disk() || !artefacts.has_room() => {
+                let problem = problems::no_artefact(error.to_string());
+                return self.tell_given_back(attempt, problem, Blame::World, patience).await;
             }
-            Err(error) => {
-                return self.tell_failure(attempt, problems::no_artefact(error.to_string())).await;
+            Ok(kept) => kept.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let artefact = match kept {
+            Ok(artefact) => artefact,
+            Err(detail) => {
+                return self.tell_failure(attempt, problems::no_artefact(detail)).await;
             }
         };
         let file = artefacts.path(&artefact);
@@ -135,6 +137,18 @@ impl<E: Engine> Reports<E> {
         if self.until_heard(attempt.job, put).await {
             self.until_heard(attempt.job, || self.engine.finish(attempt, artefact.clone())).await;
         }
+    }
+
+    async fn tell_given_back(
+        &self,
+        attempt: Attempt,
+        problem: Problem,
+        blame: Blame,
+        patience: Patience,
+    ) {
+        let engine = &self.engine;
+        let give_back = || engine.give_back(attempt, problem.clone(), blame, patience);
+        self.until_heard(attempt.job, give_back).await;
     }
 
     async fn tell_failure(&self, attempt: Attempt, problem: Problem) {

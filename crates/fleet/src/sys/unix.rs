@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StandardUnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{
@@ -33,6 +34,12 @@ pub(crate) struct Group(Pid);
 pub(crate) struct Process {
     child: Child,
     group: Group,
+}
+
+/// What this user may still write to the disk that a folder is on; `None` where that cannot be told.
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some(found.f_bavail * found.f_frsize)
 }
 
 /// Starts a process that leads a group of its own.

@@ -4,6 +4,7 @@ mod job;
 
 use std::io::{self, Read};
 use std::os::windows::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::thread::Builder;
@@ -18,6 +19,11 @@ use job::Job;
 
 /// Where a process looks for the folder of its temporary files.
 pub(crate) const TEMPORARY_FOLDER: &[&str] = &["TEMP", "TMP"];
+
+/// Not asked for here: what cannot be written is told when it is.
+pub(crate) fn free_bytes(_folder: &Path) -> Option<u64> {
+    None
+}
 
 /// A link between threads of one program and another.
 pub(crate) type Stream = std::net::TcpStream;
