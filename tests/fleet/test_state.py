@@ -83,6 +83,7 @@ def pixels(path: Path) -> tuple[tuple[int, int], bytes]:
         return image.size, image.convert("RGBA").tobytes()
 
 
+@pytest.mark.timeout(60 + 15 * STEPS)
 def test_any_sequence_of_jobs_renders_what_each_renders_alone(
     start: Callable[[Path], Supervisor], shop: Path
 ) -> None:

@@ -6,9 +6,13 @@ No object of Blender is kept, as it may be gone by the next job: a second walk t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import bpy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SKIPPED = frozenset(
     (
@@ -80,6 +84,10 @@ class Plan:
     """What there is to keep of a kind of struct, by the names of its properties."""
 
     values: tuple[str, ...]
+    scalars: Callable[[Any], Any]
+    """Reads the first of the values, all at once: there are ten thousands of them in a scene."""
+    arrays: tuple[str, ...]
+    """The values after these: colours, vectors, sets of flags."""
     references: tuple[str, ...]
     """Other data-blocks that it points at."""
     structs: tuple[str, ...]
@@ -145,7 +153,10 @@ class Saved:
     def _restore_values(self, owner: Any, plan: Plan) -> None:
         # Twice: one value may decide what another can be.
         for _ in range(2):
-            for name, value in self._wrong_values(owner, plan):
+            wrong = self._wrong_values(owner, plan)
+            if not wrong:
+                return
+            for name, value in wrong:
                 setattr(owner, name, set(value) if isinstance(value, frozenset) else value)
         wrong = self._wrong_values(owner, plan)
         _must(not wrong, owner, wrong[0][0] if wrong else "")
@@ -198,17 +209,20 @@ class Saved:
 
 def plan_of(owner: Any) -> Plan:
     """Return what there is to keep of a struct."""
-    kind = owner.bl_rna.identifier
-    if kind not in _plans:
-        _plans[kind] = _make_plan(owner)
-    return _plans[kind]
+    kind = type(owner)
+    plan = _plans.get(kind)
+    if plan is None:
+        plan = _plans[kind] = _make_plan(owner)
+    return plan
 
 
-_plans: dict[str, Plan] = {}
+_plans: dict[type, Plan] = {}
 
 
 def _make_plan(owner: Any) -> Plan:
-    values, references, structs, collections = [], [], [], []
+    scalars: list[str] = []
+    arrays: list[str] = []
+    references, structs, collections = [], [], []
     for item in owner.bl_rna.properties:
         name = item.identifier
         if name in _SKIPPED or name.startswith(("bl_", "is_evaluated", "use_simulation_cache")):
@@ -217,13 +231,30 @@ def _make_plan(owner: Any) -> Plan:
             collections.append(name)
         elif item.type != 'POINTER':
             if not item.is_readonly:
-                values.append(name)
+                (arrays if _is_array(item) else scalars).append(name)
         elif not item.is_readonly and issubclass(_type_of(item), bpy.types.ID):
             references.append(name)
         else:
             structs.append(name)
     takes_custom = isinstance(owner, (bpy.types.ID, bpy.types.NodesModifier))
-    return Plan(tuple(values), tuple(references), tuple(structs), tuple(collections), takes_custom)
+    return Plan(
+        values=(*scalars, *arrays),
+        # Two at least, for it to return a tuple.
+        scalars=attrgetter(*scalars, scalars[0]) if scalars else _nothing,
+        arrays=tuple(arrays),
+        references=tuple(references),
+        structs=tuple(structs),
+        collections=tuple(collections),
+        takes_custom=takes_custom,
+    )
+
+
+def _nothing(_owner: Any) -> tuple[()]:
+    return ()
+
+
+def _is_array(item: Any) -> bool:
+    return bool(getattr(item, "is_array", False) or getattr(item, "is_enum_flag", False))
 
 
 def _type_of(item: Any) -> type:
@@ -232,7 +263,14 @@ def _type_of(item: Any) -> type:
 
 
 def _values(owner: Any, plan: Plan) -> tuple[Any, ...]:
-    return tuple([_plain(getattr(owner, name, None)) for name in plan.values])
+    count = len(plan.values) - len(plan.arrays)
+    try:
+        scalars: tuple[Any, ...] = plan.scalars(owner)[:count]
+    except AttributeError:
+        scalars = tuple([getattr(owner, name, None) for name in plan.values[:count]])
+    if not plan.arrays:
+        return scalars
+    return (*scalars, *[_plain(getattr(owner, name, None)) for name in plan.arrays])
 
 
 def _plain(value: Any) -> Any:
@@ -240,9 +278,11 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, (set, frozenset)):
         return frozenset(value)
-    if hasattr(value, "__len__"):
-        return tuple([_plain(item) for item in value])
-    return None
+    if not hasattr(value, "__len__"):
+        return None
+    items = tuple(value)
+    is_flat = not items or isinstance(items[0], (bool, int, float))
+    return items if is_flat else tuple([_plain(item) for item in items])
 
 
 def _references(owner: Any, plan: Plan) -> tuple[str | None, ...]:
