@@ -28,7 +28,7 @@ impl Needs {
             template: job.request.template.clone(),
             scene: scene.map(ToOwned::to_owned),
             pool: job.request.pool.clone(),
-            tenant: String::new(),
+            tenant: job.tenant.clone().unwrap_or_default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aiobpy_fleet::{Fleet, FleetConfig, FleetError, Pool, WorkerLaunch};
+use aiobpy_fleet::{Asker, Fleet, FleetConfig, FleetError, Pool, WorkerLaunch};
 use aiobpy_wire::{Event, Job, JobId, JobRequest, JobState, WorkerState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -550,5 +550,45 @@ async fn a_worker_that_does_not_leave_in_time_is_killed() {
     let next = running.run(json!({})).await;
     assert_eq!(next.state, JobState::Finished);
     assert_ne!(next.worker, first);
+    running.fleet.stop().await;
+}
+
+fn on_behalf_of(tenant: &str) -> Asker {
+    let tenant = json!({"name": tenant});
+    Asker { key: None, tenant: Some(serde_json::from_value(tenant).unwrap()) }
+}
+
+#[tokio::test]
+async fn a_worker_that_did_one_tenants_job_is_replaced_before_anothers() {
+    let running = running(|_, _| {}).await;
+    let mut workers = Vec::new();
+    for name in ["acme", "acme", "zeta"] {
+        let asker = on_behalf_of(name);
+        let job = running.fleet.submit_for(request("drawing", &json!({})), asker).await.unwrap();
+        let job = running.ended(job.id).await;
+        assert_eq!((job.state, job.tenant.as_deref()), (JobState::Finished, Some(name)));
+        workers.push(job.worker.unwrap());
+    }
+    assert_eq!(workers[0], workers[1]);
+    assert_ne!(workers[1], workers[2]);
+    let told = running.event(|event| matches!(event, Event::WorkerRecycled { .. })).await;
+    let Event::WorkerRecycled { worker, reason } = told else { unreachable!() };
+    assert_eq!(
+        (worker, reason.as_str()),
+        (workers[0].clone(), "it has done another tenant's jobs")
+    );
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_template_that_vouches_for_it_serves_all_tenants_with_one_worker() {
+    let running = running_in_mode("shared").await;
+    let mut workers = Vec::new();
+    for name in ["acme", "zeta"] {
+        let asker = on_behalf_of(name);
+        let job = running.fleet.submit_for(request("drawing", &json!({})), asker).await.unwrap();
+        workers.push(running.ended(job.id).await.worker.unwrap());
+    }
+    assert_eq!(workers[0], workers[1]);
     running.fleet.stop().await;
 }

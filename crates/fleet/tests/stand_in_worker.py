@@ -76,7 +76,10 @@ def welcome(say, templates: list) -> None:
         print("no bpy here", file=sys.stderr, flush=True)
         os._exit(7)
     elif mode != "never ready":
-        templates = [{**DRAWING, "name": name} for name in ("drawing", "painting")]
+        shared = mode == "shared"
+        templates = [
+            {**DRAWING, "name": name, "shared": shared} for name in ("drawing", "painting")
+        ]
         ready = {"blender_version": "5.0.1", "python_version": "3.11.7", "templates": templates}
         say(type="ready", can_leave=mode.startswith("leaves"), **ready)
 

@@ -74,12 +74,14 @@ mod tests {
     use aiobpy_wire::{JobRequest, WorkerId};
 
     use super::*;
+    use crate::engine::Terms;
     use crate::rules;
 
     #[test]
     fn a_message_tells_what_was_written() {
         let id = JobId::new(Uuid::now_v7());
-        let queued = rules::submitted(id, JobRequest::new("mug"), clock::timestamp());
+        let queued =
+            rules::submitted(id, JobRequest::new("mug"), &Terms::default(), clock::timestamp());
         let worker = WorkerId("a/worker-1".into());
         let started = rules::started(queued.job.clone(), &worker, clock::timestamp()).unwrap();
         for changed in [queued.clone(), started] {
