@@ -88,6 +88,23 @@ def with_script(path: str, marker: str) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=path)
 
 
+def with_picture(path: str, picture: str) -> None:
+    """Save a scene that shows a picture which is in a file of its own."""
+    build(path)
+    node = bpy.data.materials["Label"].node_tree.nodes["Image Texture"]
+    node.image = bpy.data.images.load(picture)
+    bpy.ops.wm.save_as_mainfile(filepath=path, relative_remap=False)
+
+
+def with_library(path: str, library: str) -> None:
+    """Save a scene that uses a material of another file."""
+    build(path)
+    with bpy.data.libraries.load(library, link=True) as (found, wanted):
+        wanted.materials = [name for name in found.materials if name == "Grey"]
+    bpy.data.objects["Sign"].material_slots[0].material = wanted.materials[0]
+    bpy.ops.wm.save_as_mainfile(filepath=path, relative_remap=False)
+
+
 def write_when_composited(folder: str) -> None:
     """Give the scene a compositor that writes a file of its own."""
     scene = bpy.context.scene
@@ -112,5 +129,10 @@ def write_when_composited(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    commands: dict[str, Callable[..., None]] = {"build": build, "with_script": with_script}
+    commands: dict[str, Callable[..., None]] = {
+        "build": build,
+        "with_library": with_library,
+        "with_picture": with_picture,
+        "with_script": with_script,
+    }
     commands[sys.argv[1]](*sys.argv[2:])

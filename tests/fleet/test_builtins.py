@@ -121,6 +121,28 @@ def test_a_blend_runs_no_script_and_writes_no_file(worker: Supervisor, files: Pa
     assert not list(files.glob("written*"))
 
 
+@pytest.mark.parametrize(("place", "is_shown"), [("library", True), ("elsewhere", False)])
+def test_a_blend_reads_no_file_where_jobs_may_not(
+    worker: Supervisor, files: Path, place: str, is_shown: bool
+) -> None:
+    picture = files / place / "green.png"
+    Image.new("RGB", (4, 4), "#00ff00").save(picture)
+    build("with_picture", files / "library" / f"{place}.blend", picture)
+    path = worker.render("builtin/render", {"scene": f"{place}.blend"}, width=48, height=32)
+    with Image.open(path) as image:
+        assert (image.convert("RGB").getpixel((36, 16)) == (0, 255, 0)) is is_shown
+
+
+def test_a_blend_that_links_a_library_where_jobs_may_not_read_is_refused(
+    worker: Supervisor, files: Path
+) -> None:
+    shutil.copy(files / "library" / "studio.blend", files / "elsewhere" / "linked.blend")
+    build("with_library", files / "library" / "links.blend", files / "elsewhere" / "linked.blend")
+    problem = worker.fail("builtin/render", {"scene": "links.blend"})
+    assert (problem["type"], problem["status"]) == ("scene-outside", 422)
+    assert "linked.blend" in problem["detail"]
+
+
 def test_a_trusted_template_lets_its_blend_run_scripts(files: Path, tmp_path: Path) -> None:
     template = tmp_path / "trusting.py"
     scene = files / "library" / "script.blend"
