@@ -267,8 +267,8 @@ impl Fleet {
         known(self.inner.engine.jobs(listing).await).unwrap_or_default()
     }
 
-    /// Cancels a job. A worker that is at it is killed and replaced: Blender cannot be stopped
-    /// within a frame.
+    /// Cancels a job. A worker that is at it leaves it within the frame where its Blender can; else it is
+    /// killed and replaced.
     ///
     /// # Errors
     ///
