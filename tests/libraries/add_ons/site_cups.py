@@ -53,7 +53,7 @@ def remove(name: str) -> None:
 @site.get("/patient")
 async def patient() -> str:
     """Wait for longer than anybody asks."""
-    await asyncio.sleep(3600)
+    await asyncio.sleep(3600)  # under test: a request that is never answered
     return "here"
 
 
