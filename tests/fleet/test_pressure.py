@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ def test_pressure_tells_whether_there_is_room(draw: Callable[..., Service]) -> N
     service = draw("--max-waiting", "1")
     busy = service.submit("drawing", {"do": "dawdle"})
     service.until(busy, "job.started")
-    free = service.ask("GET", "/api/v1/pressure")
-    assert (free.status, free.json["available"], free.json["reason"]) == (200, True, None)
+    free = _until(service, lambda pressure: bool(pressure["available"]))
+    assert (free["reason"], free["queued"], free["running"]) == (None, 0, 1)
     plain = service.ask("GET", "/api/v1/pressure", Accept="text/plain")
     assert (plain.status, plain.body) == (200, b"ok\n")
     waiting = service.submit("drawing", {})
@@ -42,6 +43,36 @@ def test_pressure_tells_whether_there_is_room(draw: Callable[..., Service]) -> N
     plain = service.ask("GET", "/api/v1/pressure", Accept="text/plain")
     assert (plain.status, plain.body) == (503, b"queue-full\n")
     assert int(plain.headers["retry-after"]) >= 1
+
+
+def test_a_server_that_drains_begins_nothing_until_it_is_told_to(
+    draw: Callable[..., Service],
+) -> None:
+    service = draw()
+    busy = service.submit("drawing", {"do": "take", "seconds": 0.2})
+    service.until(busy, "job.started")
+    drained = service.ask("POST", "/api/v1/drain", Prefer="wait=30")
+    assert (drained.status, drained.json) == (200, {"draining": True, "drained": True})
+    assert service.job(busy)["state"] == "finished"
+    waiting = service.submit("drawing", {})
+    assert service.ask("GET", "/api/v1/pressure").json["reason"] == "draining"
+    assert service.job(waiting)["state"] == "queued"
+    assert service.ask("POST", "/api/v1/undrain").json["draining"] is False
+    assert service.story(waiting)[-1]["type"] == "job.finished"
+
+
+def test_a_worker_makes_room_when_it_is_asked_to(draw: Callable[..., Service]) -> None:
+    service = draw()
+    busy = service.submit("drawing", {"do": "take", "seconds": 0.2})
+    started = service.until(busy, "job.started")
+    path = f"/api/v1/workers/{urllib.parse.quote(started['worker'], safe='')}/recycle"
+    assert service.ask("POST", path).status == 202
+    assert service.story(busy)[-1]["type"] == "job.finished"
+    other = service.submit("drawing", {})
+    assert service.story(other)[-1]["type"] == "job.finished"
+    assert service.until(other, "job.started")["worker"] != started["worker"]
+    unknown = service.ask("POST", "/api/v1/workers/nobody/recycle")
+    assert (unknown.status, unknown.json["type"]) == (404, "unknown-worker")
 
 
 def test_metrics_count_jobs_and_how_long_they_took(draw: Callable[..., Service]) -> None:

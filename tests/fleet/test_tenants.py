@@ -120,6 +120,28 @@ def test_a_tenant_has_its_share_and_no_more(draw: Callable[..., Service], tenant
     assert (urgent.status, urgent.json["type"]) == (403, "priority-too-high")
 
 
+def test_no_process_serves_two_tenants(draw: Callable[..., Service], tenants: Path) -> None:
+    service = draw("--tenants", tenants)
+    workers = []
+    for token in (SHOP, FARM, SHOP):
+        story = service.story(submit(service, token))
+        workers += [event["worker"] for event in story if event["type"] == "job.started"]
+    assert len(set(workers)) == 3
+
+
+def test_a_tenant_runs_no_more_at_once_than_it_may(
+    draw: Callable[..., Service], tenants: Path
+) -> None:
+    service = draw("--tenants", tenants, "--workers", "2")
+    first = submit(service, SHOP, do="take", seconds=0.3)
+    second = submit(service, SHOP)
+    service.until(first, "job.started")
+    told = service.story(second)
+    started = next(event for event in told if event["type"] == "job.started")
+    ended = service.until(first, "job.finished")
+    assert started["sequence"] > ended["sequence"], "one at a time, with a worker idle"
+
+
 def test_what_tells_of_all_is_not_for_tenants(draw: Callable[..., Service], tenants: Path) -> None:
     service = draw("--tenants", tenants)
     for path in ("/metrics", "/api/v1/workers", "/api/v1/requests", "/api/v1/status", "/ws"):

@@ -57,7 +57,7 @@ impl AnyEngine {
         expect(clippy::unused_async, reason = "the engine that waits is left out")
     )]
     pub(crate) async fn open(config: &FleetConfig) -> Result<Self, FleetError> {
-        match &config.engine {
+        let opened = match &config.engine {
             EngineChoice::Embedded => {
                 let path = config.data_dir.join("queue.db");
                 Queue::open(&path, config.lease).map(Self::Embedded)
@@ -70,7 +70,15 @@ impl AnyEngine {
             }
             #[cfg(not(feature = "nats"))]
             EngineChoice::Nats(_) => Err(FleetError::EngineLeftOut),
+        }?;
+        let quotas = config.tenants.iter();
+        let quotas = quotas.filter_map(|it| Some((it.name.clone(), it.most_running?))).collect();
+        match &opened {
+            Self::Embedded(engine) => engine.limit(quotas),
+            #[cfg(feature = "nats")]
+            Self::Nats(engine) => engine.limit(quotas),
         }
+        Ok(opened)
     }
 
     /// Nothing is asked of it any more.

@@ -190,6 +190,20 @@ impl Fleet {
         let _ = self.inner.desk.send(Order::Drain(false));
     }
 
+    /// Lets a worker of this node make room for a fresh one, once it has done what it is at.
+    ///
+    /// # Errors
+    ///
+    /// 404 where this node has no such worker.
+    pub fn recycle(&self, worker: &str) -> Result<(), Problem> {
+        let workers = self.inner.board.notice().workers;
+        let found = workers.into_iter().find(|known| known.id.0 == worker);
+        let Some(found) = found else { return Err(problems::no_such_worker(worker)) };
+        // A supervisor that is gone has ended its workers.
+        let _ = self.inner.desk.send(Order::Recycle(found.id));
+        Ok(())
+    }
+
     /// Whether nothing more is begun.
     pub fn is_draining(&self) -> bool {
         self.inner.is_draining.load(Ordering::Relaxed)

@@ -28,6 +28,11 @@ impl Lifetime {
         }
     }
 
+    /// It is over with the job that the worker is at.
+    pub(crate) fn end(&mut self) {
+        self.jobs = Some(0);
+    }
+
     /// Why the worker is to go, if it is. `resident_bytes` is asked for only if it matters.
     pub(crate) fn is_over(
         &self,

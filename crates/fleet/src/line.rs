@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** no I/O, no clock. What is kept elsewhere is the truth; this is what was last seen of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use aiobpy_wire::{Job, JobId, JobState, WorkerId};
@@ -36,6 +37,8 @@ impl Standing {
 pub(crate) struct Line {
     waiting: BTreeMap<Place, Needs>,
     running: HashMap<JobId, Standing>,
+    /// So many jobs of a tenant may run at once.
+    quotas: HashMap<String, usize>,
 }
 
 impl Line {
@@ -65,6 +68,34 @@ impl Line {
     /// The jobs that wait, and what each needs.
     pub(crate) fn waiting(&self) -> &BTreeMap<Place, Needs> {
         &self.waiting
+    }
+
+    /// The jobs that may be started: those that wait, but for those of tenants who have their share.
+    pub(crate) fn claimable(&self) -> Cow<'_, BTreeMap<Place, Needs>> {
+        if self.quotas.is_empty() {
+            return Cow::Borrowed(&self.waiting);
+        }
+        let mut left = self.quotas.clone();
+        for standing in self.running.values() {
+            if let Some(left) = left.get_mut(&standing.needs.tenant) {
+                *left = left.saturating_sub(1);
+            }
+        }
+        let may_start = |(_, needs): &(&Place, &Needs)| match left.get_mut(&needs.tenant) {
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+            None => true,
+        };
+        let waiting = self.waiting.iter().filter(may_start);
+        Cow::Owned(waiting.map(|(place, needs)| (*place, needs.clone())).collect())
+    }
+
+    /// So many jobs of each tenant may run at once.
+    pub(crate) fn limit(&mut self, quotas: HashMap<String, usize>) {
+        self.quotas = quotas;
     }
 
     /// Someone is about to start the job: it is given to nobody else meanwhile.
@@ -112,6 +143,29 @@ mod tests {
         line.note(standing(1, JobState::Finished, 1));
         assert_eq!((line.waiting().len(), line.running().count()), (0, 0));
         assert!(!line.is_under_way(attempt));
+    }
+
+    #[test]
+    fn a_tenant_who_has_its_share_waits_and_others_do_not() {
+        let mut line = Line::default();
+        line.limit(HashMap::from([("shop".to_owned(), 2)]));
+        let of = |age: u128, state, tenant: &str| {
+            let mut standing = standing(age, state, 0);
+            tenant.clone_into(&mut standing.needs.tenant);
+            standing
+        };
+        for age in 1..=4 {
+            line.note(of(age, JobState::Queued, "shop"));
+        }
+        line.note(of(5, JobState::Queued, "farm"));
+        let ages = |line: &Line| line.claimable().len();
+        assert_eq!(ages(&line), 3, "two of the shop's and the farm's");
+        line.note(of(1, JobState::Running, "shop"));
+        assert_eq!(ages(&line), 2);
+        line.note(of(2, JobState::Running, "shop"));
+        assert_eq!(ages(&line), 1);
+        line.note(of(1, JobState::Finished, "shop"));
+        assert_eq!(ages(&line), 2);
     }
 
     #[test]

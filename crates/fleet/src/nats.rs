@@ -207,6 +207,13 @@ impl Drop for NatsEngine {
     }
 }
 
+impl NatsEngine {
+    /// So many jobs of each tenant may run at once, as far as this node knows of them.
+    pub(crate) fn limit(&self, quotas: HashMap<String, usize>) {
+        self.shared.replica().limit(quotas);
+    }
+}
+
 impl Shared {
     fn replica(&self) -> MutexGuard<'_, Replica> {
         // Nothing that can panic runs under the lock.
@@ -267,7 +274,7 @@ impl Shared {
         let others = self.presence().idle_elsewhere(&replica, now, self.lease);
         let left: HashMap<JobId, Instant> = std::mem::take(&mut replica.left_to_others);
         let since = |id: JobId| left.get(&id).copied().unwrap_or(now);
-        let plan = plan::plan(replica.line().waiting(), idle, others, |it| since(it.id), now);
+        let plan = plan::plan(&replica.line().claimable(), idle, others, |it| since(it.id), now);
         replica.left_to_others = plan.left.iter().map(|it| (it.id, since(it.id))).collect();
         for assignment in &plan.taken {
             replica.take(assignment.place);

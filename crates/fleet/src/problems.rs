@@ -128,6 +128,11 @@ pub(crate) fn no_such_batch(id: BatchId) -> Problem {
         .with_hint("`GET /api/v1/batches` lists the newest batches")
 }
 
+pub(crate) fn no_such_worker(id: &str) -> Problem {
+    Problem::new(404, "unknown-worker", "No such worker", format!("this node has no worker {id:?}"))
+        .with_hint("`GET /api/v1/workers` lists the workers")
+}
+
 pub(crate) fn batch_ended(id: BatchId) -> Problem {
     Problem::new(
         409,

@@ -66,6 +66,11 @@ impl Queue {
         Ok(Self { told, lease, heard: Mutex::default(), reader, writer })
     }
 
+    /// So many jobs of each tenant may run at once.
+    pub(crate) fn limit(&self, quotas: HashMap<String, usize>) {
+        self.told.line().limit(quotas);
+    }
+
     async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Ledger<'_>) -> rusqlite::Result<T> + Send + 'static,
@@ -151,7 +156,7 @@ impl Engine for Queue {
     async fn claim(&self, idle: Vec<IdleWorker>) -> Answer<Claims> {
         let Plan { assignments, make_room } = {
             let mut line = self.told.line();
-            let plan = scheduler::plan(line.waiting(), &idle);
+            let plan = scheduler::plan(&line.claimable(), &idle);
             for assignment in &plan.assignments {
                 line.take(assignment.place);
             }

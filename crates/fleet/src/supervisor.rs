@@ -65,6 +65,8 @@ pub(crate) enum Order {
     },
     /// Finish what is under way and begin nothing more; or go on as usual.
     Drain(bool),
+    /// Let a worker make room for a fresh one.
+    Recycle(WorkerId),
     Stop,
 }
 
@@ -132,6 +134,7 @@ impl<E: Engine> Supervisor<E> {
             Order::Said { worker, message } => self.heard(&worker, message).await,
             Order::LinkEnded { worker, end } => self.link_ended(&worker, end).await,
             Order::Exited { worker, ended } => self.exited(&worker, ended).await,
+            Order::Recycle(worker) => self.recycle_when_free(&worker).await,
             Order::Drain(is_draining) => {
                 self.is_draining = is_draining;
                 self.claiming.set_due();
@@ -319,6 +322,13 @@ impl<E: Engine> Supervisor<E> {
         if let Some(reason) = over {
             self.recycle(worker, reason).await;
         }
+    }
+
+    /// Lets a worker go: now, or once it has done what it is at.
+    async fn recycle_when_free(&mut self, worker: &WorkerId) {
+        let Some(occupant) = self.occupant(worker) else { return };
+        occupant.lifetime.end();
+        self.recycle(worker, "somebody has asked for it".into()).await;
     }
 
     /// Lets a worker go that has nothing to do.

@@ -56,9 +56,6 @@ pub struct JobRequest {
     /// Who is to be told what becomes of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
-    /// Whether the result of an earlier job that asked for the same will do.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub cache: bool,
 }
 
 impl JobRequest {
@@ -72,18 +69,8 @@ impl JobRequest {
             timeout_seconds: None,
             pool: None,
             webhook: None,
-            cache: true,
         }
     }
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
-fn is_yes(value: &bool) -> bool {
-    *value
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
@@ -160,23 +147,13 @@ pub struct JobRequestFields {
     pub pool: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub cache: bool,
 }
 
 impl From<JobRequest> for JobRequestFields {
     fn from(request: JobRequest) -> Self {
-        let JobRequest {
-            template,
-            params,
-            output,
-            priority,
-            timeout_seconds,
-            pool,
-            webhook,
-            cache,
-        } = request;
-        Self { template, params, output, priority, timeout_seconds, pool, webhook, cache }
+        let JobRequest { template, params, output, priority, timeout_seconds, pool, webhook } =
+            request;
+        Self { template, params, output, priority, timeout_seconds, pool, webhook }
     }
 }
 

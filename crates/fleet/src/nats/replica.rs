@@ -90,7 +90,13 @@ impl Replica {
     /// Starts over, as when the stream has lost what was seen.
     pub(super) fn clear(&mut self) {
         let open = std::mem::take(&mut self.open);
-        *self = Self { open, ..Self::default() };
+        self.line.read_anew([]);
+        let line = std::mem::take(&mut self.line);
+        *self = Self { line, open, ..Self::default() };
+    }
+
+    pub(super) fn limit(&mut self, quotas: HashMap<String, usize>) {
+        self.line.limit(quotas);
     }
 
     pub(super) fn line(&self) -> &Line {

@@ -2,4 +2,3 @@
 alter table job add column tenant text;
 alter table job add column batch text;
 alter table job add column webhook text;
-alter table job add column may_be_cached integer not null default 1;

@@ -11,7 +11,7 @@ use crate::line::Standing;
 
 const COLUMNS: &str = "id, template, params, output, state, attempt, progress, message, worker, \
                        artefact, problem, created_at, started_at, ended_at, priority, \
-                       timeout_seconds, crashes, tenant, batch, webhook, may_be_cached, pool";
+                       timeout_seconds, crashes, tenant, batch, webhook, pool";
 
 pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<Job>> {
     connection
@@ -148,9 +148,8 @@ pub(super) fn insert_job(
     connection
         .prepare_cached(
             "insert into job (id, template, params, output, state, created_at, priority, \
-             timeout_seconds, request_key, request_hash, tenant, batch, webhook, may_be_cached, \
-             pool) \
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             timeout_seconds, request_key, request_hash, tenant, batch, webhook, pool) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             job.id.to_string(),
@@ -166,7 +165,6 @@ pub(super) fn insert_job(
             job.tenant,
             job.batch.map(|batch| batch.to_string()),
             job.request.webhook.as_ref().map(json).transpose()?,
-            job.request.cache,
             job.request.pool,
         ])?;
     Ok(())
@@ -223,8 +221,7 @@ fn job_from_row(row: &Row<'_>) -> Result<Job> {
             priority: row.get(14)?,
             timeout_seconds: row.get(15)?,
             webhook: optional(row, 19, from_json)?,
-            cache: row.get(20)?,
-            pool: row.get(21)?,
+            pool: row.get(20)?,
         },
         tenant: row.get(17)?,
         batch: optional(row, 18, parsed)?,

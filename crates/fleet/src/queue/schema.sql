@@ -23,8 +23,7 @@ create table if not exists job (
     request_hash text,
     tenant     text,
     batch      text,
-    webhook    text,
-    may_be_cached integer not null default 1
+    webhook    text
 ) strict, without rowid;
 
 create index if not exists job_by_state on job (state, id);

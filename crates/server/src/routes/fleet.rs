@@ -2,7 +2,8 @@
 
 use aiobpy_fleet::Fleet;
 use aiobpy_wire::WorkerState;
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::StatusCode;
@@ -11,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::Failure;
+use crate::prefer;
 use crate::principal::Principal;
 use crate::shared::WithFleet;
 
@@ -67,7 +69,9 @@ fn pressure_of(state: &WithFleet) -> Pressure {
     });
     let most_waiting = fleet.most_waiting();
     let of_fleet = fleet.pressure();
-    let reason = if workers == 0 {
+    let reason = if fleet.is_draining() {
+        Some("draining")
+    } else if workers == 0 {
         Some("no-worker")
     } else if queued >= most_waiting as u64 {
         Some("queue-full")
@@ -95,4 +99,32 @@ pub(crate) async fn webhook_secret(
     let webhooks = state.shared.webhooks.as_ref().ok_or(Failure::NoWebhooks)?;
     let secret = webhooks.secret_of(principal.tenant_name().as_deref());
     Ok(Json(json!({ "secret": secret })).into_response())
+}
+
+/// `POST /api/v1/drain`: begins nothing more; with `Prefer: wait=…` it waits for what is under way.
+#[tracing::instrument(name = "routes/fleet", skip_all)]
+pub(crate) async fn drain(State(state): State<WithFleet>, headers: HeaderMap) -> Json<Value> {
+    let WithFleet { fleet, shared } = state;
+    let wait = prefer::wait(&headers, shared.limits.longest_wait).unwrap_or_default();
+    // It is asked at once to drain, however long anybody waits for that.
+    let drained = tokio::time::timeout(wait, fleet.drain()).await.is_ok();
+    Json(json!({ "draining": true, "drained": drained }))
+}
+
+/// `POST /api/v1/undrain`: begins jobs again.
+#[tracing::instrument(name = "routes/fleet", skip_all)]
+pub(crate) async fn undrain(State(state): State<WithFleet>) -> Json<Value> {
+    state.fleet.undrain();
+    Json(json!({ "draining": false, "drained": false }))
+}
+
+/// `POST /api/v1/workers/{id}/recycle`: a fresh one takes its place, once it has done what it is at.
+#[tracing::instrument(name = "routes/fleet", skip_all)]
+pub(crate) async fn recycle(
+    State(state): State<WithFleet>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, Failure> {
+    let Path(id) = id.map_err(|rejection| Failure::BadPath { detail: rejection.body_text() })?;
+    state.fleet.recycle(&id)?;
+    Ok(StatusCode::ACCEPTED)
 }
