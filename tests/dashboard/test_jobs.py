@@ -42,6 +42,12 @@ def test_a_job_goes_from_the_form_to_its_picture(visitor: Visitor, gate: Path) -
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_worker_tells_what_it_is(visitor: Visitor) -> None:
+    worker = visitor.page.get_by_role("complementary", name="Workers").get_by_role("listitem")
+    expect(worker).to_contain_text("worker-1")
+    expect(worker).to_contain_text(re.compile(r"Blender \d+\.\d+\.\d+ · \d+ MiB"))
+
+
 def test_a_job_is_cancelled_where_it_waits_and_where_it_runs(visitor: Visitor, gate: Path) -> None:
     page = visitor.page
     running = visitor.service.submit("ball", {"gate": str(gate)})
@@ -126,6 +132,27 @@ def test_a_file_is_sent_for_a_job(visitor: Visitor, tmp_path: Path) -> None:
     image = page.get_by_alt_text("Result of poster")
     expect(image).to_have_js_property("naturalWidth", 24)
     expect(image).to_have_js_property("naturalHeight", 16)
+
+
+def test_several_jobs_are_put_together_at_once(visitor: Visitor) -> None:
+    page = visitor.open("/new/ball")
+    ask_for_a_small_picture(page)
+    page.get_by_text("Several at once").click()
+    page.get_by_label("Vary").select_option("Colour")
+    values = page.get_by_label("Values, one a line")
+    values.fill("#3366cc\nred")
+    page.get_by_role("button", name="Render").click()
+    expect(values).to_have_accessible_description(re.compile("“red” is not a colour"))
+    values.fill("#3366cc\n#2a9d5c\n#c83c78")
+    page.get_by_role("button", name="Render").click()
+    expect(badge(page)).to_have_text("Done")
+    expect(page.get_by_alt_text("Result of ball")).to_have_count(3)
+    expect(page.get_by_text("3 jobs: 3 done")).to_be_visible()
+    assert visitor.barriers() == []
+    visitor.screenshot("batch")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download all").click()
+    assert download.value.path().read_bytes().startswith(b"PK")
 
 
 def test_a_job_that_nobody_knows_is_told_as_such(visitor: Visitor) -> None:

@@ -1,6 +1,8 @@
 /** Asks the server. Whatever goes wrong comes back as a problem, also when nobody has answered. */
 
 import type {
+  Batch,
+  BatchRequest,
   Job,
   JobRequest,
   Json,
@@ -28,6 +30,12 @@ export const api = {
     ask<Job>("POST", "/api/v1/jobs", request as unknown as Json, { "Idempotency-Key": key }),
   /** Sends a file that a job is to use; its name is the value of a parameter. */
   send: (file: File) => ask<{ name: string }>("POST", "/api/v1/inputs", file),
+  batches: (limit: number) => ask<{ batches: Batch[] }>("GET", `/api/v1/batches?limit=${limit}`),
+  batch: (id: string) => ask<Batch>("GET", `/api/v1/batches/${id}`),
+  jobsOfBatch: (id: string) => ask<{ jobs: Job[] }>("GET", `/api/v1/batches/${id}/jobs`),
+  cancelBatch: (id: string) => ask<Batch>("DELETE", `/api/v1/batches/${id}`),
+  submitBatch: (request: BatchRequest, key: string) =>
+    ask<Batch>("POST", "/api/v1/batches", request as unknown as Json, { "Idempotency-Key": key }),
   templates: () => ask<{ templates: Template[] }>("GET", "/api/v1/templates"),
   /** The description of the whole interface, of which we need one schema. */
   description: () => ask<Description>("GET", "/openapi.json"),

@@ -1,6 +1,7 @@
 /** What is around every page: who is signed in, where to go, and whether what is shown is the present. */
 
 import { useEffect } from "preact/hooks";
+import { BatchPage } from "./pages/batch.tsx";
 import { JobPage } from "./pages/job.tsx";
 import { Missing } from "./pages/missing.tsx";
 import { NewJob } from "./pages/new_job.tsx";
@@ -92,6 +93,8 @@ function Page() {
       return <Overview />;
     case "job":
       return <JobPage key={at.id} id={at.id} />;
+    case "batch":
+      return <BatchPage key={at.id} id={at.id} />;
     case "new job":
       return <NewJob template={at.template} />;
     default:

@@ -5,7 +5,8 @@ import { App } from "./app.tsx";
 import "./style/tokens.css";
 import "./style/base.css";
 import "./style/shell.css";
-import "./style/jobs.css";
+import "./style/job.css";
+import "./style/overview.css";
 import "./style/forms.css";
 
 const place = document.getElementById("app");

@@ -7,6 +7,7 @@ const BASE = "/dashboard";
 export type Route =
   | { page: "overview" }
   | { page: "job"; id: string }
+  | { page: "batch"; id: string }
   | { page: "new job"; template: string | null }
   | { page: "missing" };
 
@@ -17,6 +18,7 @@ export const route = computed<Route>(() => routeOf(path.value));
 export const paths = {
   overview: () => BASE,
   job: (id: string) => `${BASE}/jobs/${encodeURIComponent(id)}`,
+  batch: (id: string) => `${BASE}/batches/${encodeURIComponent(id)}`,
   newJob: (template?: string) =>
     template === undefined ? `${BASE}/new` : `${BASE}/new/${encodeURIComponent(template)}`,
 };
@@ -67,6 +69,9 @@ function routeOf(pathname: string): Route {
   }
   if (more === undefined && first === "jobs" && second !== undefined) {
     return { page: "job", id: second };
+  }
+  if (more === undefined && first === "batches" && second !== undefined) {
+    return { page: "batch", id: second };
   }
   if (more === undefined && first === "new") {
     return { page: "new job", template: second ?? null };

@@ -52,11 +52,32 @@ export interface Job extends JobRequest {
   progress: number;
   message?: string;
   worker?: string;
+  batch?: string;
   artefact?: Artefact;
   problem?: Problem;
   created_at: string;
   started_at?: string;
   ended_at?: string;
+}
+
+/** One request, many jobs that differ in their frames or their parameters. */
+export interface Batch {
+  id: string;
+  template: string;
+  state: JobState;
+  jobs: Record<JobState | "total", number>;
+  /** From 0 to 1, of all jobs together. */
+  progress: number;
+  created_at: string;
+  ended_at?: string;
+}
+
+export interface BatchRequest {
+  job: JobRequest;
+  /** As in `1-24x2,30`. */
+  frames?: string;
+  /** Parameters and the values that each is to take: all combinations. */
+  matrix?: Record<string, Json[]>;
 }
 
 export interface Worker {
@@ -66,8 +87,14 @@ export interface Worker {
   blender_version: string | null;
   job: string | null;
   jobs_done: number;
-  resident_bytes?: number | null;
   problem?: Problem;
+  pool?: string;
+  /** What it renders on, as in `cuda:0`; the processor, if left out. */
+  device?: string;
+  /** Only of workers on the node that was asked. */
+  resident_bytes?: number;
+  /** So many in a row have gone from its place without having done a job. */
+  failures?: number;
 }
 
 export interface Template {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { draftOf, read } from "../src/forms/draft.ts";
 import { place } from "../src/forms/problems.ts";
 import { fieldsOf } from "../src/forms/schema.ts";
+import { batchOf } from "../src/forms/several.ts";
 import type { Schema } from "../src/wire.ts";
 import { problem } from "./jobs.ts";
 
@@ -82,6 +83,21 @@ test("what does not fit is told at its field", () => {
 test("a text that has a default can be emptied", () => {
   const { params } = read(fields, { ...draftOf(fields), count: "2", text: "" });
   assert.deepEqual([params.text, params.count], ["", 2]);
+});
+
+test("a batch takes one parameter's values, one a line", () => {
+  const job = { template: "mug", params: {}, output: {} };
+  const batch = (varied: string, values: string) =>
+    batchOf(job, { frames: "1-3 ", varied, values }, fields);
+  assert.deepEqual(batch("size", "1\n\n1.5\n"), {
+    request: { job, frames: "1-3", matrix: { size: [1, 1.5] } },
+  });
+  assert.deepEqual(batch("finish", "gloss"), {
+    request: { job, frames: "1-3", matrix: { finish: ["gloss"] } },
+  });
+  assert.deepEqual(batch("size", "1\n9"), { wrong: "9 is not between 0.1 and 2." });
+  assert.deepEqual(batch("size", ""), { wrong: "Say at least one value." });
+  assert.deepEqual(batch("", ""), { request: { job, frames: "1-3" } });
 });
 
 test("the server's pointers lead to the fields of the form", () => {

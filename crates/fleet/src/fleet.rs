@@ -22,6 +22,7 @@ use crate::board::{Board, NoTemplates};
 use crate::engine::{Cancelled, Engine, EngineError, Listing, Submitted, TenantTerms, Terms};
 use crate::engines::AnyEngine;
 use crate::inputs::Inputs;
+use crate::lifetime::resident_bytes;
 use crate::node;
 use crate::pace::Whose;
 use crate::slot::Slot;
@@ -369,6 +370,9 @@ impl Fleet {
     /// replacement is there.
     pub fn workers(&self) -> Vec<WorkerDescription> {
         let mut workers = self.inner.board.notice().workers;
+        for worker in &mut workers {
+            worker.resident_bytes = worker.pid.and_then(resident_bytes);
+        }
         let elsewhere = self.inner.engine.neighbours().into_iter();
         workers.extend(elsewhere.flat_map(|node| node.workers));
         workers

@@ -131,6 +131,7 @@ impl Slot {
             problem: Some(problem),
             pool: None,
             device: None,
+            resident_bytes: None,
             failures: self.failures,
         });
     }
@@ -165,6 +166,7 @@ impl Occupant {
             problem: self.reason.clone(),
             pool: None,
             device: None,
+            resident_bytes: None,
             failures: 0,
         }
     }

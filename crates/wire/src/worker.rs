@@ -146,6 +146,9 @@ pub struct WorkerDescription {
     /// What it renders on, as in `cuda:0`; the processor, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// The memory that it holds, if it is on the node that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resident_bytes: Option<u64>,
     /// How many workers in a row have gone from this place without having done a job. The more, the longer it
     /// takes until the next is started: a minute at most.
     #[serde(default, skip_serializing_if = "is_none")]

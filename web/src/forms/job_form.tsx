@@ -8,11 +8,13 @@ import { go, paths } from "../router.ts";
 import { announce } from "../state/announcements.ts";
 import { outputSchema, put } from "../state/fleet.ts";
 import { mayControl } from "../state/session.ts";
-import type { Job, JobRequest, Problem, Schema, Template } from "../wire.ts";
+import type { BatchRequest, Job, JobRequest, Problem, Schema, Template } from "../wire.ts";
 import { type Draft, draftOf, read } from "./draft.ts";
 import { FieldRow } from "./field_row.tsx";
 import { type Placed, place } from "./problems.ts";
 import { type Field, fieldsOf } from "./schema.ts";
+import { batchOf, isSeveral, ONE, type Several } from "./several.ts";
+import { SeveralFields } from "./several_fields.tsx";
 
 const JOB_FIELDS = fieldsOf({
   properties: {
@@ -36,6 +38,12 @@ const JOB_FIELDS = fieldsOf({
 const GROUPS = { params: "params/", output: "output/", job: "" } as const;
 type Group = keyof typeof GROUPS;
 
+/** Where the fields of a batch stand in a request. */
+const FRAMES = "frames";
+const VALUES = "matrix";
+/** What a line can say. */
+const VARIED = new Set(["choice", "colour", "number", "switch", "text"]);
+
 interface Props {
   template: Template;
   /** The job whose values the form begins with. */
@@ -52,6 +60,7 @@ export function JobForm({ template, earlier }: Props) {
     [template, outputSchema.value],
   );
   const draft = useSignal<Record<Group, Draft>>(draftsOf(fields, earlier));
+  const several = useSignal<Several>(ONE);
   const wrong = useSignal<Record<string, string>>({});
   const problem = useSignal<{ is: Problem; elsewhere: string[] } | null>(null);
   const isBusy = useSignal(false);
@@ -72,18 +81,24 @@ export function JobForm({ template, earlier }: Props) {
     if (Object.keys(asked.wrong).length > 0) {
       return;
     }
+    const batch = batchOf(asked.request, several.value, fields.params);
+    if ("wrong" in batch) {
+      wrong.value = { [VALUES]: batch.wrong };
+      return;
+    }
     isBusy.value = true;
-    const answer = await api.submit(asked.request, key.current);
+    const answer = isSeveral(several.value)
+      ? await submitBatch(batch.request, key.current)
+      : await submitJob(asked.request, key.current);
     isBusy.value = false;
     if (answer.ok) {
-      put([answer.value]);
       announce(`${template.name} is submitted`);
-      go(paths.job(answer.value.id));
+      go(answer.value);
       return;
     }
     // What the server has refused is another request when it is mended.
     key.current = answer.problem.status === 0 ? key.current : crypto.randomUUID();
-    const placed = place(answer.problem, namesOf(fields));
+    const placed = place(ofJob(answer.problem), namesOf(fields));
     problem.value = { is: forPeople(answer.problem, placed), elsewhere: placed.elsewhere };
     wrong.value = placed.byField;
   };
@@ -118,6 +133,18 @@ export function JobForm({ template, earlier }: Props) {
         </details>
       )}
       <details class="group">
+        <summary>Several at once</summary>
+        <SeveralFields
+          several={several.value}
+          fields={fields.params.filter(({ kind }) => VARIED.has(kind))}
+          wrong={{ frames: wrong.value[FRAMES], values: wrong.value[VALUES] }}
+          onChange={(changed) => {
+            key.current = crypto.randomUUID();
+            several.value = changed;
+          }}
+        />
+      </details>
+      <details class="group">
         <summary>Queue</summary>
         <div class="fields">{rows("job")}</div>
       </details>
@@ -130,6 +157,7 @@ export function JobForm({ template, earlier }: Props) {
           class="button"
           onClick={() => {
             draft.value = draftsOf(fields, undefined);
+            several.value = ONE;
             wrong.value = {};
             problem.value = null;
           }}
@@ -140,6 +168,32 @@ export function JobForm({ template, earlier }: Props) {
       </div>
     </form>
   );
+}
+
+/** The address of the page that shows what was submitted. */
+type Submitted = { ok: true; value: string } | { ok: false; problem: Problem };
+
+async function submitJob(request: JobRequest, key: string): Promise<Submitted> {
+  const answer = await api.submit(request, key);
+  if (!answer.ok) {
+    return answer;
+  }
+  put([answer.value]);
+  return { ok: true, value: paths.job(answer.value.id) };
+}
+
+async function submitBatch(request: BatchRequest, key: string): Promise<Submitted> {
+  const answer = await api.submitBatch(request, key);
+  return answer.ok ? { ok: true, value: paths.batch(answer.value.id) } : answer;
+}
+
+/** In a batch, what all jobs have in common stands below `/job`. */
+function ofJob(problem: Problem): Problem {
+  const errors = problem.errors?.map(({ pointer, detail }) => ({
+    pointer: pointer.replace(/^\/job\//, "/"),
+    detail,
+  }));
+  return errors ? { ...problem, errors } : problem;
 }
 
 /** What is told at the fields is not told twice, and the hint is for programs. */
@@ -198,7 +252,8 @@ function requestOf(
 
 function namesOf(fields: Fields): Set<string> {
   const groups = Object.entries(GROUPS) as [Group, string][];
-  return new Set(
-    groups.flatMap(([group, prefix]) => fields[group].map(({ name }) => prefix + name)),
+  const ofGroups = groups.flatMap(([group, prefix]) =>
+    fields[group].map(({ name }) => prefix + name),
   );
+  return new Set([...ofGroups, FRAMES, VALUES]);
 }

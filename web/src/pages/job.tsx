@@ -53,6 +53,7 @@ function Known({ job }: { job: Job }) {
           {job.template} <span class="is-quiet figures">{shortId(job.id)}</span>
         </h1>
         <StateBadge state={job.state} />
+        {job.batch && <a href={paths.batch(job.batch)}>of a batch</a>}
         <Actions job={job} />
       </header>
       <div class="job-picture">

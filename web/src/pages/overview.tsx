@@ -1,6 +1,7 @@
 /** The fleet at a glance: what is rendered now, what waits, what has ended, and who works. */
 
 import { useSignal } from "@preact/signals";
+import { Batches } from "../parts/batches.tsx";
 import { EndedTile, RunningCard, WaitingRow } from "../parts/job_views.tsx";
 import { ProblemBox } from "../parts/problem_box.tsx";
 import { Workers } from "../parts/workers.tsx";
@@ -22,6 +23,7 @@ export function Overview() {
       <Figures />
       <div class="overview-jobs">
         <Now />
+        <Batches />
         <Waiting />
         <Ended />
       </div>

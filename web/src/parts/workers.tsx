@@ -29,7 +29,8 @@ function WorkerCard({ worker }: { worker: Worker }) {
   const facts = [
     worker.blender_version && `Blender ${worker.blender_version}`,
     worker.resident_bytes && bytes(worker.resident_bytes),
-    worker.pid && `pid ${worker.pid}`,
+    worker.device,
+    worker.pool && `pool ${worker.pool}`,
   ].filter(Boolean);
   return (
     <li class="worker card">
@@ -49,6 +50,9 @@ function WorkerCard({ worker }: { worker: Worker }) {
           · {worker.jobs_done === 1 ? "1 job done" : `${worker.jobs_done} jobs done`}
         </span>
       </p>
+      {worker.failures !== undefined && worker.failures > 1 && (
+        <p class="is-quiet">{worker.failures} in a row have done no job.</p>
+      )}
       {worker.problem && <ProblemBox problem={worker.problem} />}
     </li>
   );

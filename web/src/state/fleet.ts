@@ -4,6 +4,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { api } from "../api.ts";
 import type { FleetEvent, Job, JobEvent, Problem, Schema, Template, Worker } from "../wire.ts";
 import { applyAll, newest } from "./apply.ts";
+import { batches, loadBatches } from "./batches.ts";
 import { follow } from "./feed.ts";
 
 /** So many jobs are kept besides those that have not ended. */
@@ -72,6 +73,7 @@ export function keepUp(): () => void {
       isLoaded.value = false;
       jobs.value = new Map();
       workers.value = [];
+      batches.value = [];
       templates.value = null;
       outputSchema.value = null;
     });
@@ -127,13 +129,13 @@ async function load(): Promise<void> {
     loadProblem.value = null;
     isLoaded.value = true;
   });
-  await Promise.all([loadTemplates(), loadOutputSchema()]);
+  await Promise.all([loadTemplates(), loadOutputSchema(), loadBatches()]);
 }
 
 async function loadOutputSchema(): Promise<void> {
   const answer = await api.description();
-  const request = answer.ok ? answer.value.components?.schemas?.JobRequest : undefined;
-  outputSchema.value = request?.properties?.output ?? outputSchema.value ?? {};
+  const described = answer.ok ? answer.value.components?.schemas?.OutputRequest : undefined;
+  outputSchema.value = described ?? outputSchema.value ?? {};
 }
 
 function happened(events: FleetEvent[]): void {
@@ -160,7 +162,7 @@ function refreshWorkersSoon(): void {
 
 async function refreshWorkers(): Promise<void> {
   const before = templates.value?.length ?? 0;
-  const answer = await api.workers();
+  const [answer] = await Promise.all([api.workers(), loadBatches()]);
   if (!answer.ok) {
     return;
   }
