@@ -44,3 +44,20 @@ def test_the_tenants_of_the_guide_are_tenants(draw: Callable[..., Service], tmp_
     tenants = tmp_path / "tenants.toml"
     tenants.write_text(guides.code("fleet_api", "toml").replace("…", "0" * 64))
     assert draw("--tenants", tenants).ask("GET", "/api/v1/jobs").status == 200
+
+
+def test_each_template_is_an_operation_with_its_parameters(draw: Callable[..., Service]) -> None:
+    service = draw()
+    service.story(service.submit("drawing", {}))
+    paths = service.ask("GET", "/openapi.json").json["paths"]
+    body = paths["/api/v1/templates/drawing/jobs"]["post"]["requestBody"]
+    assert "text" in body["content"]["application/json"]["schema"]["properties"]
+    made = service.ask(
+        "POST", "/api/v1/templates/drawing/jobs?width=64", {"text": "a mug"}, Prefer="wait=30"
+    )
+    assert (made.status, made.body) == (200, b"a mug")
+    assert made.headers["content-disposition"].startswith('inline; filename="drawing-')
+    job = service.ask("GET", made.headers["location"]).json
+    assert job["output"]["width"] == 64
+    wrong = service.ask("POST", "/api/v1/templates/drawing/jobs", {"colour": "red"})
+    assert wrong.json["errors"][0]["pointer"] == "/params/colour"
