@@ -52,7 +52,10 @@ def test_a_machine_that_has_all_is_well(tmp_path: Path) -> None:
     found = findings(doctor(tmp_path, "--json"))
     assert {"aiobpy", "Python", "bpy module", "graphics cards", "data folder", "port"} <= set(found)
     assert found["Python"]["found"].startswith(f"{sys.version.split()[0]} at")
-    assert found["bpy module"]["state"] == found["data folder"]["state"] == "ok"
+    assert found["bpy module"]["state"] == "ok"
+    assert found["data folder"]["state"] in ("ok", "note"), "there may be little room"
+    assert found["discovery files"]["state"] == "ok"
+    assert not (tmp_path / "config" / "aiobpy").exists(), "looking changes nothing"
     assert found["server"]["state"] == "note"
     assert "aiobpy serve" in found["server"]["fix"]
     text = doctor(tmp_path)

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,6 +83,25 @@ def test_a_job_is_followed_fetched_and_found_again() -> None:
             assert "size" in templates["ball"]["params_schema"]["properties"]
             (worker,) = await client.workers()
             assert worker["state"] in ("warm", "busy")
+
+    run(main())
+
+
+@pytest.mark.usefixtures("service")
+def test_many_are_rendered_by_one_request(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with fleet.connect() as client:
+            colours = ["#ff0000", "#00ff00", "#0000ff"]
+            batch = await client.batch("ball", matrix={"colour": colours}, settings=SMALL)
+            told: list[fleet.Event] = []
+            await batch.wait(on_progress=told.append)
+            assert (batch.state, batch.counts["finished"], batch.progress) == ("finished", 3, 1.0)
+            assert [event.type for event in told].count("job.finished") == 3
+            jobs = await batch.jobs()
+            assert [job.told["params"]["colour"] for job in jobs] == colours
+            result = await batch.results(tmp_path / "balls.zip")
+        with zipfile.ZipFile(io.BytesIO(result.bytes)) as pictures:
+            assert len(pictures.namelist()) == 3
 
     run(main())
 

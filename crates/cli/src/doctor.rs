@@ -72,6 +72,7 @@ fn examine(arguments: &Arguments, surroundings: &Surroundings) -> Vec<Finding> {
         }
     });
     findings.push(machine::port(arguments.port));
+    findings.push(machine::discovery_folder());
     findings.extend(machine::servers());
     findings.extend(machine::leftover_workers());
     findings

@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
+use aiobpy_server::discovery::{self, Discovery};
+
 use super::finding::Finding;
 use crate::{program, sys, target};
 
@@ -31,31 +33,45 @@ pub(super) fn ffmpeg() -> Finding {
 
 pub(super) fn data_folder(folder: &Path) -> Finding {
     const WHAT: &str = "data folder";
-    let fix = "name another: `aiobpy serve --data DIR`";
-    if let Err(error) = std::fs::create_dir_all(folder) {
-        return Finding::missing(
-            WHAT,
-            format!("{} cannot be made: {error}", folder.display()),
-            fix,
-        );
+    let shown = folder.display();
+    if let Err(reason) = try_to_write(folder) {
+        return Finding::missing(WHAT, reason, "name another: `aiobpy serve --data DIR`");
     }
-    let probe = folder.join(format!(".aiobpy-doctor-{}", std::process::id()));
-    if let Err(error) = std::fs::write(&probe, b"aiobpy") {
-        let found = format!("{} cannot be written: {error}", folder.display());
-        return Finding::missing(WHAT, found, fix);
-    }
-    // Whoever could write it can remove it.
-    let _removed = std::fs::remove_file(&probe);
     match sys::free_bytes(folder) {
         Some(free) if free < LITTLE => {
-            let found = format!("{}, with {} MiB free", folder.display(), free >> 20);
+            let found = format!("{shown}, with {} MiB free", free >> 20);
             Finding::note(WHAT, found, "make room, or keep jobs for fewer days: `--keep-days`")
         }
-        Some(free) => {
-            Finding::ok(WHAT, format!("{}, with {} GiB free", folder.display(), free / GIB))
-        }
-        None => Finding::ok(WHAT, folder.display().to_string()),
+        Some(free) => Finding::ok(WHAT, format!("{shown}, with {} GiB free", free / GIB)),
+        None => Finding::ok(WHAT, shown.to_string()),
     }
+}
+
+/// Where servers say how they are found, which only their user may read.
+pub(super) fn discovery_folder() -> Finding {
+    const WHAT: &str = "discovery files";
+    let Some(folder) = discovery::user_folder() else {
+        let fix = "set HOME, or give clients `--url` and `--token`";
+        return Finding::missing(WHAT, "there is no home folder to keep them in", fix);
+    };
+    if !folder.exists() {
+        // The first server makes it, for its user alone.
+        return Finding::ok(WHAT, format!("none yet; in {}", folder.display()));
+    }
+    match try_to_write(&folder) {
+        Ok(()) => Finding::ok(WHAT, folder.display().to_string()),
+        Err(reason) => Finding::missing(WHAT, reason, "make it yours, or set XDG_CONFIG_HOME"),
+    }
+}
+
+/// Makes a folder, if it is not there, and a file in it; says why that cannot be.
+fn try_to_write(folder: &Path) -> Result<(), String> {
+    let shown = folder.display();
+    std::fs::create_dir_all(folder).map_err(|error| format!("{shown} cannot be made: {error}"))?;
+    let probe = folder.join(format!(".aiobpy-doctor-{}", std::process::id()));
+    std::fs::write(&probe, b"aiobpy")
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|error| format!("{shown} cannot be written: {error}"))
 }
 
 pub(super) fn port(wanted: Option<u16>) -> Finding {
@@ -78,7 +94,7 @@ pub(super) fn servers() -> Vec<Finding> {
         let fix = "start one: `aiobpy serve --templates PATH`";
         return vec![Finding::note(WHAT, "none of this user is running", fix)];
     }
-    let of_server = |server: &aiobpy_server::discovery::Discovery| {
+    let of_server = |server: &Discovery| {
         let kind = if server.takes_jobs { "takes jobs" } else { "of a Blender" };
         let found = format!(
             "{} ({kind}), process {}, aiobpy {}",
