@@ -143,14 +143,15 @@ mod tests {
     async fn what_was_kept_back_is_told_while_nothing_more_comes() {
         let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
         let door: Door = Arc::new(move |_| sender.send(()).unwrap());
-        let progress = Arc::new(Progress::new(TransferId(1), Some(door)));
+        let progress = Progress::new(TransferId(1), Some(door));
         progress.begin(0, Some(100));
         progress.add(1);
         assert_eq!((events.recv().await, progress.take()), (Some(()), (1, Some(100))));
         progress.add(1);
-        let waiting = Arc::clone(&progress);
-        let waits = tokio::spawn(async move { waiting.beside(std::future::pending::<()>()).await });
-        assert_eq!(events.recv().await, Some(()));
-        assert_eq!((progress.take(), waits.is_finished()), ((2, Some(100)), false));
+        tokio::select! {
+            () = progress.beside(std::future::pending()) => panic!("it never ends"),
+            told = events.recv() => assert_eq!(told, Some(())),
+        }
+        assert_eq!(progress.take(), (2, Some(100)));
     }
 }
