@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("warm_against_cold", "status_latency")
+NAMES = ("warm_against_cold", "status_latency", "fleet_overhead")
 
 
 def main(chosen: list[str]) -> int:
