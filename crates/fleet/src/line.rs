@@ -66,6 +66,7 @@ impl Line {
     }
 
     /// The jobs that wait, and what each needs.
+    #[cfg(any(test, feature = "nats"))]
     pub(crate) fn waiting(&self) -> &BTreeMap<Place, Needs> {
         &self.waiting
     }
