@@ -32,9 +32,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     started.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, without a window.
+
+    A new one for each test: as long as it is there, Playwright's event loop runs in this thread, and
+    no test that has one of its own could run in between.
+    """
     program = shutil.which("chromium")
     assert program, "Chromium is missing; `cargo xtask setup` installs it"
     # A worker that was cancelled makes room for another Blender first.
