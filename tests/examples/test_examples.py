@@ -92,12 +92,13 @@ CONFIGURE = """
     from aiobpy import templates
     bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
     mug = templates.load(Path(sys.argv[2]))
-    mug.apply({"colour": "#1f6f78", "text": "Ada", "camera": "top", "finish": "gloss"})
+    chosen = {"colour": "#1f6f78", "text": "Ada", "camera": "top", "finish": "gloss"}
+    mug.function(**mug.arguments(chosen))
     depsgraph = bpy.context.evaluated_depsgraph_get()
     engraving = bpy.data.objects["Engraved text"].evaluated_get(depsgraph)
     coat = bpy.data.materials["Coat"].node_tree.nodes["Principled BSDF"]
     with_text = len(engraving.to_mesh().polygons)
-    mug.apply({"text": ""})
+    mug.function(**mug.arguments({"text": ""}))
     engraving = engraving.original.evaluated_get(bpy.context.evaluated_depsgraph_get())
     print(json.dumps({
         "parameters": list(mug.params_schema["properties"]),
@@ -139,7 +140,7 @@ PREVIEW = """
     said = []
     for request in json.loads(sys.argv[2]):
         try:
-            preview.apply(request)
+            preview.function(**preview.arguments(request))
             said.append("camera at " + bpy.context.scene.camera.name)
         except Exception as error:
             said.append(f"{type(error).__name__}: {error}")
