@@ -289,9 +289,9 @@ class Instance:
 
 def _command(blender: StrPath | None, factory_startup: bool) -> list[str]:
     program = os.fspath(blender) if blender is not None else _this_blender()
-    # Last: beside an installed aiobpy lies the bpy of this Python, which is not the other's.
+    # For aiobpy alone: beside an installed one lies a bpy that is not the other Python's.
     start = (
-        f"import sys; sys.path.append({_PACKAGE_FOLDER!r}); "
+        f"import sys; sys.path.insert(0, {_PACKAGE_FOLDER!r}); import aiobpy; sys.path.pop(0); "
         "from aiobpy.fleet.inside import main; main()"
     )
     if Path(program).name.startswith("python"):

@@ -20,12 +20,14 @@ def main() -> None:
     folder = os.path.dirname(os.path.abspath(__file__))
     # Run by its path: what lies beside this file is no module of anybody's.
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != folder]
+    blender = of_blender()
+    # After that: beside an installed aiobpy lies the bpy of another Python.
     sys.path.append(os.path.dirname(os.path.dirname(folder)))
     found = {
         "python": platform.python_version(),
         "executable": sys.executable,
         "aiobpy": of_aiobpy(),
-        "blender": of_blender(),
+        "blender": blender,
     }
     sys.stdout.write(f"\n{MARK}{json.dumps(found)}\n")
     sys.stdout.flush()
