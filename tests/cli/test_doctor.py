@@ -48,7 +48,6 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 
 def test_a_machine_that_has_all_is_well(tmp_path: Path) -> None:
-    pytest.importorskip("bpy", reason="the bpy module is not installed")
     found = findings(doctor(tmp_path, "--json"))
     assert {"aiobpy", "Python", "bpy module", "graphics cards", "data folder", "port"} <= set(found)
     assert found["Python"]["found"].startswith(f"{sys.version.split()[0]} at")

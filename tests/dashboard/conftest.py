@@ -36,8 +36,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium, without a window.
 
-    A new one for each test: as long as it is there, Playwright's event loop runs in this thread, and
-    no test that has one of its own could run in between.
+    A new one for each test: as long as it is there, Playwright's event loop runs in this thread,
+    and no test that has one of its own could run in between.
     """
     program = shutil.which("chromium")
     assert program, "Chromium is missing; `cargo xtask setup` installs it"

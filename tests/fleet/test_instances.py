@@ -19,8 +19,6 @@ import aiobpy
 from aiobpy import fleet
 from tests.host.program import pythons
 
-pytest.importorskip("bpy", reason="the bpy module is not installed")
-
 METHODS = '''
 import asyncio, os, subprocess, sys
 import bpy
@@ -129,7 +127,7 @@ def test_a_file_is_opened_and_methods_are_called(methods: Path, tmp_path: Path) 
 def test_another_version_is_controlled_from_a_loop_of_asyncio(methods: Path) -> None:
     other_python = pythons()["bpy-4.5"]
     if not other_python.exists():
-        pytest.skip("only one build of bpy is installed")
+        pytest.fail(f"`{other_python}` is missing; `cargo xtask setup` makes it")
 
     async def main() -> None:
         async with fleet.instance(modules=[methods], blender=other_python) as other:

@@ -30,7 +30,7 @@ def python(request: pytest.FixtureRequest) -> Path:
     """A Python with a Blender."""
     python: Path = PYTHONS[request.param]
     if not python.exists():
-        pytest.skip(f"there is no {python}; `cargo xtask setup` makes it")
+        pytest.fail(f"`{python}` is missing; `cargo xtask setup` makes it")
     return python
 
 

@@ -27,6 +27,8 @@ def outside(name, **arguments):
     bpy.app.timers.register(lambda: print(operator(**arguments)))
 
 import bpy
+# The folder of add-ons may be new since Blender began; its installer says so in this way.
+bpy.utils.refresh_script_paths()
 server = aiobpy.server.start()
 """
 
