@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aiobpy_wire::{Problem, TemplateDescription, WorkerDescription, WorkerState};
+use aiobpy_wire::{JobId, Problem, TemplateDescription, WorkerDescription, WorkerState};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::clock;
 use crate::pace::{self, Pace, Pressure, Whose};
@@ -82,22 +81,26 @@ impl Board {
         Arc::new(usable.map(|template| template.name.clone()).collect())
     }
 
+    /// A job came, and waits.
+    pub(crate) fn note_arrival(&self, job: JobId) {
+        self.pace().note_arrival(job);
+    }
+
     /// A job was begun.
-    pub(crate) fn note_start(&self, now: Instant) {
-        self.pace().note(now);
+    pub(crate) fn note_start(&self, job: JobId) {
+        self.pace().note_start(job, clock::instant());
     }
 
     /// Sends somebody away: after so many seconds there is probably a place; at least 1.
-    pub(crate) fn promise_a_place(&self, line: usize, whose: Whose) -> u64 {
-        self.pace().promise(clock::instant(), line, whose)
+    pub(crate) fn promise_a_place(&self, whose: Whose) -> u64 {
+        self.pace().promise(clock::instant(), whose)
     }
 
     /// Sends somebody away who needs so many places; at least 1.
     pub(crate) fn seconds_to(&self, places: usize) -> u64 {
         let (now, mut pace) = (clock::instant(), self.pace());
         pace.reject(now);
-        let places = u32::try_from(places).unwrap_or(u32::MAX);
-        pace::in_seconds(pace.wait(now).saturating_mul(places))
+        pace::in_seconds(pace.wait(now, places))
     }
 
     /// Sends somebody away who has come when told to.
@@ -114,7 +117,7 @@ impl Board {
         let (now, mut pace) = (clock::instant(), self.pace());
         Pressure {
             recently_rejected: pace.rejected(now),
-            seconds_to_a_place: pace::in_seconds(pace.wait(now)),
+            seconds_to_a_place: pace::in_seconds(pace.wait(now, 1)),
         }
     }
 

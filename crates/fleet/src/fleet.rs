@@ -249,7 +249,7 @@ impl Fleet {
             Submitted::Full => {
                 let board = &self.inner.board;
                 let retry_after = match kept {
-                    Some(_) => board.promise_a_place(most_waiting, whose),
+                    Some(_) => board.promise_a_place(whose),
                     None => board.promise_the_next_place(whose),
                 };
                 Err(problems::queue_full(most_waiting, retry_after))

@@ -54,9 +54,9 @@ impl Claiming {
 #[derive(Debug)]
 pub(super) enum News {
     /// A job waits.
-    Waits,
+    Waits(JobId),
     /// One was begun, here or on another node.
-    Begun,
+    Begun(JobId),
     /// An attempt came to nothing: its job waits again, or has failed.
     Over(Attempt),
     Cancelled(JobId),
@@ -68,11 +68,11 @@ pub(super) enum News {
 pub(super) async fn next_news(events: &mut broadcast::Receiver<EventRecord>) -> News {
     loop {
         match events.recv().await.map(|record| record.event) {
-            Ok(Event::JobQueued { .. }) => return News::Waits,
+            Ok(Event::JobQueued { job }) => return News::Waits(job.id),
             Ok(Event::JobRequeued { id, attempt, .. } | Event::JobFailed { id, attempt, .. }) => {
                 return News::Over(Attempt { job: id, number: attempt });
             }
-            Ok(Event::JobStarted { .. }) => return News::Begun,
+            Ok(Event::JobStarted { id, .. }) => return News::Begun(id),
             Ok(Event::JobCancelled { id }) => return News::Cancelled(id),
             Ok(_) => {}
             Err(RecvError::Lagged(_)) => return News::Missed,
@@ -134,8 +134,11 @@ impl<E: Engine> Supervisor<E> {
 
     pub(super) async fn noticed(&mut self, news: News) {
         match news {
-            News::Waits => self.claiming.set_due(),
-            News::Begun => self.board.note_start(clock::instant()),
+            News::Waits(id) => {
+                self.board.note_arrival(id);
+                self.claiming.set_due();
+            }
+            News::Begun(id) => self.board.note_start(id),
             News::Over(attempt) => {
                 self.claiming.set_due();
                 self.lost(attempt).await;
