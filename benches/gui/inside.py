@@ -174,7 +174,7 @@ def switch_playback() -> None:
     """Play, or stop playing."""
     window = bpy.context.window_manager.windows[0]
     area = window.screen.areas[0]
-    with bpy.context.temp_override(window=window, area=area, region=area.regions[-1]):
+    with bpy.context.temp_override(window=window, area=area):
         bpy.ops.screen.animation_play()
 
 

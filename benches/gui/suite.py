@@ -210,6 +210,8 @@ def blender_of(tree: Path) -> Iterator[GuiBlender]:
     """Start a Blender in a small window, with the client's side and aiohttp."""
     display = LowDisplay.start()
     installation = Installation(tree, display)
+    # One thread for software GL: it must not eat both cores.
+    installation.variables["LP_NUM_THREADS"] = "1"
     try:
         install_libraries(installation)
         place = installation.home / "benches"

@@ -31,11 +31,16 @@ def trees() -> list[Path]:
 
 
 class Installation:
-    """A Debian tree with a Blender in it, and a home folder of its own for one test."""
+    """A Debian tree with a Blender in it, and a home folder of its own for one test.
+
+    Attributes:
+        variables: Of the environment, beside those that every Blender here has.
+    """
 
     def __init__(self, tree: Path, display: Display) -> None:
         self.tree = tree
         self.display = display
+        self.variables: dict[str, str] = {}
         (tree / "tmp").mkdir(exist_ok=True)
         self.home = Path(tempfile.mkdtemp(prefix="aiobpy-test-", dir=tree / "tmp"))
 
@@ -69,6 +74,7 @@ class Installation:
             # Shaders take software GL some ten seconds: one home's serve the next.
             "MESA_SHADER_CACHE_DIR": "/tmp/aiobpy-shaders",
             "PATH": "/usr/bin:/bin",
+            **self.variables,
         }
         variables = [f"{name}={value}" for name, value in environment.items()]
         return ["chroot", str(self.tree), "env", "-i", *variables, "blender", *arguments]
