@@ -153,8 +153,8 @@ def describe(version: str, report: Any) -> tuple[list[str], list[tuple[str, bool
                 f"| {title} | {NAMES[mode]} | {rates[mode]:.1f} | {share:.1%} | {moved:.1f} |"
             )
         ours, worst, best = share_by_turns(report["turns"][scene])
-        share = f"{ours:.1%} ({worst:.1%} to {best:.1%})"
-        lines.append(f"| {title}, by turns | {NAMES['aiobpy']} | | {share} | |")
+        quartiles = f"{ours:.1%} ({worst:.1%} to {best:.1%})"
+        lines.append(f"| {title}, by turns | {NAMES['aiobpy']} | | {quartiles} | |")
         moved = median(report["turns"][scene]["aiobpy"], "mebibytes_per_second")
         goals.append(
             (f"{version}, {title}: {ours:.1%} of the frames per second (≥ 95 %)", ours >= 0.95)

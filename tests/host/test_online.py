@@ -53,6 +53,15 @@ async def main():
     with socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         datagrams.setblocking(False)
         await refused("datagram", loop.sock_sendto(datagrams, b"x", ("10.1.1.1", 9)))
+    transport, _ = await loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
+    )
+    transport.sendto(b"x", transport.get_extra_info("sockname"))
+    try:
+        transport.sendto(b"x", ("10.1.1.1", 9))
+    except aiobpy.OfflineError as error:
+        print("transport |", error)
+    transport.close()
     bpy.context.preferences.system.use_online_access = True
     from aiobpy import online
     print("allowed", online.is_allowed(), online.check("example.org"))
@@ -62,15 +71,16 @@ leave()
 ''',
         python,
     )
-    lines = printed.splitlines()[-7:]
+    lines = printed.splitlines()[-8:]
     assert lines[0] == "here b''"
-    assert [line.partition(" ")[0] for line in lines[1:6]] == [
+    assert [line.partition(" ")[0] for line in lines[1:7]] == [
         "fetch",
         "download",
         "stream",
         "name",
         "datagram",
+        "transport",
     ]
     assert "scripts wants to reach example.org, but Blender may not go online" in lines[1]
     assert "use_online_access = True" in lines[1]
-    assert lines[6] == "allowed True None"
+    assert lines[7] == "allowed True None"

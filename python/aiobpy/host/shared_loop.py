@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sys
 import threading
+from asyncio.selector_events import _SelectorDatagramTransport
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiobpy import explain, online, owners
@@ -132,7 +133,7 @@ class SharedLoop(EventLoop):
         return _owned(super()._make_ssl_transport(*arguments, **keywords))
 
     def _make_datagram_transport(self, *arguments: Any, **keywords: Any) -> Any:
-        return _owned(super()._make_datagram_transport(*arguments, **keywords))
+        return _owned(_CheckedDatagrams(self, *arguments, **keywords))
 
     def _add_reader(self, fd: Any, callback: Callable[..., object], *args: Any) -> Handle:
         self._note_watch(self._remove_reader, fd)
@@ -165,6 +166,19 @@ class SharedLoop(EventLoop):
                 timer.cancel()
         for name, fd in [key for key, watcher in self._watches.items() if watcher is owner]:
             getattr(self, name)(fd)
+
+
+class _CheckedDatagrams(_SelectorDatagramTransport):
+    """asyncio's own, which asks for each datagram whether it may leave the machine."""
+
+    def sendto(self, data: Any, addr: Any = None) -> None:
+        """As asyncio has it.
+
+        Raises:
+            OfflineError: It is for another machine, and Blender may not go online.
+        """
+        online.check_address(addr)
+        super().sendto(data, addr)
 
 
 def _owned(thing: _Thing) -> _Thing:
