@@ -45,6 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def python(request: pytest.FixtureRequest) -> Path:
     """A Python that has a `bpy` module."""
     found: Path = request.param
+    if found == pythons()["bpy-5.2"] and not found.exists():
+        pytest.skip("`cargo xtask setup` found no Python 3.13, which Blender 5.2 needs")
     if not found.exists():
         pytest.fail(f"`{found}` is missing; `cargo xtask setup` makes it")
     return found

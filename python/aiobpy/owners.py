@@ -36,14 +36,13 @@ class Owner:
 
     Attributes:
         name: The add-on's package, as in `bl_ext.user_default.my_addon`; `scripts` for none.
-        tasks: Those that have not ended, the tasks of its tasks included.
-        roots: Those of them that no task of its own has started.
+        roots: Those of its tasks that no task of its own has started.
         things: Servers, connections and child processes that it has opened.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self.roots: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self.things: weakref.WeakSet[Any] = weakref.WeakSet()
         self._on_release: dict[object, Callable[[], object]] = {}
@@ -56,6 +55,22 @@ class Owner:
     def short_name(self) -> str:
         """As a person knows it: `my_addon`."""
         return self.name.rpartition(".")[2]
+
+    @property
+    def tasks(self) -> set[asyncio.Task[Any]]:
+        """Those that have not ended, the tasks of its tasks included."""
+        return {task for task in self._tasks if not task.done()}
+
+    def note_task(self, task: asyncio.Task[Any], parent: asyncio.Task[Any] | None) -> None:
+        """Take a task for its own.
+
+        Args:
+            task: That has just been made.
+            parent: The task that has made it, whosever that is.
+        """
+        if parent not in self._tasks:
+            self.roots.add(task)
+        self._tasks.add(task)
 
     def on_release(self, function: Callable[[], object]) -> Callable[[], None]:
         """Have `function()` called when the add-on is disabled or reloaded.
@@ -89,8 +104,7 @@ class Owner:
 
     def is_idle(self) -> bool:
         """Return whether nothing of it goes on."""
-        runs = any(not task.done() for task in self.tasks)
-        return not (runs or self.things or self._on_release)
+        return not (self.tasks or self.things or self._on_release)
 
     def let_go(self) -> None:
         """Take down what it has registered."""

@@ -28,6 +28,7 @@ def pythons() -> dict[str, Path]:
         "bpy-4.2": ROOT / ".venv-4.2/bin/python",
         "bpy-4.5": ROOT / ".venv-4.5/bin/python",
         "bpy-5.0": Path(sys.executable),
+        "bpy-5.2": ROOT / ".venv-5.2/bin/python",
     }
 
 

@@ -123,6 +123,8 @@ def test_the_children_of_a_group_have_their_time_and_those_of_nobody_end_too(
     within_a_task: bool,
 ) -> None:
     ended = []
+    # Else it may be collected as garbage first: asyncio holds no task that waits.
+    of_nobody = []
 
     async def child(name: str) -> None:
         try:
@@ -133,7 +135,7 @@ def test_the_children_of_a_group_have_their_time_and_those_of_nobody_end_too(
             ended.append(name)
 
     async def parent() -> None:
-        asyncio.create_task(child("of nobody"))  # noqa: RUF006 - its owner is to end it
+        of_nobody.append(asyncio.create_task(child("of nobody")))
         async with asyncio.TaskGroup() as group:
             group.create_task(child("of the group"))
 

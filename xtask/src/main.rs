@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "xtask talks to a person")]
 
 mod bench;
+mod blender_modules;
 mod blender_tree;
 mod cache;
 mod demo;
@@ -15,6 +16,7 @@ mod extension;
 mod failure;
 mod files;
 mod fuzz;
+mod interpreter;
 mod judge;
 mod lint;
 mod node;

@@ -6,7 +6,9 @@ use crate::failure::{Failure, Outcome};
 use crate::run::{Run, find_on_path};
 use crate::stamp::{Inputs, Stamp};
 use crate::step::{already_done, step};
-use crate::{blender_tree, cache, extension, judge, python, system, wheel, workspace};
+use crate::{
+    blender_modules, blender_tree, cache, extension, judge, python, system, wheel, workspace,
+};
 
 pub(crate) struct Options {
     /// Build in place without optimisation.
@@ -55,7 +57,7 @@ pub(crate) fn prepare_to_test() -> Outcome<TestBed> {
     nextest()?;
     python::prepare(python::TO_TEST)?;
     judge::prepare_quick_ones()?;
-    python::prepare_older_blenders()?;
+    blender_modules::prepare()?;
     let blender_trees = blender_tree::prepare()?;
     python::prepare_blender_packages(&blender_trees)?;
     wheel::install()?;

@@ -25,8 +25,8 @@ pub(crate) fn venv() -> PathBuf {
     root().join(".venv")
 }
 
-/// Like `.venv`, with an older Blender, as in `.venv-4.5`.
-pub(crate) fn older_blender_venv(version: &str) -> PathBuf {
+/// Like `.venv`, with another Blender, as in `.venv-4.5`.
+pub(crate) fn blender_module_venv(version: &str) -> PathBuf {
     root().join(format!(".venv-{version}"))
 }
 

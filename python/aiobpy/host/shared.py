@@ -247,6 +247,9 @@ def _close_with_python() -> None:
         add_ons.unwatch()
         _tasks.clear()
         _loop.set_exception_handler(None)
+        # No child process outlives us, and none asks a closed loop to let it go.
+        for owner in owners.everyone():
+            owner.close_things()
         _loop.close()
 
 

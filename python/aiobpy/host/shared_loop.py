@@ -41,9 +41,7 @@ class SharedLoop(EventLoop):
         task = super().create_task(coro, **keywords)
         if owner is not None:
             parent = asyncio.current_task(self) if self.is_running() else None
-            if parent not in owner.tasks:
-                owner.roots.add(task)
-            owner.tasks.add(task)
+            owner.note_task(task, parent)
         return task
 
     def run_until_complete(self, future: Any) -> Any:
