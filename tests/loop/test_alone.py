@@ -11,7 +11,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import weakref
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,6 +157,39 @@ def test_another_thread_wakes_a_parked_loop(runner: asyncio.Runner) -> None:
         return result
 
     assert runner.run(check()) == "woken"
+
+
+def test_the_io_thread_sleeps_while_the_main_thread_serves(runner: asyncio.Runner) -> None:
+    async def echo() -> None:
+        server = await asyncio.start_server(_echo, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        before = _switches_of_io_threads()
+        began = time.monotonic()
+        for _ in range(1000):
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+        switches = _switches_of_io_threads() - before
+        # Whether the main thread is held up is looked at every 5 ms, and not at each message.
+        allowed = 20 + 3 * (time.monotonic() - began) / 0.005
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+        assert switches < allowed
+
+    runner.run(echo())
+
+
+def _switches_of_io_threads() -> int:
+    """How often threads of this process by our name have begun to wait."""
+    switches = 0
+    for task in Path("/proc/self/task").iterdir():
+        status = (task / "status").read_text()
+        if "\taiobpy-io\n" in status:
+            switches += int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+    return switches
 
 
 def test_a_signal_ends_the_wait_and_its_handler_runs(runner: asyncio.Runner) -> None:

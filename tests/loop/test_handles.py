@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import aiobpy
+from aiobpy import _native
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,13 @@ class Anything:
 
     def method(self, *_arguments: object) -> None:
         """Do nothing."""
+
+
+def context_of(handle: _native.Handle) -> contextvars.Context:
+    """Return the one that it runs in."""
+    context = handle.get_context()
+    assert context is not None
+    return context
 
 
 @pytest.fixture
@@ -82,6 +90,98 @@ def test_a_callback_runs_in_a_copy_of_the_context_or_in_the_one_that_it_is_given
     assert variable.get() == "here"
     assert context[variable] == "there"
     assert given.get_context() is context
+
+
+def test_callbacks_without_a_context_of_their_own_do_not_see_each_others_variables(
+    host: FakeHost,
+) -> None:
+    variable = contextvars.ContextVar("variable", default="nothing")
+    seen: list[str] = []
+    tokens: list[contextvars.Token[str]] = []
+
+    def look_and_set(value: str) -> None:
+        seen.append(variable.get())
+        tokens.append(variable.set(value))
+        seen.append(variable.get())
+
+    def set_and_reset() -> None:
+        variable.reset(variable.set("for a moment"))
+
+    handles = contextvars.Context().run(
+        lambda: [
+            host.loop.call_soon(look_and_set, "one"),
+            host.loop.call_soon(set_and_reset),
+            host.loop.call_soon(look_and_set, "two"),
+            host.loop.call_later(0.0, look_and_set, "three"),
+        ]
+    )
+    host.tick()
+    assert seen == ["nothing", "one", "nothing", "two", "nothing", "three"]
+    # Each has its own, in which it has run, though they were all empty when they began.
+    contexts = [context_of(handle) for handle in handles]
+    assert [dict(context) for context in contexts] == [
+        {variable: "one"},
+        {},
+        {variable: "two"},
+        {variable: "three"},
+    ]
+    assert len(set(map(id, contexts))) == 4
+    assert [context.run(variable.get) for context in contexts[:2]] == ["one", "nothing"]
+
+
+def test_a_callback_without_variables_may_run_others_within(host: FakeHost) -> None:
+    variable = contextvars.ContextVar("variable", default="nothing")
+    seen: list[object] = []
+
+    def outer() -> None:
+        handle = handles.pop()
+        context = context_of(handle)
+        inner = host.loop.call_soon(seen.append, "inner")
+        assert context_of(inner) is not context
+        inner._run()
+        variable.set("outer")
+        seen.append(context[variable])
+
+    handles = [contextvars.Context().run(host.loop.call_soon, outer)]
+    host.tick()
+    assert seen == ["inner", "outer", "inner"]
+
+
+def test_a_handle_that_has_run_is_the_same_for_whoever_keeps_it(host: FakeHost) -> None:
+    """Others are used again for later callbacks."""
+    callee = Anything()
+    gone = weakref.ref(callee)
+    kept = host.loop.call_soon(callee.method, 1)
+    seen_weakly = weakref.ref(host.loop.call_soon(callee.method, 2))
+    host.loop.call_soon(callee.method, 3)
+    del callee
+    host.tick()
+    assert seen_weakly() is None
+    ran: list[int] = []
+    later = [host.loop.call_soon(ran.append, number) for number in range(300)]
+    assert kept not in later
+    assert kept._args == (1,)
+    del kept
+    assert gone() is None, "nobody else keeps what a handle has called"
+    later[0].cancel()
+    host.tick()
+    assert ran == list(range(1, 300))
+
+
+def test_what_a_callback_holds_may_schedule_as_it_is_let_go_of(host: FakeHost) -> None:
+    ran: list[str] = []
+
+    class Last:
+        def __call__(self) -> None:
+            ran.append("called")
+
+        def __del__(self) -> None:
+            host.loop.call_soon(ran.append, "gone")
+
+    for _ in range(3):
+        host.loop.call_soon(Last())
+        host.tick()
+    assert ran == ["called", "gone"] * 3
 
 
 @pytest.mark.parametrize("delay", [None, 60.0])
@@ -178,6 +278,9 @@ def test_a_handle_that_its_own_callback_keeps_is_collected_once_it_has_run(
 def test_a_loop_that_nobody_closed_is_collected_with_what_waits_in_it(keeps_handle: bool) -> None:
     def abandon() -> list[weakref.ref[Any]]:
         loop = aiobpy.EventLoop()
+        for _ in range(3):
+            loop.call_soon(Anything().method)
+        loop.run_ready()
         keeper = Anything()
         handles = [
             loop.call_soon(keeper.method, loop),

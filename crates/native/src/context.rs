@@ -24,6 +24,17 @@ pub(crate) fn copy_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     }
 }
 
+/// A copy of the present context; `None` if that is empty, and any empty one will do.
+pub(crate) fn copy_context_unless_empty(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let copy = copy_context(py)?;
+    Ok(if copy.len()? == 0 { None } else { Some(copy) })
+}
+
+/// A context with nothing in it.
+pub(crate) fn new_context(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    context_class(py)?.call0()
+}
+
 /// Calls `callable` with `argument`, if there is one, within `context`.
 pub(crate) fn run_in<'py>(
     context: &Bound<'py, PyAny>,
@@ -51,9 +62,12 @@ pub(crate) fn run_with_few<'py>(
 
 /// Whether it is exactly a `contextvars.Context`, as all are but those that somebody made up.
 fn is_plain_context(context: &Bound<'_, PyAny>) -> bool {
+    context_class(context.py()).is_ok_and(|class| context.get_type_ptr() == class.as_type_ptr())
+}
+
+fn context_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static CONTEXT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let class = CONTEXT.import(context.py(), "contextvars", "Context");
-    class.is_ok_and(|class| context.get_type_ptr() == class.as_type_ptr())
+    CONTEXT.import(py, "contextvars", "Context")
 }
 
 struct Entered<'a, 'py>(&'a Bound<'py, PyAny>, PythonApi);

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAny, PyFloat, PyTuple};
 
 use crate::callback::Callback;
-use crate::context::copy_context;
+use crate::context::{copy_context_unless_empty, new_context};
 use crate::gil_cell::GilCell;
 use crate::loop_core::LoopCore;
 use crate::untracked;
@@ -19,7 +19,8 @@ use crate::untracked;
 pub(crate) struct Handle {
     /// `None` once cancelled. Lent for as long as it runs.
     callback: GilCell<Option<Callback>>,
-    context: Py<PyAny>,
+    /// `None` for one with nothing in it, which is found as it runs.
+    context: GilCell<Option<Py<PyAny>>>,
     event_loop: Py<LoopCore>,
     is_cancelled: AtomicBool,
     notes: GilCell<Option<Box<Notes>>>,
@@ -33,34 +34,75 @@ struct Notes {
 }
 
 impl Handle {
-    /// `context`: `None` for a copy of the present one.
-    pub(crate) fn new(
-        event_loop: &Bound<'_, LoopCore>,
-        callback: &Bound<'_, PyAny>,
-        arguments: &Bound<'_, PyTuple>,
-        context: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
-        let context = match context {
-            Some(context) if !context.is_none() => context,
-            _ => copy_context(event_loop.py())?,
-        };
-        Ok(Self {
-            callback: GilCell::new(Some(Callback::new(callback, arguments)?)),
-            context: context.unbind(),
+    /// With nothing in it.
+    pub(crate) fn new(event_loop: &Bound<'_, LoopCore>) -> Self {
+        Self {
+            callback: GilCell::default(),
+            context: GilCell::default(),
             event_loop: event_loop.clone().unbind(),
             is_cancelled: AtomicBool::new(false),
             notes: GilCell::default(),
-        })
+        }
+    }
+
+    /// `context`: `None` for a copy of the present one.
+    pub(crate) fn fill(
+        &self,
+        callback: &Bound<'_, PyAny>,
+        arguments: &Bound<'_, PyTuple>,
+        context: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let py = callback.py();
+        let context = match context {
+            Some(context) if !context.is_none() => Some(context),
+            _ => copy_context_unless_empty(py)?,
+        };
+        *self.context.borrow_mut(py) = context.map(Bound::unbind);
+        *self.callback.borrow_mut(py) = Some(Callback::new(callback, arguments)?);
+        Ok(())
+    }
+
+    /// Once it has run: lets go of all that is in it. Returns whether it is like a new one then.
+    pub(crate) fn empty(&self, py: Python<'_>) -> bool {
+        if self.is_cancelled() || self.notes.borrow(py).is_some() {
+            return false;
+        }
+        self.drop_callback(py);
+        let context = self.context.borrow_mut(py).take();
+        drop(context);
+        self.callback.borrow(py).is_none()
     }
 
     /// Runs the callback in its context. A cancelled one does nothing.
     pub(crate) fn run(&self, py: Python<'_>) -> PyResult<()> {
-        let result = match &*self.callback.borrow(py) {
-            Some(callback) => callback.run_in(self.context.bind(py)),
+        let context = self.context.borrow(py).as_ref().map(|context| context.bind(py).clone());
+        match context {
+            Some(context) => self.run_in(&context),
+            None => self.run_in_empty_context(py),
+        }
+    }
+
+    fn run_in(&self, context: &Bound<'_, PyAny>) -> PyResult<()> {
+        let result = match &*self.callback.borrow(context.py()) {
+            Some(callback) => callback.run_in(context),
             None => return Ok(()),
         };
         if self.is_cancelled() {
-            self.drop_callback(py);
+            self.drop_callback(context.py());
+        }
+        result
+    }
+
+    fn run_in_empty_context(&self, py: Python<'_>) -> PyResult<()> {
+        let spares = &self.event_loop.get().spares;
+        let context = spares.take_context(py)?;
+        *self.context.borrow_mut(py) = Some(context.clone().unbind());
+        let result = self.run_in(&context);
+        // Only we have it, twice, and nothing is left in it: it is as good as a new one.
+        if untracked::count(context.as_unbound()) == 2 && context.len().is_ok_and(|len| len == 0) {
+            let ours = self.context.borrow_mut(py).take();
+            drop(ours);
+            spares.put_context(context);
         }
         result
     }
@@ -81,8 +123,10 @@ impl Handle {
     }
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.context)?;
         visit.call(&self.event_loop)?;
+        if let Some(context) = self.context.visited(visit) {
+            visit.call(&*context)?;
+        }
         if let Some(callback) = self.callback.visited(visit)
             && let Some(callback) = &*callback
         {
@@ -164,8 +208,20 @@ impl Handle {
         self.is_cancelled()
     }
 
-    fn get_context(&self, py: Python<'_>) -> Py<PyAny> {
-        self.context.clone_ref(py)
+    /// The context that it runs in.
+    fn get_context(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let known = self.context.borrow(py).as_ref().map(|context| context.clone_ref(py));
+        if let Some(context) = known {
+            return Ok(context);
+        }
+        let context = new_context(py)?.unbind();
+        *self.context.borrow_mut(py) = Some(context.clone_ref(py));
+        Ok(context)
+    }
+
+    #[getter]
+    fn _context(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.get_context(py)
     }
 
     fn _run(slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -188,11 +244,6 @@ impl Handle {
             return Ok(None);
         }
         self.callback.borrow(py).as_ref().map(|callback| callback.arguments(py)).transpose()
-    }
-
-    #[getter]
-    fn _context(&self, py: Python<'_>) -> Py<PyAny> {
-        self.context.clone_ref(py)
     }
 
     #[getter(_loop)]

@@ -34,6 +34,7 @@ mod serving;
 mod sites;
 mod socket_connection;
 mod socket_operations;
+mod spares;
 mod stats;
 mod tasks;
 mod ticker;

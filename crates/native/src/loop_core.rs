@@ -25,6 +25,7 @@ use crate::loans::Loans;
 use crate::main_thread::{Ready, is_cancelled_timer};
 use crate::serving::Serving;
 use crate::socket_connection::SocketConnection;
+use crate::spares::Spares;
 use crate::stats::Stats;
 use crate::tls::Buffers;
 use crate::transfer::LoopTransfers;
@@ -65,6 +66,7 @@ pub(crate) struct LoopCore {
     /// The thread that runs the loop; 0 while nobody does.
     thread_id: AtomicU64,
     pub(crate) loop_as_keyword: GilCell<Option<Py<PyDict>>>,
+    pub(crate) spares: Spares,
 }
 
 impl LoopCore {
@@ -112,18 +114,19 @@ impl LoopCore {
         self.is_debug.load(Ordering::Relaxed)
     }
 
-    fn new_handle<'py>(
+    fn fill<'py>(
         slf: &Bound<'py, Self>,
+        handle: &Handle,
         callback: &Bound<'py, PyAny>,
         arguments: &Bound<'py, PyTuple>,
         context: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Handle> {
-        let handle = Handle::new(slf, callback, arguments, context)?;
+    ) -> PyResult<()> {
+        handle.fill(callback, arguments, context)?;
         if slf.get().is_debug() {
             let traceback = slf.call_method0(intern!(slf.py(), "_extract_stack"))?;
             handle.set_source_traceback(slf.py(), traceback.unbind());
         }
-        Ok(handle)
+        Ok(())
     }
 
     /// Makes a handle and leaves it for the next turn. A push wakes a parked loop whoever pushes.
@@ -135,7 +138,11 @@ impl LoopCore {
         method: &str,
     ) -> PyResult<Bound<'py, Handle>> {
         Self::check_call(slf, callback, method)?;
-        let handle = Bound::new(slf.py(), Self::new_handle(slf, callback, arguments, context)?)?;
+        let handle = match slf.get().spares.take_handle(slf.py()) {
+            Some(handle) => handle,
+            None => Bound::new(slf.py(), Handle::new(slf))?,
+        };
+        Self::fill(slf, handle.get(), callback, arguments, context)?;
         slf.get().push(&handle);
         Ok(handle)
     }
@@ -144,10 +151,20 @@ impl LoopCore {
         let mut scheduled = self.scheduled.borrow_mut(handle.py());
         let waiting = scheduled.len();
         scheduled.push_back(handle.clone().unbind());
+        drop(scheduled);
         if waiting == 0 {
-            self.queue.note_scheduled();
+            self.note_scheduled(handle.py());
         } else if waiting >= untracked::FIRST {
             untracked::untrack(handle);
+        }
+    }
+
+    /// There is something to do that the queue does not see.
+    fn note_scheduled(&self, py: Python<'_>) {
+        self.queue.note_scheduled();
+        if self.waiting.may_park() {
+            // Without the GIL: whoever is woken needs it at once.
+            py.detach(|| self.queue.wake_if_parked());
         }
     }
 
@@ -172,6 +189,7 @@ impl LoopCore {
             connection.get().release(py);
         }
         drop((scheduled, generation, timers, keywords));
+        self.spares.clear(py);
         let exchanges = std::mem::take(&mut *self.exchanges.borrow_mut(py));
         drop((connections, servings, look_ups, watched_fds, exchanges));
     }
@@ -225,6 +243,7 @@ impl LoopCore {
             tls_buffers: PyOnceLock::new(),
             thread_id: AtomicU64::new(0),
             loop_as_keyword: GilCell::default(),
+            spares: Spares::default(),
         })
     }
 
@@ -271,7 +290,8 @@ impl LoopCore {
     ) -> PyResult<Bound<'py, TimerHandle>> {
         let when = when.ok_or_else(|| PyTypeError::new_err("when cannot be None"))?;
         Self::check_call(slf, callback, "call_at")?;
-        let handle = Self::new_handle(slf, callback, args, context)?;
+        let handle = Handle::new(slf);
+        Self::fill(slf, &handle, callback, args, context)?;
         let timer = TimerHandle::create(slf.py(), handle, when)?;
         let mut timers = slf.get().timers.borrow_mut(slf.py());
         timers.push(when, timer.clone().unbind());
@@ -290,7 +310,9 @@ impl LoopCore {
         args: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, Handle>> {
         slf.get().check_open()?;
-        Bound::new(slf.py(), Self::new_handle(slf, callback, args, None)?)
+        let handle = Handle::new(slf);
+        Self::fill(slf, &handle, callback, args, None)?;
+        Bound::new(slf.py(), handle)
     }
 
     /// Seconds of the loop's clock: that of `time.monotonic()`, unless a test drives it.
@@ -298,10 +320,10 @@ impl LoopCore {
         self.clock.now()
     }
 
-    fn stop(&self) {
+    fn stop(&self, py: Python<'_>) {
         self.is_stopping.store(true, Ordering::Relaxed);
         // As for something to run: no system call unless the loop is parked.
-        self.queue.note_scheduled();
+        self.note_scheduled(py);
     }
 
     fn is_closed(&self) -> bool {
@@ -415,6 +437,7 @@ impl LoopCore {
         if let Some(keywords) = self.loop_as_keyword.visited(&visit) {
             visit.call(&*keywords)?;
         }
+        self.spares.traverse(&visit)?;
         if let Some(timers) = self.timers.visited(&visit) {
             timers.iter().try_for_each(|timer| untracked::traverse_timer(timer, &visit))?;
         }

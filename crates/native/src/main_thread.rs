@@ -135,7 +135,11 @@ impl LoopCore {
             let mut count = 0;
             while let Some(item) = self.next_of_generation(py) {
                 count += 1;
-                item.run(event_loop).1?;
+                let (handle, ran) = item.run(event_loop);
+                if let Some(handle) = handle {
+                    self.let_go_of(handle);
+                }
+                ran?;
             }
             now = monotonic_seconds();
             self.stats.note_tick(count, now, now - began, false);
@@ -169,10 +173,11 @@ impl LoopCore {
                 result = ran.map(|()| false);
                 count += 1;
                 let before = std::mem::replace(&mut now, monotonic_seconds());
-                if let Some(handle) = handle
-                    && self.stats.is_among_slowest(now - before)
-                {
-                    self.stats.note_slow(name_of(event_loop, &handle), now - before);
+                if let Some(handle) = handle {
+                    if self.stats.is_among_slowest(now - before) {
+                        self.stats.note_slow(name_of(event_loop, &handle), now - before);
+                    }
+                    self.let_go_of(handle);
                 }
                 if result.is_err() {
                     break 'turns;
@@ -214,6 +219,12 @@ impl LoopCore {
         }
     }
 
+    /// A handle that has run.
+    fn let_go_of(&self, handle: Bound<'_, Handle>) {
+        untracked::track_if_kept(&handle);
+        self.spares.put_handle(handle);
+    }
+
     fn next_of_generation(&self, py: Python<'_>) -> Option<Ready> {
         self.generation.borrow_mut(py).next(py)
     }
@@ -228,7 +239,7 @@ impl LoopCore {
 }
 
 impl Ready {
-    /// Returns the handle too, if it was one, for whoever wants to know its name.
+    /// Returns the handle too, if it was one, to be let go of when its name is not wanted any more.
     fn run<'py>(
         self,
         event_loop: &Bound<'py, LoopCore>,
@@ -237,7 +248,6 @@ impl Ready {
             Self::Callback(handle) => {
                 let handle = handle.into_bound(event_loop.py());
                 let result = run_handle(event_loop, &handle);
-                untracked::track_if_kept(&handle);
                 (Some(handle), result)
             }
             Self::Io(event) => (None, run_event(event_loop, event)),

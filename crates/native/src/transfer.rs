@@ -212,7 +212,8 @@ fn run_progress(event_loop: &Bound<'_, LoopCore>, id: TransferId) -> PyResult<()
     let arguments =
         PyTuple::new(py, [done.into_pyobject(py)?.into_any(), total.into_pyobject(py)?])?;
     let context = Some(context.into_bound(py));
-    let handle = Handle::new(event_loop, callback.bind(py), &arguments, context)?;
+    let handle = Handle::new(event_loop);
+    handle.fill(callback.bind(py), &arguments, context)?;
     run_handle(event_loop, &Bound::new(py, handle)?)
 }
 

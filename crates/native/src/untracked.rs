@@ -70,7 +70,8 @@ pub(crate) fn traverse(handle: &Py<Handle>, visit: &PyVisit<'_>) -> Result<(), P
     Ok(())
 }
 
-fn is_tracked(handle: &Py<Handle>) -> bool {
+/// Whether the collector knows of it.
+pub(crate) fn is_tracked(handle: &Py<Handle>) -> bool {
     #[expect(unsafe_code, reason = "PyO3 does not tell")]
     // SAFETY: this thread holds the GIL: it is attached, or it collects. The state is only read.
     unsafe {
@@ -78,10 +79,11 @@ fn is_tracked(handle: &Py<Handle>) -> bool {
     }
 }
 
-fn count(handle: &Py<Handle>) -> isize {
+/// How many references there are to it.
+pub(crate) fn count<T>(object: &Py<T>) -> isize {
     #[expect(unsafe_code, reason = "PyO3 does not tell")]
     // SAFETY: as in `is_tracked`.
     unsafe {
-        ffi::Py_REFCNT(handle.as_ptr())
+        ffi::Py_REFCNT(object.as_ptr())
     }
 }

@@ -21,6 +21,9 @@ pub(crate) struct Waiting {
     is_active: AtomicBool,
     /// How many times in a row lingering has brought nothing.
     futile: AtomicU32,
+    /// The main thread waits, or is about to. Set while it holds the GIL: who has the GIL and sees
+    /// that it is not set was there before the main thread looks for what there is to do.
+    may_park: AtomicBool,
 }
 
 /// One tick of a guest.
@@ -57,6 +60,19 @@ impl Waiting {
     /// Something has been sent, or a protocol has been given something.
     pub(crate) fn note_active(&self) {
         self.is_active.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the main thread has to be woken for what it is left. Asked by whoever holds the GIL.
+    pub(crate) fn may_park(&self) -> bool {
+        self.may_park.load(Ordering::Relaxed)
+    }
+
+    /// Waits without the GIL.
+    fn park<T: Send>(&self, py: Python<'_>, park: impl FnOnce() -> T + Send) -> T {
+        self.may_park.store(true, Ordering::Relaxed);
+        let result = py.detach(park);
+        self.may_park.store(false, Ordering::Relaxed);
+        result
     }
 
     fn is_linger_worthwhile(&self) -> bool {
@@ -136,7 +152,7 @@ impl LoopCore {
     pub(crate) fn wait(&self, event_loop: &Bound<'_, Self>, seconds: Option<f64>) -> PyResult<()> {
         let limit = seconds.map(duration);
         let reactor = self.started_reactor().filter(|it| it.is_driven_by_main_thread());
-        let parked = event_loop.py().detach(|| match reactor {
+        let parked = self.waiting.park(event_loop.py(), || match reactor {
             Some(reactor) => self.queue.park_in_poll(&reactor, limit),
             None => self.queue.park(limit),
         });
@@ -154,7 +170,7 @@ impl LoopCore {
         let until_due = self.next_due(event_loop.py()).filter(|_| !self.clock.is_manual());
         let until_due = until_due.map_or(f64::INFINITY, |due| due - self.clock.now());
         let limit = Some(duration(LINGER.min(left).min(until_due)));
-        let parked = event_loop.py().detach(|| {
+        let parked = self.waiting.park(event_loop.py(), || {
             if !tick.has_taken_over {
                 reactor.take_over();
                 tick.has_taken_over = true;

@@ -155,13 +155,16 @@ impl Driving {
             }
             self.is_watch_asleep.store(true, Ordering::SeqCst);
             // Looked at only now: from here on whoever ends the wait sees that we sleep.
-            if self.is_waiting.load(Ordering::SeqCst) {
+            let has_slept = self.is_waiting.load(Ordering::SeqCst);
+            if has_slept {
                 guard = self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
-                self.is_watch_asleep.store(false, Ordering::SeqCst);
                 polls = self.polls.load(Ordering::SeqCst);
-                continue;
             }
             self.is_watch_asleep.store(false, Ordering::SeqCst);
+            if has_slept && (self.is_ending.load(Ordering::SeqCst) || !self.is_main()) {
+                continue;
+            }
+            // Also if the main thread waits again by now: it is not to wake us for each request.
             let (woken, waited) = self
                 .changed
                 .wait_timeout(guard, HELD_UP_AFTER)

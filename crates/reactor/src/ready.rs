@@ -61,10 +61,11 @@ impl<T> ReadyQueue<T> {
 
     /// Says that the program's lane holds something, until the next [`ReadyQueue::take_arrived`].
     ///
-    /// From any thread, by whoever pushes to that lane while it is empty, under its lock.
+    /// From any thread, by whoever pushes to that lane while it is empty, under its lock. If the main
+    /// thread may be about to park, as it says under that lock before it does,
+    /// [`ReadyQueue::wake_if_parked`] is to follow, best without the lock.
     pub fn note_scheduled(&self) {
         self.is_scheduled.store(true, Ordering::Relaxed);
-        self.wake_if_parked();
     }
 
     /// Leaves what has come from outside. From any thread.
@@ -203,13 +204,14 @@ impl<T> ReadyQueue<T> {
         }
     }
 
-    fn wake_if_parked(&self) {
+    /// Ends the wait of the main thread, if it waits. From any thread.
+    pub fn wake_if_parked(&self) {
         fence(Ordering::SeqCst);
         if self.parked.load(Ordering::Relaxed) == NOT_PARKED {
             return;
         }
         match self.parked.swap(NOT_PARKED, Ordering::Relaxed) {
-            PARKED_HERE => self.wake.wake(),
+            PARKED_HERE => self.wake.ring(),
             PARKED_IN_POLL => {
                 if let Some(Err(error)) = self.poll_waker.get().map(|waker| waker.wake()) {
                     tracing::error!(%error, "could not wake the main thread");
@@ -275,8 +277,12 @@ mod tests {
     fn what_another_thread_schedules_ends_a_wait_without_end() {
         let queue = Arc::new(ReadyQueue::<()>::new().unwrap());
         let other = Arc::clone(&queue);
-        let pusher =
-            std::thread::Builder::new().spawn(move || other.note_scheduled()).expect("a thread");
+        let pusher = std::thread::Builder::new()
+            .spawn(move || {
+                other.note_scheduled();
+                other.wake_if_parked();
+            })
+            .expect("a thread");
         while queue.is_empty() {
             queue.park(None);
         }
@@ -398,28 +404,43 @@ mod models {
         });
     }
 
-    /// As the program's lane does: its lock is the GIL, which is not held while parked.
+    #[derive(Default)]
+    struct Lane {
+        count: usize,
+        /// The main thread parks, or is about to.
+        may_park: bool,
+    }
+
+    /// As the program's lane does: its lock is the GIL, which is not held while parked, nor while the
+    /// main thread is woken.
     #[test]
     fn what_the_program_schedules_from_another_thread_is_seen() {
         loom::model(|| {
             let queue = queue();
-            let lane = Arc::new(Mutex::new(0));
+            let lane = Arc::new(Mutex::new(Lane::default()));
             let (other, their_lane) = (Arc::clone(&queue), Arc::clone(&lane));
             let scheduler = thread::spawn(move || {
                 for _ in 0..2 {
                     let mut lane = their_lane.lock().unwrap();
-                    *lane += 1;
-                    if *lane == 1 {
+                    lane.count += 1;
+                    if lane.count == 1 {
                         other.note_scheduled();
+                        let may_park = lane.may_park;
+                        drop(lane);
+                        if may_park {
+                            other.wake_if_parked();
+                        }
                     }
                 }
             });
             let mut seen = 0;
             while seen < 2 {
+                lane.lock().unwrap().may_park = true;
                 queue.park(None);
                 let mut lane = lane.lock().unwrap();
+                lane.may_park = false;
                 queue.take_arrived(&mut VecDeque::new());
-                seen += std::mem::take(&mut *lane);
+                seen += std::mem::take(&mut lane.count);
             }
             scheduler.join().unwrap();
         });

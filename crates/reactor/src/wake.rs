@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 
-use crate::sys::{PairEnd, pair};
+use crate::sys::{Bell, PairEnd, pair};
 
 /// A socket pair: a byte written to one end makes the wait on the other return.
 ///
@@ -24,6 +24,7 @@ pub(crate) struct Wake {
 struct Pair {
     reader: PairEnd,
     writer: PairEnd,
+    bell: Option<Bell>,
 }
 
 impl Wake {
@@ -31,13 +32,22 @@ impl Wake {
         let (reader, writer) = pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
-        Ok(Self { pair: RwLock::new(Some(Pair { reader, writer })) })
+        Ok(Self { pair: RwLock::new(Some(Pair { reader, writer, bell: Bell::new()? })) })
     }
 
-    /// Makes the present or the next [`Wake::wait`] return. A full pair is awake already.
+    /// Makes the present or the next [`Wake::wait`] return, by the quickest way that there is.
+    pub(crate) fn ring(&self) {
+        match &*self.pair() {
+            Some(Pair { bell: Some(bell), .. }) => bell.ring(),
+            Some(pair) => pair.wake(),
+            None => {}
+        }
+    }
+
+    /// The same, also for whoever watches [`Wake::with_reader`]'s end.
     pub(crate) fn wake(&self) {
         if let Some(pair) = &*self.pair() {
-            let _full_or_written = (&pair.writer).write(&[0]);
+            pair.wake();
         }
     }
 
@@ -49,9 +59,20 @@ impl Wake {
         let limit = limit.map(|limit| {
             Timespec::try_from(limit).unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 })
         });
-        let mut watched = [PollFd::new(&pair.reader, PollFlags::IN)];
-        match poll(&mut watched, limit.as_ref()) {
-            Ok(count) => count > 0,
+        let reader = PollFd::new(&pair.reader, PollFlags::IN);
+        let result = match &pair.bell {
+            Some(bell) => {
+                let mut watched = [reader, PollFd::new(bell, PollFlags::IN)];
+                let result = poll(&mut watched, limit.as_ref());
+                if result.is_ok() && !watched[1].revents().is_empty() {
+                    bell.silence();
+                }
+                result.map(|_count| !watched[0].revents().is_empty())
+            }
+            None => poll(&mut [reader], limit.as_ref()).map(|count| count > 0),
+        };
+        match result {
+            Ok(has_bytes) => has_bytes,
             Err(Errno::INTR) => false,
             Err(error) => {
                 tracing::error!(%error, "could not wait for the next event");
@@ -104,5 +125,12 @@ impl Wake {
 
     fn pair(&self) -> RwLockReadGuard<'_, Option<Pair>> {
         self.pair.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pair {
+    /// A full pair is awake already.
+    fn wake(&self) {
+        let _full_or_written = (&self.writer).write(&[0]);
     }
 }

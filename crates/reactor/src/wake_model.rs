@@ -25,6 +25,10 @@ impl Wake {
         self.written.notify_one();
     }
 
+    pub(crate) fn ring(&self) {
+        self.wake();
+    }
+
     /// Loom has no clock, and so the wait has no limit: a wake that gets lost is a deadlock, which
     /// loom reports.
     pub(crate) fn wait(&self, _limit: Option<Duration>) -> bool {
