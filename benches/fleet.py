@@ -79,6 +79,7 @@ def serving() -> Iterator[Fleet]:
     with tempfile.TemporaryDirectory(prefix="aiobpy-bench-") as folder:
         command = [sys.executable, "-m", "aiobpy", "serve", "--workers", "1", "--port", "0"]
         command += ["--templates", str(CONFIGURATOR / "product.py"), "--data", f"{folder}/data"]
+        command += ["--no-cache"]
         environment = os.environ | {"AIOBPY_TOKEN": token, "XDG_CONFIG_HOME": folder}
         with subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True

@@ -118,6 +118,7 @@ def serving(*arguments: str) -> Iterator[Fleet]:
     with tempfile.TemporaryDirectory(prefix="aiobpy-bench-") as folder:
         (Path(folder) / "nothing.py").write_text(TEMPLATE)
         command = [sys.executable, "-m", "aiobpy", "serve", "--max-waiting", "1000000"]
+        command += ["--no-cache"]
         command += ["--templates", f"{folder}/nothing.py", "--data", f"{folder}/data", *arguments]
         environment = os.environ | {"AIOBPY_TOKEN": token, "XDG_CONFIG_HOME": folder}
         with subprocess.Popen(

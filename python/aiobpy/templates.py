@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import inspect
 import sys
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -57,6 +58,10 @@ class Template:
     trusted: bool = False
     """Whether scripts in its .blend run by themselves."""
     between_jobs: BetweenJobs = "restore"
+    cache: bool = True
+    """Whether what it has made answers the same request again."""
+    code: str = ""
+    """A hash of its Python file as it was loaded."""
     shows: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """The parts of the scene that parameters switch, by parameter."""
 
@@ -101,6 +106,7 @@ def template(
     shared: bool = False,
     trusted: bool = False,
     between_jobs: BetweenJobs = "restore",
+    cache: bool = True,
 ) -> Callable[[_Function], _Function]:
     """Make a typed function a template: `@aiobpy.template(scene="product.blend")`.
 
@@ -123,6 +129,9 @@ def template(
         between_jobs: `restore` sets back what the function has changed, and loads the scene anew if
             that cannot be done; `reload` always loads it anew; `keep` leaves it as it is, for a
             function that sets all that it sets each time.
+        cache: What it has made answers the same request again. False where a picture depends on
+            more than the parameters, the template's file and the scene: on the time, a database, a
+            texture beside the scene.
     """
 
     def declare(function: _Function) -> _Function:
@@ -155,6 +164,7 @@ def template(
             shared=shared,
             trusted=trusted,
             between_jobs=between_jobs,
+            cache=cache,
             shows=_parts_shown(function),
         )
         return function
@@ -169,6 +179,7 @@ def load(path: Path) -> Template:
         TemplateError: There is no such file, it cannot be imported, or it declares no template or
             more than one.
     """
+    code = hash_of(path)
     module = load_module(path)
     declared = [getattr(value, "__aiobpy_template__", None) for value in vars(module).values()]
     found = {found.name: found for found in declared if isinstance(found, Template)}
@@ -179,7 +190,15 @@ def load(path: Path) -> Template:
             "@aiobpy.template(scene=…) above one typed function"
         )
         raise TemplateError(msg)
-    return next(iter(found.values()))
+    return replace(next(iter(found.values())), code=code)
+
+
+def hash_of(path: Path) -> str:
+    """Return a hash of what is in a file; empty if it cannot be read."""
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=32).hexdigest()
+    except OSError:
+        return ""
 
 
 def load_module(path: Path) -> Any:

@@ -39,7 +39,7 @@ class Node:
         self.port = _free_port()
         self._environment = environment or {}
         self._command = [
-            *(sys.executable, "-m", "aiobpy", "serve", "--port", str(self.port)),
+            *(sys.executable, "-m", "aiobpy", "serve", "--no-cache", "--port", str(self.port)),
             *("--data", str(folder / "data"), "--templates", str(TEMPLATE), *arguments),
         ]
         self.process: subprocess.Popen[bytes]

@@ -66,9 +66,9 @@ def draw(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Start servers whose workers only draw, and end in no time; they end with the test."""
     started: list[Service] = []
 
-    def start(*arguments: object) -> Service:
+    def start(*arguments: object, cache: bool = False) -> Service:
         blender = ("--templates", tmp_path, "--blender", STAND_IN, "--package-dir", tmp_path)
-        started.append(Service(tmp_path, *blender, *arguments))
+        started.append(Service(tmp_path, *blender, *arguments, cache=cache))
         return started[-1]
 
     yield start

@@ -40,15 +40,17 @@ class Service:
     Args:
         folder: For all of its files.
         arguments: Those of `aiobpy serve`, without the folder for data.
+        cache: Whether what was made before answers the same again: most tests want it made anew.
 
     Attributes:
         config: Where programs of its user find it, as `XDG_CONFIG_HOME`.
     """
 
-    def __init__(self, folder: Path, *arguments: object) -> None:
+    def __init__(self, folder: Path, *arguments: object, cache: bool = False) -> None:
         self._folder = folder
         self.config = folder / "config"
         command = [sys.executable, "-m", "aiobpy", "serve", "--data", str(folder / "data")]
+        command += [] if cache else ["--no-cache"]
         with (folder / "errors.txt").open("wb") as errors:
             self.process = subprocess.Popen(
                 [*command, *map(str, arguments)],

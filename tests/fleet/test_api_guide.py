@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def test_the_commands_of_the_guide_do_what_it_says(
     draw: Callable[..., Service], tmp_path: Path
 ) -> None:
-    service = draw("--workers", "2")
+    mode = tmp_path / "mode"
+    mode.write_text("cached")
+    service = draw("--workers", "2", "--templates", mode, cache=True)
     server = f"http://{service.host}:{service.port}"
     done = subprocess.run(
         ["bash", "-euc", "set -o pipefail\n" + guides.code("fleet_api", "sh")],
@@ -33,6 +35,8 @@ def test_the_commands_of_the_guide_do_what_it_says(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "mug.png").read_bytes() == b"a mug"
+    assert (tmp_path / "again.png").read_bytes() == b"a mug"
+    assert "cache-status: aiobpy; hit" in done.stdout
     assert (tmp_path / "lamp.png").read_bytes() == b"a lamp"
     with zipfile.ZipFile(tmp_path / "batch.zip") as archive:
         assert len(archive.namelist()) == 24

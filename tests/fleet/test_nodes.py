@@ -47,12 +47,14 @@ def node(engine: str, templates: Path, tmp_path: Path) -> Iterator[Callable[...,
     """Start nodes of one fleet, which end with the test."""
     started: list[Service] = []
 
-    def start(name: str, workers: int) -> Service:
+    def start(name: str, workers: int, *, cache: bool = False) -> Service:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         fleet = re.sub(r"\W", "_", tmp_path.name)
-        arguments = ["--engine", engine, "--fleet", fleet, "--node", name, "--lease", LEASE]
-        started.append(Service(folder, *arguments, "--workers", workers, "--templates", templates))
+        arguments = ["--engine", engine, "--fleet", fleet, "--node", name]
+        arguments += ["--lease", str(LEASE)]
+        arguments += ["--workers", str(workers), "--templates", str(templates)]
+        started.append(Service(folder, *arguments, cache=cache))
         return started[-1]
 
     yield start
@@ -152,3 +154,19 @@ def test_servers_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert run.returncode == 1
     assert "no NATS server answers at 127.0.0.1:1" in run.stderr
     assert "hint: is it running" in run.stderr
+
+
+def test_what_one_node_has_rendered_answers_at_every_node(node: Callable[..., Service]) -> None:
+    here, there = node("here", 0, cache=True), node("there", 1, cache=True)
+    first = submit(here, **SMALL)
+    here.story(first)
+    # A node with workers knows what its templates are made of; for another, they say so.
+    again = submit(there, **SMALL)
+    assert (again["state"], again["cached_from"]) == ("finished", first["id"])
+    by_another = submit(here, **SMALL)
+    kinds = [event["type"] for event in here.story(by_another)]
+    assert kinds == ["job.queued", "job.started", "job.finished"]
+    assert here.job(by_another)["cached_from"] == first["id"]
+    assert [worker["jobs_done"] for worker in there.workers()] == [1]
+    path = f"/api/v1/jobs/{again['id']}/result"
+    assert here.ask("GET", path).body == there.ask("GET", path).body

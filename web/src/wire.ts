@@ -160,7 +160,13 @@ export type JobEvent = Told &
     | { type: "job.started"; id: string; attempt: number; worker: string }
     | { type: "job.progressed"; id: string; attempt: number; progress: number; message: string }
     | { type: "job.requeued"; id: string; attempt: number; problem: Problem }
-    | { type: "job.finished"; id: string; attempt: number; artefact: Artefact }
+    | {
+        type: "job.finished";
+        id: string;
+        attempt: number;
+        artefact: Artefact;
+        cached_from?: string;
+      }
     | { type: "job.failed"; id: string; attempt: number; problem: Problem }
     | { type: "job.cancelled"; id: string }
   );

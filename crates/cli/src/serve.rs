@@ -83,6 +83,9 @@ pub(crate) struct Arguments {
     /// Days that jobs which have ended are kept, with their pictures.
     #[arg(long, default_value_t = 7, value_name = "DAYS")]
     keep_days: u64,
+    /// Make everything anew, also what an earlier job has made already.
+    #[arg(long)]
+    no_cache: bool,
     /// A worker makes room for a fresh one after so many jobs.
     #[arg(long, default_value_t = 1000, value_name = "N")]
     recycle_jobs: u64,
@@ -239,6 +242,7 @@ fn fleet_config(
         hang_limit: Duration::from_secs(arguments.hang_limit),
         most_waiting: arguments.max_waiting,
         attempts: arguments.attempts,
+        cache: !arguments.no_cache,
         keep_ended: Duration::from_hours(24 * arguments.keep_days),
         recycling: Recycling {
             jobs: Some(arguments.recycle_jobs),

@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     /// Jobs of higher priority come first; -100 to 100.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-100..=100))]
     priority: i8,
+    /// Have it made anew, even if an earlier job has made the same.
+    #[arg(long)]
+    no_cache: bool,
     /// Where the result goes; waits for it.
     #[arg(short, long, visible_alias = "out", value_name = "FILE")]
     output: Option<PathBuf>,
@@ -165,6 +168,7 @@ fn job_request(arguments: &Arguments) -> Result<JobRequest, Failure> {
             ..OutputRequest::default()
         },
         priority: arguments.priority,
+        cache: !arguments.no_cache,
         ..JobRequest::new(arguments.template.clone())
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a file is at its final place only when all its bytes are on the disk.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -75,6 +75,13 @@ impl Artefacts {
 
     pub(crate) fn path(&self, artefact: &Artefact) -> PathBuf {
         self.place(&artefact.hash)
+    }
+
+    /// Has a file count as written just now.
+    pub(crate) fn use_now(&self, artefact: &Artefact) -> Result<(), KeepError> {
+        let now = FileTimes::new().set_modified(SystemTime::now());
+        let file = File::options().append(true).open(self.path(artefact));
+        file.and_then(|file| file.set_times(now)).map_err(|error| self.failed(error))
     }
 
     /// Removes a file that nobody names any more, unless it was written since `time`: by a job that

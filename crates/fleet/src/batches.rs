@@ -26,7 +26,9 @@ impl Fleet {
         let (count, mut requests) = (expanded.len(), Vec::new());
         for (number, request) in expanded.into_iter().enumerate() {
             let checked = self.checked(request, &asker).await;
-            requests.push(checked.map_err(|problem| of_job(problem, number, count))?);
+            let request = checked.map_err(|problem| of_job(problem, number, count))?;
+            let made = self.made_before(&request, &asker).await;
+            requests.push((request, made));
         }
         let batch = NewBatch { requests, hash };
         let terms = asker.terms(most_waiting);

@@ -1,6 +1,6 @@
 //! What the supervisor lets others read without asking it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aiobpy_wire::{JobId, Problem, TemplateDescription, WorkerDescription, WorkerState};
@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::pace::{self, Pace, Pressure, Whose};
+use crate::specs::{Recipe, Recipes};
 use crate::templates::Templates;
 
 /// The workers and the templates, as the supervisor showed them last.
@@ -33,6 +34,8 @@ impl Notice {
 pub(crate) struct Board {
     notice: watch::Sender<Notice>,
     pace: Mutex<Pace>,
+    /// Of the worker of each pool that got ready last.
+    recipes: Mutex<HashMap<Option<String>, Recipes>>,
 }
 
 /// Why [`Board::templates`] has none.
@@ -86,6 +89,16 @@ impl Board {
         self.pace().note_arrival(job);
     }
 
+    pub(crate) fn show_recipes(&self, pool: Option<String>, recipes: Recipes) {
+        self.recipes().insert(pool, recipes);
+    }
+
+    /// How the workers of a pool make the pictures of a template.
+    pub(crate) fn recipe(&self, pool: Option<&str>, template: &str) -> Option<Recipe> {
+        let pool = pool.map(ToOwned::to_owned);
+        self.recipes().get(&pool).and_then(|recipes| recipes.get(template).cloned())
+    }
+
     /// A job was begun.
     pub(crate) fn note_start(&self, job: JobId) {
         self.pace().note_start(job, clock::instant());
@@ -119,6 +132,11 @@ impl Board {
             recently_rejected: pace.rejected(now),
             seconds_to_a_place: pace::in_seconds(pace.wait(now, 1)),
         }
+    }
+
+    fn recipes(&self) -> MutexGuard<'_, HashMap<Option<String>, Recipes>> {
+        // Nothing that can panic runs under the lock.
+        self.recipes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {

@@ -44,6 +44,8 @@ pub struct FleetConfig {
     pub crashes: u32,
     /// So many jobs may wait; the next is told to come later.
     pub most_waiting: usize,
+    /// Whether what a job has made answers the same request again.
+    pub cache: bool,
     /// How long jobs that have ended are kept, with their files.
     pub keep_ended: Duration,
     pub recycling: Recycling,
@@ -84,6 +86,7 @@ impl FleetConfig {
             attempts: 5,
             crashes: 2,
             most_waiting: 10_000,
+            cache: true,
             keep_ended: Duration::from_hours(7 * 24),
             recycling: Recycling {
                 jobs: Some(1000),

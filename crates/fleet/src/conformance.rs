@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::clock;
 use crate::engine::{
-    Attempt, Blame, Cancelled, Claim, Engine, GivenBack, Listing, Patience, Report, Submitted,
-    Terms, Verdict,
+    Attempt, Blame, Cancelled, Claim, Engine, GivenBack, Listing, Made, NewBatch, Patience, Report,
+    Submitted, SubmittedBatch, Terms, Verdict,
 };
 use crate::scheduler::IdleWorker;
 
@@ -35,7 +35,8 @@ pub(crate) trait Subject: Sized {
 
 /// How long a node's silence may last in these tests. No test waits for it.
 pub(crate) const LEASE: Duration = Duration::from_mins(1);
-pub(crate) const TERMS: Terms = Terms { most_waiting: 100, key: None, tenant: None, batch: None };
+pub(crate) const TERMS: Terms =
+    Terms { most_waiting: 100, key: None, tenant: None, batch: None, made: None };
 pub(crate) const PATIENCE: Patience = Patience { attempts: 3, crashes: 2 };
 
 /// Makes each case a test of the engine.
@@ -65,6 +66,9 @@ macro_rules! suite {
             a_request_that_is_sent_again_gets_the_same_job,
             no_more_jobs_wait_than_may,
             events_without_a_job_have_their_place_among_the_others,
+            what_was_made_is_found_by_its_spec,
+            a_job_of_what_is_there_has_ended_when_it_is_taken_on,
+            what_is_there_takes_no_place_in_the_queue,
             jobs_are_as_the_model_has_them,
         );
     };
@@ -200,7 +204,7 @@ pub(crate) async fn a_job_is_given_to_one_worker_only<S: Subject>() {
     assert_eq!((claim.job.id, claim.job.attempt), (submitted.id, 1));
     assert_eq!(claim.job.worker, Some(claim.worker.clone()));
     let attempt = Attempt { job: submitted.id, number: 1 };
-    assert_eq!(engine.finish(attempt, picture()).await.unwrap(), Report::Taken);
+    assert_eq!(engine.finish(attempt, picture().into()).await.unwrap(), Report::Taken);
     assert_eq!(job(engine, submitted.id).await.worker, Some(claim.worker.clone()));
 }
 
@@ -221,7 +225,7 @@ pub(crate) async fn a_finished_job_tells_its_story_in_order<S: Subject>() {
     let engine = subject.engine();
     let attempt = started(engine).await;
     engine.progress(attempt, 0.5, "Sample 16/32".into());
-    assert_eq!(engine.finish(attempt, picture()).await.unwrap(), Report::Taken);
+    assert_eq!(engine.finish(attempt, picture().into()).await.unwrap(), Report::Taken);
     let story = ["job.queued", "job.started", "job.progressed", "job.finished"];
     assert_eq!(names(engine, attempt.job).await, story);
     let job = job(engine, attempt.job).await;
@@ -235,7 +239,7 @@ pub(crate) async fn progress_never_goes_back_within_an_attempt<S: Subject>() {
     let attempt = started(engine).await;
     engine.progress(attempt, 0.6, "Sample 6/10".into());
     engine.progress(attempt, 0.2, "Sample 2/10".into());
-    engine.finish(attempt, picture()).await.unwrap();
+    engine.finish(attempt, picture().into()).await.unwrap();
     let mut heard = Vec::new();
     for record in engine.events_since(0, Some(attempt.job), 100).await.unwrap() {
         if let Event::JobProgressed { progress, .. } = record.event {
@@ -255,10 +259,10 @@ pub(crate) async fn the_result_of_an_attempt_that_was_given_back_is_refused<S: S
     assert_eq!(give_back(engine, first, Blame::World).await, GivenBack::Queued);
     let second = start(engine).await;
     assert_eq!(second.number, 2);
-    assert_eq!(engine.finish(first, picture()).await.unwrap(), Report::Refused);
+    assert_eq!(engine.finish(first, picture().into()).await.unwrap(), Report::Refused);
     assert_eq!(give_back(engine, first, Blame::World).await, GivenBack::Refused);
-    assert_eq!(engine.finish(second, picture()).await.unwrap(), Report::Taken);
-    assert_eq!(engine.finish(second, picture()).await.unwrap(), Report::Refused);
+    assert_eq!(engine.finish(second, picture().into()).await.unwrap(), Report::Taken);
+    assert_eq!(engine.finish(second, picture().into()).await.unwrap(), Report::Refused);
     let finished = |name: &&&str| **name == "job.finished";
     assert_eq!(names(engine, first.job).await.iter().filter(finished).count(), 1);
 }
@@ -313,7 +317,7 @@ pub(crate) async fn a_cancelled_job_takes_no_result<S: Subject>() {
     };
     assert_eq!(told, Event::JobCancelled { id: attempt.job });
     assert_eq!(beat(engine, "a", vec![attempt], clock::instant()).await, [Verdict::Cancel]);
-    assert_eq!(engine.finish(attempt, picture()).await.unwrap(), Report::Refused);
+    assert_eq!(engine.finish(attempt, picture().into()).await.unwrap(), Report::Refused);
     assert!(matches!(engine.cancel(attempt.job).await.unwrap(), Cancelled::AlreadyEnded(_)));
     let nobody = JobId::new(uuid::Uuid::from_u128(7));
     assert_eq!(engine.cancel(nobody).await.unwrap(), Cancelled::NoSuchJob);
@@ -339,7 +343,7 @@ pub(crate) async fn jobs_of_a_node_that_is_not_heard_of_wait_again<S: Subject>()
     assert_eq!((waiting.state, waiting.attempt), (JobState::Queued, 1));
     assert_eq!(waiting.problem.unwrap().kind, "node-lost");
     assert_eq!(beat(engine, "a", vec![attempt], now + LEASE + LEASE).await, [Verdict::Lost]);
-    assert_eq!(engine.finish(attempt, picture()).await.unwrap(), Report::Refused);
+    assert_eq!(engine.finish(attempt, picture().into()).await.unwrap(), Report::Refused);
     assert_eq!(start(engine).await.number, 2);
 }
 
@@ -353,7 +357,7 @@ pub(crate) async fn a_node_that_is_heard_of_keeps_its_jobs<S: Subject>() {
         assert_eq!(beat(engine, "a", vec![attempt], now).await, [Verdict::Keep]);
         assert_eq!(engine.expire(now, PATIENCE).await.unwrap(), 0);
     }
-    assert_eq!(engine.finish(attempt, picture()).await.unwrap(), Report::Taken);
+    assert_eq!(engine.finish(attempt, picture().into()).await.unwrap(), Report::Taken);
 }
 
 pub(crate) async fn a_node_that_starts_again_takes_back_its_own_jobs_only<S: Subject>() {
@@ -376,7 +380,7 @@ pub(crate) async fn running_jobs_wait_again_after_a_crash_of_the_server<S: Subje
     engine.take_back(NodeId("a".into()), lost()).await.unwrap();
     let waiting = job(engine, attempt.job).await;
     assert_eq!((waiting.state, waiting.attempt), (JobState::Queued, 1));
-    assert_eq!(engine.finish(attempt, picture()).await.unwrap(), Report::Refused);
+    assert_eq!(engine.finish(attempt, picture().into()).await.unwrap(), Report::Refused);
 }
 
 pub(crate) async fn what_is_told_has_the_number_that_is_kept<S: Subject>() {
@@ -394,7 +398,7 @@ pub(crate) async fn who_comes_back_hears_what_was_told_since<S: Subject>() {
     let subject = S::open().await;
     let engine = subject.engine();
     let attempt = started(engine).await;
-    engine.finish(attempt, picture()).await.unwrap();
+    engine.finish(attempt, picture().into()).await.unwrap();
     submit(engine, JobRequest::new("mug")).await;
     let all = engine.events_since(0, None, 100).await.unwrap();
     assert!(all.windows(2).all(|pair| pair[0].sequence < pair[1].sequence));
@@ -433,6 +437,70 @@ pub(crate) async fn no_more_jobs_wait_than_may<S: Subject>() {
     claim(engine, &["a/worker-1"]).await;
     let taken = engine.submit(JobRequest::new("mug"), terms).await.unwrap();
     assert!(matches!(taken, Submitted::Taken(_)), "one has begun");
+}
+
+fn made(spec: &str) -> Made {
+    Made { spec: Some(spec.into()), ..picture().into() }
+}
+
+pub(crate) async fn what_was_made_is_found_by_its_spec<S: Subject>() {
+    let subject = S::open().await;
+    let engine = subject.engine();
+    let first = started(engine).await;
+    assert_eq!(engine.finished_as("one".into()).await.unwrap(), None);
+    engine.finish(first, made("one")).await.unwrap();
+    let second = started(engine).await;
+    engine.finish(second, made("one")).await.unwrap();
+    let third = started(engine).await;
+    engine.fail(third, lost()).await.unwrap();
+    let subject = subject.opened_again().await;
+    let found = subject.engine().finished_as("one".into()).await.unwrap().unwrap();
+    assert_eq!((found.id, found.artefact), (second.job, Some(picture())));
+    assert_eq!(subject.engine().finished_as("two".into()).await.unwrap(), None);
+}
+
+pub(crate) async fn a_job_of_what_is_there_has_ended_when_it_is_taken_on<S: Subject>() {
+    let subject = S::open().await;
+    let engine = subject.engine();
+    let first = started(engine).await;
+    engine.finish(first, made("one")).await.unwrap();
+    let mut found = engine.finished_as("one".into()).await.unwrap().unwrap();
+    for _ in 0..2 {
+        let terms = Terms { made: Made::of(&found), ..TERMS };
+        let taken = engine.submit(JobRequest::new("mug"), terms).await.unwrap();
+        let Submitted::Taken(again) = taken else { panic!("{taken:?}") };
+        assert_eq!((again.state, again.attempt), (JobState::Finished, 0));
+        assert_eq!(
+            (again.artefact.as_ref(), again.cached_from),
+            (Some(&picture()), Some(first.job))
+        );
+        assert_eq!(names(engine, again.id).await, ["job.finished"]);
+        assert_eq!(job(engine, again.id).await, again);
+        found = again;
+    }
+    assert_eq!(claim(engine, &["a/worker-1"]).await, []);
+    let subject = subject.opened_again().await;
+    assert_eq!(job(subject.engine(), found.id).await, found);
+    assert_eq!(claim(subject.engine(), &["a/worker-1"]).await, []);
+}
+
+pub(crate) async fn what_is_there_takes_no_place_in_the_queue<S: Subject>() {
+    let subject = S::open().await;
+    let engine = subject.engine();
+    let request = || JobRequest::new("mug");
+    submit(engine, request()).await;
+    let full = Terms { most_waiting: 1, ..TERMS };
+    let terms = Terms { made: Some(made("one")), ..full.clone() };
+    let taken = engine.submit(request(), terms).await.unwrap();
+    assert!(matches!(taken, Submitted::Taken(_)), "{taken:?}");
+    let batch = |requests| NewBatch { requests, hash: "hash".into() };
+    let there = || (request(), Some(made("one")));
+    let taken = engine.submit_batch(batch(vec![there(), there()]), full.clone()).await.unwrap();
+    let SubmittedBatch::Taken(id) = taken else { panic!("{taken:?}") };
+    let found = engine.batch(id).await.unwrap().unwrap();
+    assert_eq!((found.state, found.jobs.finished), (JobState::Finished, 2));
+    let more = batch(vec![there(), (request(), None)]);
+    assert_eq!(engine.submit_batch(more, full).await.unwrap(), SubmittedBatch::Full);
 }
 
 pub(crate) async fn events_without_a_job_have_their_place_among_the_others<S: Subject>() {

@@ -58,6 +58,35 @@ pub(crate) struct Terms {
     pub(crate) tenant: Option<TenantTerms>,
     /// The batch that they belong to.
     pub(crate) batch: Option<BatchId>,
+    /// What an earlier job has made of the same: the new one has ended when it is taken on.
+    pub(crate) made: Option<Made>,
+}
+
+/// What a job has made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) artefact: Artefact,
+    /// Known by it, it answers the same request again; see `specs`.
+    pub(crate) spec: Option<String>,
+    /// The job that has made it, if that was an earlier one.
+    pub(crate) cached_from: Option<JobId>,
+}
+
+impl Made {
+    /// What a job has made that has ended.
+    pub(crate) fn of(job: &Job) -> Option<Self> {
+        Some(Self {
+            artefact: job.artefact.clone()?,
+            spec: job.spec.clone(),
+            cached_from: job.cached_from.or(Some(job.id)),
+        })
+    }
+}
+
+impl From<Artefact> for Made {
+    fn from(artefact: Artefact) -> Self {
+        Self { artefact, spec: None, cached_from: None }
+    }
 }
 
 /// Whose jobs they are, and how many of that one's may wait.
@@ -82,7 +111,8 @@ pub(crate) struct Listing {
 /// Jobs that are taken on together, or not at all.
 #[derive(Clone, Debug)]
 pub(crate) struct NewBatch {
-    pub(crate) requests: Vec<JobRequest>,
+    /// What is asked for, and what an earlier job has made of it, if one has.
+    pub(crate) requests: Vec<(JobRequest, Option<Made>)>,
     /// The same for the same request, for its key.
     pub(crate) hash: String,
 }
@@ -216,11 +246,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// Notes how far an attempt is. Nobody waits for that.
     fn progress(&self, attempt: Attempt, progress: f64, message: String);
 
-    fn finish(
-        &self,
-        attempt: Attempt,
-        artefact: Artefact,
-    ) -> impl Future<Output = Answer<Report>> + Send;
+    fn finish(&self, attempt: Attempt, made: Made) -> impl Future<Output = Answer<Report>> + Send;
 
     fn fail(
         &self,
@@ -286,6 +312,9 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn forget_before(&self, time: Timestamp) -> impl Future<Output = Answer<Vec<String>>> + Send;
 
     fn job(&self, id: JobId) -> impl Future<Output = Answer<Option<Job>>> + Send;
+
+    /// A finished job of this spec, if there is one: the last.
+    fn finished_as(&self, spec: String) -> impl Future<Output = Answer<Option<Job>>> + Send;
 
     /// The newest jobs, newest first; those of a batch the other way round.
     fn jobs(&self, listing: Listing) -> impl Future<Output = Answer<Vec<Job>>> + Send;

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::config::{EngineChoice, FleetConfig};
 use crate::engine::{
-    Answer, Attempt, Blame, Cancelled, Claims, Engine, GivenBack, Listing, NewBatch, Patience,
-    Report, Submitted, SubmittedBatch, Terms, Verdict,
+    Answer, Attempt, Blame, Cancelled, Claims, Engine, GivenBack, Listing, Made, NewBatch,
+    Patience, Report, Submitted, SubmittedBatch, Terms, Verdict,
 };
 use crate::error::FleetError;
 #[cfg(feature = "nats")]
@@ -112,8 +112,8 @@ impl Engine for AnyEngine {
         told!(self.progress(attempt, progress, message));
     }
 
-    async fn finish(&self, attempt: Attempt, artefact: Artefact) -> Answer<Report> {
-        asked!(self.finish(attempt, artefact))
+    async fn finish(&self, attempt: Attempt, made: Made) -> Answer<Report> {
+        asked!(self.finish(attempt, made))
     }
 
     async fn fail(&self, attempt: Attempt, problem: Problem) -> Answer<Report> {
@@ -173,6 +173,10 @@ impl Engine for AnyEngine {
 
     async fn job(&self, id: JobId) -> Answer<Option<Job>> {
         asked!(self.job(id))
+    }
+
+    async fn finished_as(&self, spec: String) -> Answer<Option<Job>> {
+        asked!(self.finished_as(spec))
     }
 
     async fn jobs(&self, listing: Listing) -> Answer<Vec<Job>> {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aiobpy_wire::{
-    Artefact, EventRecord, Job, JobId, JobRequest, Problem, TemplateDescription, WorkerDescription,
+    EventRecord, Job, JobId, JobRequest, Problem, TemplateDescription, WorkerDescription,
 };
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::artefacts::Artefacts;
 use crate::board::{Board, NoTemplates};
+use crate::cache;
 use crate::engine::{Cancelled, Engine, EngineError, Listing, Submitted, TenantTerms, Terms};
 use crate::engines::AnyEngine;
 use crate::inputs::Inputs;
@@ -26,6 +27,7 @@ use crate::lifetime::resident_bytes;
 use crate::node;
 use crate::pace::Whose;
 use crate::slot::Slot;
+use crate::specs::Specs;
 use crate::supervisor::{Claiming, Order, Reports, Supervisor};
 use crate::templates::Templates;
 use crate::{
@@ -80,7 +82,7 @@ impl Asker {
             name: tenant.name.clone(),
             most_waiting: tenant.most_waiting.unwrap_or(most_waiting),
         });
-        Terms { most_waiting, key: self.key.clone(), tenant, batch: None }
+        Terms { most_waiting, key: self.key.clone(), tenant, batch: None, made: None }
     }
 }
 
@@ -93,6 +95,8 @@ struct Inner {
     has_usual: bool,
     artefacts: Artefacts,
     inputs: Inputs,
+    /// `None` where all is made anew each time.
+    specs: Option<Specs>,
     board: Arc<Board>,
     desk: mpsc::UnboundedSender<Order>,
     tasks: TaskTracker,
@@ -126,10 +130,12 @@ impl Fleet {
         let (desk, orders) = mpsc::unbounded_channel();
         let (board, tasks) = (Arc::new(Board::default()), TaskTracker::new());
         let now = clock::instant();
+        let specs = config.cache.then(|| Specs::new(&config.roots));
         let supervisor = Supervisor {
             engine: engine.clone(),
             artefacts: artefacts.clone(),
             inputs: inputs.clone(),
+            specs: specs.clone(),
             board: board.clone(),
             orders,
             desk: desk.clone(),
@@ -154,6 +160,7 @@ impl Fleet {
             has_usual,
             artefacts,
             inputs,
+            specs,
             board,
             desk,
             tasks,
@@ -239,8 +246,9 @@ impl Fleet {
     pub async fn submit_for(&self, request: JobRequest, asker: Asker) -> Result<Job, Problem> {
         let request = self.checked(request, &asker).await?;
         let most_waiting = self.inner.most_waiting;
+        let made = self.made_before(&request, &asker).await;
         let kept = self.inner.board.kept_from(|| asker.whose(&request));
-        let terms = asker.terms(most_waiting.saturating_sub(kept.unwrap_or(0)));
+        let terms = Terms { made, ..asker.terms(most_waiting.saturating_sub(kept.unwrap_or(0))) };
         let whose = asker.whose(&request);
         let submitted = self.inner.engine.submit(request, terms).await;
         match submitted.map_err(|error| problems::queue_failed(&error))? {
@@ -306,30 +314,6 @@ impl Fleet {
         // At the time-out it is what it is.
         let _ = timeout(limit, self.until_it_ends(id, &mut events)).await;
         self.job(id).await
-    }
-
-    /// The file that has the bytes of an artefact, fetched from the node that made it if it is not here.
-    ///
-    /// # Errors
-    ///
-    /// 404 where it is nowhere any more, 503 where it cannot be fetched now.
-    pub async fn artefact_file(&self, artefact: &Artefact) -> Result<PathBuf, Problem> {
-        let path = self.inner.artefacts.path(artefact);
-        if path.is_file() {
-            return Ok(path);
-        }
-        let part = self.inner.work_dir.join(format!("fetched-{}", uuid::Uuid::now_v7()));
-        let fetching = self.inner.engine.get_blob(artefact.clone(), part.clone());
-        if !fetching.await.map_err(|error| problems::queue_failed(&error))? {
-            return Err(problems::no_such_artefact(artefact));
-        }
-        self.inner.artefacts.take(&part, artefact).map_err(|error| problems::not_kept(&error))?;
-        Ok(path)
-    }
-
-    /// Where the bytes of an artefact are, if this node has them.
-    pub fn artefact_path(&self, artefact: &Artefact) -> PathBuf {
-        self.inner.artefacts.path(artefact)
     }
 
     /// Keeps a file that jobs are to use, and returns its name: the value of their parameter.
@@ -470,6 +454,23 @@ impl Fleet {
 
     pub(crate) fn engine(&self) -> &AnyEngine {
         &self.inner.engine
+    }
+
+    pub(crate) fn board(&self) -> &Board {
+        &self.inner.board
+    }
+
+    pub(crate) fn specs(&self) -> Option<&Specs> {
+        self.inner.specs.as_ref()
+    }
+
+    pub(crate) fn artefacts(&self) -> &Artefacts {
+        &self.inner.artefacts
+    }
+
+    /// Where an artefact may be while it is fetched.
+    pub(crate) fn new_part(&self) -> PathBuf {
+        cache::new_part(&self.inner.work_dir)
     }
 
     /// How many jobs may wait.

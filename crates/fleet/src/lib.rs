@@ -10,6 +10,7 @@
 mod artefacts;
 mod batches;
 mod board;
+mod cache;
 mod clerk;
 mod clock;
 mod config;
@@ -36,6 +37,7 @@ mod queue;
 mod rules;
 mod scheduler;
 mod slot;
+mod specs;
 mod supervisor;
 mod sys;
 mod templates;

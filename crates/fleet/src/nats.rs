@@ -31,7 +31,7 @@ use crate::clock;
 use crate::config::NatsConfig;
 use crate::engine::{
     Answer, Attempt, Blame, Cancelled, Claim, Claims, Engine, EngineError, GivenBack, Listing,
-    NewBatch, Patience, Report, Submitted, SubmittedBatch, Terms, Verdict,
+    Made, NewBatch, Patience, Report, Submitted, SubmittedBatch, Terms, Verdict,
 };
 use crate::error::FleetError;
 use crate::problems;
@@ -226,7 +226,8 @@ impl Shared {
     }
 
     fn is_full(&self, terms: &Terms) -> bool {
-        !self.has_room(terms, 1)
+        // What is there already takes no place.
+        terms.made.is_none() && !self.has_room(terms, 1)
     }
 
     /// The id for a request that a client calls by a name, or what is to be answered.
@@ -299,7 +300,9 @@ impl Engine for NatsEngine {
         let job = new.job.clone();
         match self.shared.write_job(id, &Entry::of(new), 0, deadline).await? {
             Written::Stored(_) => {
-                self.shared.journal.keep(&job);
+                if !job.state.is_final() {
+                    self.shared.journal.keep(&job);
+                }
                 Ok(Submitted::Taken(job))
             }
             // Sent twice at the same time, with its name.
@@ -348,9 +351,9 @@ impl Engine for NatsEngine {
     }
 
     #[instrument(name = "nats", skip_all, fields(job = %attempt.job))]
-    async fn finish(&self, attempt: Attempt, artefact: Artefact) -> Answer<Report> {
+    async fn finish(&self, attempt: Attempt, made: Made) -> Answer<Report> {
         let now = clock::timestamp();
-        let rule = |job| rules::finished(job, attempt.number, artefact.clone(), now);
+        let rule = |job| rules::finished(job, attempt.number, made.clone(), now);
         self.report(attempt, rule).await
     }
 
@@ -463,6 +466,14 @@ impl Engine for NatsEngine {
         }
         let kept = self.shared.fetch(id, clock::instant() + READ_LIMIT).await?;
         Ok(kept.map(|kept| kept.job))
+    }
+
+    async fn finished_as(&self, spec: String) -> Answer<Option<Job>> {
+        let Some(id) = self.shared.replica().finished_as(&spec) else { return Ok(None) };
+        // The servers may have forgotten it meanwhile.
+        let found = self.shared.fetch(id, clock::instant() + READ_LIMIT).await?;
+        let is_it = |job: &Job| job.state == JobState::Finished && job.spec == Some(spec);
+        Ok(found.map(|kept| kept.job).filter(is_it))
     }
 
     async fn jobs(&self, listing: Listing) -> Answer<Vec<Job>> {

@@ -21,8 +21,8 @@ use tracing::instrument;
 use crate::clerk::Clerk;
 use crate::clock;
 use crate::engine::{
-    Answer, Attempt, Blame, Cancelled, Claims, Engine, EngineError, GivenBack, Listing, NewBatch,
-    Patience, Report, Submitted, SubmittedBatch, Terms, Verdict,
+    Answer, Attempt, Blame, Cancelled, Claims, Engine, EngineError, GivenBack, Listing, Made,
+    NewBatch, Patience, Report, Submitted, SubmittedBatch, Terms, Verdict,
 };
 use crate::error::FleetError;
 use crate::line::Standing;
@@ -187,8 +187,8 @@ impl Engine for Queue {
     }
 
     #[instrument(name = "queue", skip_all, fields(job = %attempt.job))]
-    async fn finish(&self, attempt: Attempt, artefact: Artefact) -> Answer<Report> {
-        self.change(move |ledger| ledger.finish(attempt, artefact)).await
+    async fn finish(&self, attempt: Attempt, made: Made) -> Answer<Report> {
+        self.change(move |ledger| ledger.finish(attempt, made)).await
     }
 
     #[instrument(name = "queue", skip_all, fields(job = %attempt.job))]
@@ -279,6 +279,10 @@ impl Engine for Queue {
         self.ask(move |connection| rows::job(connection, id)).await
     }
 
+    async fn finished_as(&self, spec: String) -> Answer<Option<Job>> {
+        self.ask(move |connection| rows::finished_as(connection, &spec)).await
+    }
+
     async fn jobs(&self, listing: Listing) -> Result<Vec<Job>, EngineError> {
         self.ask(move |connection| rows::jobs(connection, &listing)).await
     }
@@ -326,10 +330,11 @@ fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
 /// Gives a queue that an earlier version has made what it lacks.
 fn bring_up_to_date(connection: &Connection) -> rusqlite::Result<()> {
     /// What a queue of each version lacks.
-    const LACKS: [&str; 3] = [
+    const LACKS: [&str; 4] = [
         include_str!("queue/columns.sql"),
         include_str!("queue/columns_2.sql"),
         include_str!("queue/columns_3.sql"),
+        include_str!("queue/columns_4.sql"),
     ];
     let version: u8 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if connection.table_exists(None, "job")? {

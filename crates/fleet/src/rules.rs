@@ -3,11 +3,11 @@
 //! **Invariant:** no I/O, no clock, no state. `None` says that it cannot happen to this job: its attempt is
 //! over, or it has ended.
 
-use aiobpy_wire::{Artefact, Event, Job, JobId, JobRequest, JobState, Problem, WorkerId};
+use aiobpy_wire::{Event, Job, JobId, JobRequest, JobState, Problem, WorkerId};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::engine::{Blame, GivenBack, Patience, Terms};
+use crate::engine::{Blame, GivenBack, Made, Patience, Terms};
 use crate::problems;
 
 /// A job as it is now, and what is told of that: the two are kept together or not at all.
@@ -30,12 +30,18 @@ pub(crate) fn submitted(id: JobId, request: JobRequest, terms: &Terms, now: Time
         message: None,
         worker: None,
         artefact: None,
+        spec: None,
+        cached_from: None,
         problem: None,
         created_at: now,
         started_at: None,
         ended_at: None,
     };
-    Changed { event: Event::JobQueued { job: Box::new(job.clone()) }, job }
+    match terms.made.clone() {
+        // It never waits: nobody is to begin it.
+        Some(made) => finished_with(job, made, now),
+        None => Changed { event: Event::JobQueued { job: Box::new(job.clone()) }, job },
+    }
 }
 
 pub(crate) fn started(mut job: Job, worker: &WorkerId, now: Timestamp) -> Option<Changed> {
@@ -66,20 +72,8 @@ pub(crate) fn progressed(
     Some(Changed { job, event })
 }
 
-pub(crate) fn finished(
-    job: Job,
-    attempt: u32,
-    artefact: Artefact,
-    now: Timestamp,
-) -> Option<Changed> {
-    let mut job = under_way(job, attempt)?;
-    job.progress = 1.0;
-    job.message = None;
-    // Why an earlier attempt came to nothing no longer matters.
-    job.problem = None;
-    job.artefact = Some(artefact.clone());
-    let event = Event::JobFinished { id: job.id, attempt, artefact };
-    Some(Changed { job: ended(job, JobState::Finished, now), event })
+pub(crate) fn finished(job: Job, attempt: u32, made: Made, now: Timestamp) -> Option<Changed> {
+    under_way(job, attempt).map(|job| finished_with(job, made, now))
 }
 
 pub(crate) fn failed(job: Job, attempt: u32, problem: Problem, now: Timestamp) -> Option<Changed> {
@@ -140,6 +134,18 @@ fn requeued(mut job: Job, problem: &Problem) -> Changed {
     job.problem = Some(problem.clone());
     let event = Event::JobRequeued { id: job.id, attempt: job.attempt, problem: problem.clone() };
     Changed { job, event }
+}
+
+fn finished_with(mut job: Job, made: Made, now: Timestamp) -> Changed {
+    let Made { artefact, spec, cached_from } = made;
+    job.progress = 1.0;
+    job.message = None;
+    // Why an earlier attempt came to nothing no longer matters.
+    job.problem = None;
+    job.artefact = Some(artefact.clone());
+    (job.spec, job.cached_from) = (spec, cached_from);
+    let event = Event::JobFinished { id: job.id, attempt: job.attempt, artefact, cached_from };
+    Changed { job: ended(job, JobState::Finished, now), event }
 }
 
 fn failed_for_good(mut job: Job, problem: Problem, now: Timestamp) -> Changed {

@@ -10,6 +10,7 @@ use crate::config::FleetConfig;
 use crate::engine::Attempt;
 use crate::lifetime::Lifetime;
 use crate::pool::Berth;
+use crate::specs::{Begun, Recipes};
 use crate::worker::Worker;
 use crate::worker_link::WorkerLink;
 use crate::worker_process::{Ended, WorkerProcess};
@@ -52,6 +53,8 @@ pub(crate) struct Occupant {
     /// Whose jobs it has done, of templates that do not vouch for leaving nothing behind.
     pub(crate) tenant: Option<String>,
     pub(crate) blender_version: Option<String>,
+    /// How it makes pictures that may answer the same request again.
+    pub(crate) recipes: Recipes,
     pub(crate) jobs_done: u64,
     /// The file that it is at.
     pub(crate) output: Option<OutputUnderWay>,
@@ -75,6 +78,8 @@ pub(crate) struct OutputUnderWay {
     pub(crate) attempt: Attempt,
     pub(crate) path: PathBuf,
     pub(crate) format: OutputFormat,
+    /// What it is made of, where that is known.
+    pub(crate) begun: Option<Begun>,
     /// When the job last got on.
     pub(crate) progressed: Instant,
     /// How many seconds the attempt may take.

@@ -25,6 +25,7 @@ use crate::lifetime;
 use crate::problems;
 use crate::scheduler::Needs;
 use crate::slot::{Occupant, OutputUnderWay, Slot};
+use crate::specs::{self, Begun, Specs};
 use crate::templates::Templates;
 use crate::worker::{Effect, Happened, Worker};
 use crate::worker_link::LinkEnd;
@@ -32,11 +33,13 @@ use crate::worker_process::Ended;
 
 mod claim;
 mod end;
+mod made_before;
 mod report;
 mod start;
 
 pub(crate) use claim::Claiming;
 use claim::next_news;
+use made_before::BegunJobs;
 pub(crate) use report::Reports;
 
 /// Between two looks for what ended long ago.
@@ -48,7 +51,7 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) enum Order {
     /// What there was for the workers that had nothing to do.
-    Claimed(Answer<Claims>),
+    Claimed(Answer<Claims>, BegunJobs),
     /// What is to become of the attempts under way.
     Judged(Vec<(Attempt, Verdict)>),
     Said {
@@ -75,6 +78,8 @@ pub(crate) struct Supervisor<E> {
     pub(crate) config: FleetConfig,
     pub(crate) artefacts: Artefacts,
     pub(crate) inputs: Inputs,
+    /// `None` where all is made anew each time.
+    pub(crate) specs: Option<Specs>,
     pub(crate) board: Arc<Board>,
     pub(crate) orders: mpsc::UnboundedReceiver<Order>,
     /// Where the tasks that serve a worker report.
@@ -129,7 +134,7 @@ impl<E: Engine> Supervisor<E> {
 
     async fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Claimed(claims) => self.claimed(claims).await,
+            Order::Claimed(claims, begun) => self.claimed(claims, begun).await,
             Order::Judged(verdicts) => self.judged(verdicts).await,
             Order::Said { worker, message } => self.heard(&worker, message).await,
             Order::LinkEnded { worker, end } => self.link_ended(&worker, end).await,
@@ -144,11 +149,11 @@ impl<E: Engine> Supervisor<E> {
     }
 
     #[tracing::instrument(name = "supervisor", skip_all, fields(job = %job.id, %worker))]
-    async fn give(&mut self, Claim { job, worker }: Claim) {
-        self.send_start(&worker, job).await;
+    async fn give(&mut self, Claim { job, worker }: Claim, begun: Option<Begun>) {
+        self.send_start(&worker, job, begun).await;
     }
 
-    async fn send_start(&mut self, worker: &WorkerId, job: Job) {
+    async fn send_start(&mut self, worker: &WorkerId, job: Job, begun: Option<Begun>) {
         let attempt = Attempt { job: job.id, number: job.attempt };
         let is_there = self.occupant(worker).is_some_and(|it| it.worker == Worker::Warm);
         if self.stopping || !is_there {
@@ -168,6 +173,7 @@ impl<E: Engine> Supervisor<E> {
             attempt,
             path: path.clone(),
             format,
+            begun,
             progressed: now,
             limit,
             due: limit.map(|seconds| now + Duration::from_secs(seconds.into())),
@@ -203,15 +209,29 @@ impl<E: Engine> Supervisor<E> {
     }
 
     async fn heard(&mut self, worker: &WorkerId, message: FromWorker) {
-        let Some(occupant) = self.occupant(worker) else { return };
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.is_of(worker)) else { return };
+        let Some(occupant) = &mut slot.occupant else { return };
         occupant.heard = Some(clock::instant());
         match message {
             FromWorker::Alive => {}
-            FromWorker::Ready { blender_version, templates, template, can_leave, .. } => {
+            FromWorker::Ready {
+                blender_version: blender,
+                python_version: python,
+                templates,
+                made_of,
+                template,
+                can_leave,
+            } => {
+                let device = slot.berth.device.as_ref();
+                let recipes = specs::recipes(made_of, &blender, &python, device);
+                let pool = slot.berth.pool.clone();
+                let Some(occupant) = &mut slot.occupant else { return };
+                occupant.recipes = recipes.clone();
                 occupant.can_leave = can_leave;
-                occupant.blender_version = Some(blender_version);
+                occupant.blender_version = Some(blender);
                 occupant.template = template;
                 self.board.show_templates(Templates::new(templates));
+                self.board.show_recipes(pool, recipes);
                 self.happened(worker, Happened::SaidReady).await;
             }
             FromWorker::Progressed { id, attempt, progress, message } => {
@@ -282,7 +302,8 @@ impl<E: Engine> Supervisor<E> {
             return;
         };
         let output = out_of_folder(output, &self.config.work_dir());
-        self.reports.keep(self.artefacts.clone(), output, self.patience());
+        let (artefacts, specs) = (self.artefacts.clone(), self.specs.clone());
+        self.reports.keep(artefacts, output, specs, self.patience());
     }
 
     fn fail(&mut self, worker: &WorkerId, attempt: Attempt) {

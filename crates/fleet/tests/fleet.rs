@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aiobpy_fleet::{Asker, Fleet, FleetConfig, FleetError, Pool, WorkerLaunch};
+use aiobpy_fleet::{Asker, Fleet, FleetConfig, FleetError, Pool, Tenant, WorkerLaunch};
 use aiobpy_wire::{Event, Job, JobId, JobRequest, JobState, WorkerState};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -103,6 +103,83 @@ async fn a_job_ends_with_its_image_in_the_store() {
     assert_eq!(running.image(&job), "a mug");
     let story = ["job.queued", "job.started", "job.progressed", "job.finished"];
     assert_eq!(running.names(job.id).await, story);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn the_same_is_made_once_as_long_as_it_is_there() {
+    let running = running_in_mode("cached").await;
+    let mug = || json!({"text": "a mug", "do": "draw"});
+    let first = running.run(mug()).await;
+    assert_eq!((first.state, first.cached_from), (JobState::Finished, None));
+    let again = running.submit(mug()).await;
+    assert_eq!((again.state, again.cached_from), (JobState::Finished, Some(first.id)));
+    assert_eq!((again.artefact.as_ref(), again.attempt), (first.artefact.as_ref(), 0));
+    assert_eq!(running.names(again.id).await, ["job.finished"]);
+    let other = running.run(json!({"text": "a lamp"})).await;
+    assert_eq!(other.cached_from, None);
+
+    let anew = JobRequest { cache: false, ..request("drawing", &mug()) };
+    let anew = running.fleet.submit(anew).await.unwrap();
+    assert_eq!(running.ended(anew.id).await.cached_from, None);
+    assert_eq!(running.submit(mug()).await.cached_from, Some(anew.id));
+
+    std::fs::write(running.folder.path().join("mode"), "cached, another scene").unwrap();
+    let changed = running.run(mug()).await;
+    assert_eq!(changed.cached_from, None);
+    std::fs::remove_file(running.fleet.artefact_path(changed.artefact.as_ref().unwrap())).unwrap();
+    assert_eq!(running.run(mug()).await.cached_from, None);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn the_same_asked_for_at_once_is_made_once() {
+    let running = running_in_mode("cached").await;
+    let wait = || json!({"do": "wait"});
+    let first = running.submit(wait()).await;
+    running.event(started(first.id)).await;
+    let (second, third) = (running.submit(wait()).await, running.submit(wait()).await);
+    assert_eq!((second.state, third.state), (JobState::Queued, JobState::Queued));
+    std::fs::write(running.folder.path().join("go"), "").unwrap();
+    for job in [second, third] {
+        let ended = running.ended(job.id).await;
+        assert_eq!((ended.state, ended.cached_from), (JobState::Finished, Some(first.id)));
+        assert_eq!(running.names(job.id).await, ["job.queued", "job.started", "job.finished"]);
+    }
+    assert_eq!(running.fleet.workers()[0].jobs_done, 1);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_made_while_its_scene_changed_answers_nobody_else() {
+    let running = running_in_mode("cached").await;
+    let wait = || json!({"do": "wait"});
+    let first = running.submit(wait()).await;
+    running.event(started(first.id)).await;
+    std::fs::write(running.folder.path().join("mode"), "cached, another scene").unwrap();
+    std::fs::write(running.folder.path().join("go"), "").unwrap();
+    assert_eq!(running.ended(first.id).await.spec, None);
+    assert_eq!(running.run(wait()).await.cached_from, None);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
+async fn a_tenant_gets_nothing_that_was_made_for_another() {
+    let running = running_in_mode("cached").await;
+    let of = async |name: &str| {
+        let tenant = Tenant {
+            name: name.into(),
+            most_waiting: None,
+            most_running: None,
+            highest_priority: 0,
+        };
+        let asker = Asker { key: None, tenant: Some(tenant) };
+        let job = running.fleet.submit_for(request("drawing", &json!({})), asker).await.unwrap();
+        running.ended(job.id).await
+    };
+    let shop = of("shop").await;
+    assert_eq!(of("press").await.cached_from, None);
+    assert_eq!(of("shop").await.cached_from, Some(shop.id));
     running.fleet.stop().await;
 }
 

@@ -81,6 +81,9 @@ def welcome(say, templates: list) -> None:
             {**DRAWING, "name": name, "shared": shared} for name in ("drawing", "painting")
         ]
         ready = {"blender_version": "5.0.1", "python_version": "3.11.7", "templates": templates}
+        if mode.startswith("cached"):
+            # What its pictures depend on, besides what is asked for.
+            ready["made_of"] = {"drawing": {"code": "1", "scene": marker}}
         say(type="ready", can_leave=mode.startswith("leaves"), **ready)
 
 

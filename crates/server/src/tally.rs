@@ -22,6 +22,7 @@ pub(crate) struct Tally {
     waits: Histogram,
     runs: Histogram,
     outcomes: Family<Label, Counter>,
+    cached: Counter,
     pub(crate) rejected: Counter,
     requeued: Counter,
     recycled: Counter,
@@ -53,6 +54,7 @@ impl Tally {
             waits: seconds(),
             runs: seconds(),
             outcomes: Family::default(),
+            cached: Counter::default(),
             rejected: Counter::default(),
             requeued: Counter::default(),
             recycled: Counter::default(),
@@ -66,6 +68,8 @@ impl Tally {
         let help = "From the start of a job's last attempt to its end";
         registry.register_with_unit("job_run", help, Unit::Seconds, it.runs.clone());
         registry.register("jobs", "Jobs that have ended, by how", it.outcomes.clone());
+        let help = "Jobs that have ended with what an earlier one has made";
+        registry.register("jobs_cached", help, it.cached.clone());
         registry.register("jobs_rejected", "Jobs that were sent away", it.rejected.clone());
         let help = "Attempts that were lost, and whose jobs wait again";
         registry.register("jobs_requeued", help, it.requeued.clone());
@@ -117,7 +121,10 @@ impl Tally {
                 live.put(*id, Standing::Waits(record.at));
                 self.requeued.inc();
             }
-            Event::JobFinished { id, .. } => self.ended("finished", live.remove(*id), record.at),
+            Event::JobFinished { id, cached_from, .. } => {
+                self.cached.inc_by(u64::from(cached_from.is_some()));
+                self.ended("finished", live.remove(*id), record.at);
+            }
             Event::JobFailed { id, .. } => self.ended("failed", live.remove(*id), record.at),
             Event::JobCancelled { id } => self.ended("cancelled", live.remove(*id), record.at),
             Event::WorkerRecycled { .. } => {

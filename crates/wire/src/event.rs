@@ -20,7 +20,15 @@ pub enum Event {
     #[serde(rename = "job.requeued")]
     JobRequeued { id: JobId, attempt: u32, problem: Problem },
     #[serde(rename = "job.finished")]
-    JobFinished { id: JobId, attempt: u32, artefact: Artefact },
+    JobFinished {
+        id: JobId,
+        /// 0 of a job that was never begun: what was asked for was there.
+        attempt: u32,
+        artefact: Artefact,
+        /// The job that has made it, if that was an earlier one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cached_from: Option<JobId>,
+    },
     #[serde(rename = "job.failed")]
     JobFailed { id: JobId, attempt: u32, problem: Problem },
     #[serde(rename = "job.cancelled")]

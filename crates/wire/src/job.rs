@@ -56,6 +56,9 @@ pub struct JobRequest {
     /// Who is to be told what becomes of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
+    /// Whether what an earlier job has made of the same is good enough.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub cache: bool,
 }
 
 impl JobRequest {
@@ -69,6 +72,7 @@ impl JobRequest {
             timeout_seconds: None,
             pool: None,
             webhook: None,
+            cache: true,
         }
     }
 }
@@ -76,6 +80,15 @@ impl JobRequest {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
 fn is_usual(priority: &i8) -> bool {
     *priority == 0
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
+fn is_yes(said: &bool) -> bool {
+    *said
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -122,6 +135,12 @@ pub struct Job {
     pub worker: Option<WorkerId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artefact: Option<Artefact>,
+    /// The same for jobs of which the same is made, once that is made; `None` where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<String>,
+    /// The job that has made its artefact, if that was an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_from: Option<JobId>,
     /// Why it failed; also why the attempt before this one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
@@ -147,13 +166,23 @@ pub struct JobRequestFields {
     pub pool: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<Webhook>,
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub cache: bool,
 }
 
 impl From<JobRequest> for JobRequestFields {
     fn from(request: JobRequest) -> Self {
-        let JobRequest { template, params, output, priority, timeout_seconds, pool, webhook } =
-            request;
-        Self { template, params, output, priority, timeout_seconds, pool, webhook }
+        let JobRequest {
+            template,
+            params,
+            output,
+            priority,
+            timeout_seconds,
+            pool,
+            webhook,
+            cache,
+        } = request;
+        Self { template, params, output, priority, timeout_seconds, pool, webhook, cache }
     }
 }
 

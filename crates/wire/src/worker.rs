@@ -1,5 +1,6 @@
 //! What a worker process and its supervisor say to each other: one JSON object a line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -81,6 +82,16 @@ pub struct Welcome {
     pub device: Option<String>,
 }
 
+/// What a template is made of, as the worker has loaded it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeOf {
+    /// A hash of its Python file.
+    pub code: String,
+    /// The .blend that its jobs begin with, if that is always the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene: Option<PathBuf>,
+}
+
 /// From a worker to the supervisor. Any line is also a sign of life.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -89,6 +100,9 @@ pub enum FromWorker {
         blender_version: String,
         python_version: String,
         templates: Vec<TemplateDescription>,
+        /// Of each template whose pictures may answer the same request again: what it is made of.
+        #[serde(default)]
+        made_of: BTreeMap<String, MadeOf>,
         /// Whose scene it has open already, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         template: Option<String>,

@@ -78,6 +78,7 @@ class Fleet(Asking):
         settings: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
+        cache: bool = True,
         detach: bool = False,
         on_progress: Callable[[Event], object] | None = None,
         **parameters: Any,
@@ -96,6 +97,7 @@ class Fleet(Asking):
                 `{"quality": 80}`.
             options: Other members of the job itself, as in `{"priority": 10}`.
             params: Parameters of the template by name, for names that are taken here.
+            cache: Whether what an earlier job has made of the same will do; False has it made anew.
             detach: Whether the job goes on when the task that awaits this is cancelled. If not, it
                 is cancelled too.
             on_progress: Called with each event of the job.
@@ -121,6 +123,7 @@ class Fleet(Asking):
             frames=frames,
             settings=settings,
             options=options,
+            cache=cache,
         )
         key = str(uuid.uuid4())
         try:
@@ -147,6 +150,7 @@ class Fleet(Asking):
         settings: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
+        cache: bool = True,
         key: str | None = None,
         **parameters: Any,
     ) -> Job:
@@ -163,6 +167,7 @@ class Fleet(Asking):
             settings: As for `render`.
             options: As for `render`.
             params: As for `render`.
+            cache: As for `render`.
             key: Names the request for good: another submit with it returns the same job. A new one
                 if left out.
             parameters: Parameters of the template.
@@ -184,6 +189,7 @@ class Fleet(Asking):
             frames=frames,
             settings=settings,
             options=options,
+            cache=cache,
         )
         return await self._submit(request, key or str(uuid.uuid4()))
 
@@ -198,6 +204,7 @@ class Fleet(Asking):
         settings: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
+        cache: bool = True,
         key: str | None = None,
         **parameters: Any,
     ) -> Batch:
@@ -212,6 +219,7 @@ class Fleet(Asking):
                 `{"width": 640, "format": "webp"}`.
             options: As for `render`, of each job.
             params: As for `render`, of all.
+            cache: As for `render`.
             key: As for `submit`.
             parameters: Parameters of the template, of all.
 
@@ -223,7 +231,7 @@ class Fleet(Asking):
         """
         common = {**(params or {}), **parameters}
         request: dict[str, Any] = {
-            "job": job_request(template, common, settings=settings, options=options)
+            "job": job_request(template, common, settings=settings, options=options, cache=cache)
         }
         if frames is not None:
             request["frames"] = frames

@@ -82,6 +82,12 @@ class Job:
         """Whether nothing more happens to it."""
         return self.state in ("finished", "failed", "cancelled")
 
+    @property
+    def cached_from(self) -> str | None:
+        """The id of the earlier job that has made the same; None if it was made for this one."""
+        told = self.told.get("cached_from")
+        return None if told is None else str(told)
+
     async def refresh(self) -> Job:
         """Ask for what it is now; return it.
 

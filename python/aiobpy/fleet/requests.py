@@ -34,6 +34,7 @@ def job_request(
     frames: tuple[int, int] | None = None,
     settings: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
+    cache: bool = True,
     **wanted: Any,
 ) -> dict[str, Any]:
     """Return the body of `POST /api/v1/jobs`.
@@ -45,6 +46,7 @@ def job_request(
         frames: The first and the last of a video.
         settings: Other members of `output`.
         options: Other members of the job.
+        cache: Whether what an earlier job has made of the same will do.
         wanted: Members of `output`; those that are None are left out.
 
     Raises:
@@ -59,6 +61,8 @@ def job_request(
     request: dict[str, Any] = {"template": template, "params": dict(params), **(options or {})}
     if made:
         request["output"] = made
+    if not cache:
+        request["cache"] = False
     return request
 
 

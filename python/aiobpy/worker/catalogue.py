@@ -58,6 +58,17 @@ class Catalogue:
         ]
         return usable + broken
 
+    def made_of(self) -> dict[str, dict[str, str]]:
+        """Return a `wire::MadeOf` of each template whose pictures may answer a request again."""
+        return {
+            template.name: {
+                "code": template.code,
+                **({} if template.scene is None else {"scene": str(template.scene)}),
+            }
+            for template in self._templates.values()
+            if template.cache and template.code
+        }
+
     def _load(self, path: Path) -> None:
         try:
             template = templates.load(path)

@@ -83,6 +83,7 @@ class Worker:
             blender_version=".".join(str(part) for part in bpy.app.version),
             python_version=platform.python_version(),
             templates=described,
+            made_of=self._catalogue.made_of(),
             can_leave=self._stopper.can_stop,
             **({} if warm is None else {"template": warm}),
         )

@@ -53,7 +53,7 @@ function chapterOf(event: Exclude<JobEvent, { type: "job.progressed" }>): Chapte
     case "job.requeued":
       return { ...begun(event), text: "Back in the queue", problem: event.problem };
     case "job.finished":
-      return { ...begun(event), text: "Done" };
+      return { ...begun(event), text: event.cached_from ? "Made by an earlier job" : "Done" };
     case "job.failed":
       return { ...begun(event), text: "Failed", problem: event.problem };
     case "job.cancelled":

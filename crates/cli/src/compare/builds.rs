@@ -41,6 +41,8 @@ impl Build {
         let config = FleetConfig {
             attempts: 1,
             builtins: false,
+            // What takes how long is of interest, and that nothing is as it was by chance.
+            cache: false,
             ..FleetConfig::new(
                 folder.path().to_owned(),
                 vec![arguments.template.clone()],

@@ -224,7 +224,7 @@ impl Model {
         match step {
             Step::Finish { number, .. } => {
                 let attempt = Attempt { job: known.id, number };
-                let report = engine.finish(attempt, picture()).await.unwrap();
+                let report = engine.finish(attempt, picture().into()).await.unwrap();
                 assert_eq!(report == Report::Taken, known.is_at(number));
                 if known.is_at(number) {
                     known.state = JobState::Finished;

@@ -32,15 +32,17 @@ impl NatsEngine {
     pub(super) async fn submit_all(&self, batch: NewBatch, terms: Terms) -> Answer<SubmittedBatch> {
         let NewBatch { requests, hash } = batch;
         // With a key, whether it is known is found out with the first of the jobs.
-        if terms.key.is_none() && !self.shared.has_room(&terms, requests.len()) {
+        let new = requests.iter().filter(|(_, made)| made.is_none()).count();
+        if terms.key.is_none() && new > 0 && !self.shared.has_room(&terms, new) {
             return Ok(SubmittedBatch::Full);
         }
         let (mut id, mut is_known) = (BatchId::new(Uuid::now_v7()), false);
         let mut taken = Vec::new();
-        for (number, request) in requests.into_iter().enumerate() {
+        for (number, (request, made)) in requests.into_iter().enumerate() {
             let key = terms.key.as_ref().map(|key| format!("{key}\n{hash}\n{number}"));
-            let terms = Terms { key, batch: Some(id), ..terms.clone() };
+            let terms = Terms { key, batch: Some(id), made, ..terms.clone() };
             match self.submit(request, terms).await? {
+                Submitted::Taken(job) if job.state.is_final() => {}
                 Submitted::Taken(job) => taken.push(job.id),
                 Submitted::Known(job) => {
                     is_known = true;

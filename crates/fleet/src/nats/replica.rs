@@ -15,6 +15,8 @@ use crate::line::{Line, Standing};
 
 /// So many jobs can be listed.
 const NEWEST: usize = 1000;
+/// Of so many specs the job is known that has made them.
+const MOST_SPECS: usize = 100_000;
 /// So many workers are remembered, each with the scene that it has open.
 const MOST_WORKERS: usize = 10_000;
 
@@ -40,6 +42,8 @@ pub(super) struct Replica {
     ended_ahead: HashMap<JobId, u64>,
     /// Whose scene each worker has open: that of its last job.
     open: HashMap<WorkerId, String>,
+    /// The last finished job of each spec.
+    made: HashMap<String, JobId>,
     /// Jobs that fall to workers of other nodes, and since when.
     pub(super) left_to_others: HashMap<JobId, Instant>,
     /// The last message that the follower came to.
@@ -70,6 +74,14 @@ impl Replica {
         self.newest.insert(id, kept.job.clone());
         if self.newest.len() > NEWEST {
             self.newest.pop_first();
+        }
+        if let Some(spec) = kept.job.spec.clone().filter(|_| kept.job.state.is_final()) {
+            if self.made.len() >= MOST_SPECS {
+                // What is asked for often comes again.
+                self.made.clear();
+            }
+            let last = self.made.entry(spec).or_insert(id);
+            *last = id.max(*last);
         }
         if kept.job.state.is_final() {
             self.live.remove(&id);
@@ -114,6 +126,10 @@ impl Replica {
     /// A job, if it has not ended or is one of the newest.
     pub(super) fn job(&self, id: JobId) -> Option<&Job> {
         self.live.get(&id).map(|kept| &kept.job).or_else(|| self.newest.get(&id))
+    }
+
+    pub(super) fn finished_as(&self, spec: &str) -> Option<JobId> {
+        self.made.get(spec).copied()
     }
 
     /// The jobs that are known, the newest first; those of a batch the other way round.

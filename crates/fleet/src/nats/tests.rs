@@ -99,7 +99,7 @@ async fn a_job_of_one_node_is_run_by_another_and_its_artefact_is_everywhere() {
     there.put_blob(artefact.clone(), made.clone()).await.unwrap();
     there.put_blob(artefact.clone(), made).await.unwrap();
     let attempt = Attempt { job: submitted.id, number: 1 };
-    assert_eq!(there.finish(attempt, artefact.clone()).await.unwrap(), Report::Taken);
+    assert_eq!(there.finish(attempt, artefact.clone().into()).await.unwrap(), Report::Taken);
 
     next(&mut events, Event::is_final).await;
     assert_eq!(job(&here.engine, submitted.id).await.artefact, Some(artefact.clone()));
@@ -108,6 +108,21 @@ async fn a_job_of_one_node_is_run_by_another_and_its_artefact_is_everywhere() {
     assert_eq!(std::fs::read(fetched).unwrap(), b"pixels");
     let nowhere = here.folder.path().join("nowhere.png");
     assert!(!here.engine.get_blob(picture(), nowhere).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_one_node_has_made_another_knows() {
+    let here = OnNats::open().await;
+    let there = here.another().await;
+    let mut events = there.subscribe();
+    let made = Made { spec: Some("one".into()), ..picture().into() };
+    let first = started(&here.engine).await;
+    here.engine.finish(first, made).await.unwrap();
+    next(&mut events, Event::is_final).await;
+    let found = there.finished_as("one".into()).await.unwrap().unwrap();
+    assert_eq!(found.id, first.job);
+    let late = here.another().await;
+    assert_eq!(late.finished_as("one".into()).await.unwrap(), Some(found));
 }
 
 #[tokio::test]
@@ -178,10 +193,10 @@ async fn a_node_that_was_taken_for_lost_cannot_end_what_is_another_s_now() {
     assert_eq!(here.engine.expire(later, PATIENCE).await.unwrap(), 1);
     let again = claim(&here.engine, &["a/worker-1"]).await;
     assert_eq!((again[0].job.id, again[0].job.attempt), (attempt.job, 2));
-    assert_eq!(there.finish(attempt, picture()).await.unwrap(), Report::Refused);
+    assert_eq!(there.finish(attempt, picture().into()).await.unwrap(), Report::Refused);
     assert_eq!(there.beat(node("b"), vec![attempt], later).await.unwrap(), [Verdict::Lost]);
     let second = Attempt { number: 2, ..attempt };
-    assert_eq!(here.engine.finish(second, picture()).await.unwrap(), Report::Taken);
+    assert_eq!(here.engine.finish(second, picture().into()).await.unwrap(), Report::Taken);
 }
 
 #[tokio::test]
@@ -215,11 +230,11 @@ async fn servers_that_are_killed_have_what_they_acknowledged() {
     here.server.kill();
     here.server.start_again();
     submitted.push(submit(&here.engine, JobRequest::new("mug")).await.id);
-    assert_eq!(here.engine.finish(running, picture()).await.unwrap(), Report::Taken);
+    assert_eq!(here.engine.finish(running, picture().into()).await.unwrap(), Report::Taken);
     for id in submitted {
         assert_eq!(claim(&here.engine, &["a/worker-1"]).await[0].job.id, id);
         let attempt = Attempt { job: id, number: 1 };
-        assert_eq!(here.engine.finish(attempt, picture()).await.unwrap(), Report::Taken);
+        assert_eq!(here.engine.finish(attempt, picture().into()).await.unwrap(), Report::Taken);
     }
 }
 
@@ -247,7 +262,7 @@ async fn submits_resume_when_the_leader_of_three_servers_dies() {
     for id in submitted {
         assert_eq!(claim(&engine, &["a/worker-1"]).await[0].job.id, id);
         let attempt = Attempt { job: id, number: 1 };
-        assert_eq!(engine.finish(attempt, picture()).await.unwrap(), Report::Taken);
+        assert_eq!(engine.finish(attempt, picture().into()).await.unwrap(), Report::Taken);
     }
 }
 
@@ -255,7 +270,7 @@ async fn submits_resume_when_the_leader_of_three_servers_dies() {
 async fn what_the_servers_have_lost_is_submitted_again() {
     let here = OnNats::open().await;
     let ended = started(&here.engine).await;
-    here.engine.finish(ended, picture()).await.unwrap();
+    here.engine.finish(ended, picture().into()).await.unwrap();
     let waiting = submit(&here.engine, JobRequest::new("mug")).await;
     let running = started_of(&here.engine, waiting.id).await;
     let seen = here.engine.events_since(0, None, 100).await.unwrap().last().unwrap().sequence;
@@ -270,7 +285,7 @@ async fn what_the_servers_have_lost_is_submitted_again() {
     };
     assert_eq!(told.event, Event::JobQueued { job: Box::new(waiting.clone()) });
     assert_eq!(job(&here.engine, waiting.id).await.state, JobState::Queued);
-    assert_eq!(here.engine.finish(running, picture()).await.unwrap(), Report::Refused);
+    assert_eq!(here.engine.finish(running, picture().into()).await.unwrap(), Report::Refused);
     let again = claim(&here.engine, &["a/worker-1"]).await;
     assert_eq!(again[0].job.id, waiting.id);
 }
@@ -321,7 +336,7 @@ async fn a_claim_whose_answer_was_lost_is_given_back_when_nobody_is_at_it() {
         (waiting.state, waiting.problem.unwrap().kind),
         (JobState::Queued, "claim-lost".into())
     );
-    assert_eq!(here.engine.finish(attempt, picture()).await.unwrap(), Report::Refused);
+    assert_eq!(here.engine.finish(attempt, picture().into()).await.unwrap(), Report::Refused);
 }
 
 #[tokio::test]

@@ -84,7 +84,14 @@ async fn notice(
         taken.watched.push((job.id, webhook.clone()));
     }
     let Some(id) = record.event.job_id() else { return };
-    let Some(webhook) = watched.get(&id).cloned() else { return };
+    let webhook = match (watched.get(&id).cloned(), &record.event) {
+        // Its story begins with its end.
+        (None, Event::JobFinished { attempt: 0, .. }) => {
+            fleet.job(id).await.and_then(|job| job.request.webhook)
+        }
+        (webhook, _) => webhook,
+    };
+    let Some(webhook) = webhook else { return };
     let has_ended = record.event.is_final();
     let event = WebhookEvent::of_name(record.event.name()).filter(|event| webhook.wants(*event));
     if event.is_none() && !has_ended {

@@ -25,16 +25,20 @@ impl Ledger<'_> {
                 _ => SubmittedBatch::KeyOfAnother(job),
             });
         }
-        match self.room(terms, batch.requests.len())? {
+        let new = batch.requests.iter().filter(|(_, made)| made.is_none()).count();
+        match if new == 0 { Room::Enough } else { self.room(terms, new)? } {
             Room::Enough => {}
             Room::None => return Ok(SubmittedBatch::Full),
             Room::NoneForTenant => return Ok(SubmittedBatch::TenantFull),
         }
         let id = BatchId::new(Uuid::now_v7());
-        let terms = Terms { batch: Some(id), ..terms.clone() };
-        let mut named = terms.key.as_deref().zip(Some(&*batch.hash));
-        for request in batch.requests {
-            self.take_on(request, &terms, named.take())?;
+        let mut terms = Terms { batch: Some(id), ..terms.clone() };
+        let mut named = terms.key.clone().zip(Some(batch.hash));
+        for (request, made) in batch.requests {
+            terms.made = made;
+            let named = named.take();
+            let named = named.as_ref().map(|(key, hash)| (key.as_str(), hash.as_str()));
+            self.take_on(request, &terms, named)?;
         }
         Ok(SubmittedBatch::Taken(id))
     }

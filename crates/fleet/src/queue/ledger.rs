@@ -1,7 +1,7 @@
 //! What each thing that can happen to a job changes: the rules of every engine, within a transaction.
 
 use aiobpy_wire::{
-    Artefact, Event, EventRecord, Job, JobId, JobRequest, JobState, NodeId, Problem, WorkerId,
+    Event, EventRecord, Job, JobId, JobRequest, JobState, NodeId, Problem, WorkerId,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, Result};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::engine::{
-    Attempt, Blame, Cancelled, Claim, GivenBack, Patience, Report, Submitted, Terms,
+    Attempt, Blame, Cancelled, Claim, GivenBack, Made, Patience, Report, Submitted, Terms,
 };
 use crate::line::Standing;
 use crate::queue::rows;
@@ -50,7 +50,8 @@ impl<'transaction> Ledger<'transaction> {
                 _ => Submitted::KeyOfAnother(id),
             });
         }
-        match self.room(terms, 1)? {
+        // What is there already takes no place.
+        match if terms.made.is_some() { Room::Enough } else { self.room(terms, 1)? } {
             Room::Enough => {}
             Room::None => return Ok(Submitted::Full),
             Room::NoneForTenant => return Ok(Submitted::TenantFull),
@@ -90,6 +91,9 @@ impl<'transaction> Ledger<'transaction> {
         let id = JobId::new(Uuid::now_v7());
         let new = rules::submitted(id, request, terms, clock::timestamp());
         rows::insert_job(self.connection, &new.job, named)?;
+        if new.job.state.is_final() {
+            rows::update_job(self.connection, &new.job)?;
+        }
         self.tell(new.event)?;
         self.outcome.standings.push(Standing::of(&new.job));
         Ok(new.job)
@@ -119,9 +123,9 @@ impl<'transaction> Ledger<'transaction> {
         self.report(attempt, |job| rules::progressed(job, attempt.number, progress, message))
     }
 
-    pub(super) fn finish(&mut self, attempt: Attempt, artefact: Artefact) -> Result<Report> {
+    pub(super) fn finish(&mut self, attempt: Attempt, made: Made) -> Result<Report> {
         let now = clock::timestamp();
-        self.report(attempt, |job| rules::finished(job, attempt.number, artefact, now))
+        self.report(attempt, |job| rules::finished(job, attempt.number, made, now))
     }
 
     pub(super) fn fail(&mut self, attempt: Attempt, problem: Problem) -> Result<Report> {

@@ -11,12 +11,24 @@ use crate::line::Standing;
 
 const COLUMNS: &str = "id, template, params, output, state, attempt, progress, message, worker, \
                        artefact, problem, created_at, started_at, ended_at, priority, \
-                       timeout_seconds, crashes, tenant, batch, webhook, pool";
+                       timeout_seconds, crashes, tenant, batch, webhook, pool, cache, spec, \
+                       cached_from";
 
 pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<Job>> {
     connection
         .prepare_cached(&format!("select {COLUMNS} from job where id = ?1"))?
         .query_row([id.to_string()], job_from_row)
+        .optional()
+}
+
+/// The last finished job of a spec.
+pub(super) fn finished_as(connection: &Connection, spec: &str) -> Result<Option<Job>> {
+    connection
+        .prepare_cached(&format!(
+            "select {COLUMNS} from job where spec = ?1 and state = 'finished' \
+             order by id desc limit 1"
+        ))?
+        .query_row([spec], job_from_row)
         .optional()
 }
 
@@ -148,8 +160,8 @@ pub(super) fn insert_job(
     connection
         .prepare_cached(
             "insert into job (id, template, params, output, state, created_at, priority, \
-             timeout_seconds, request_key, request_hash, tenant, batch, webhook, pool) \
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+             timeout_seconds, request_key, request_hash, tenant, batch, webhook, pool, cache) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             job.id.to_string(),
@@ -166,6 +178,7 @@ pub(super) fn insert_job(
             job.batch.map(|batch| batch.to_string()),
             job.request.webhook.as_ref().map(json).transpose()?,
             job.request.pool,
+            job.request.cache,
         ])?;
     Ok(())
 }
@@ -175,8 +188,8 @@ pub(super) fn update_job(connection: &Connection, job: &Job) -> Result<()> {
     connection
         .prepare_cached(
             "update job set state = ?2, attempt = ?3, progress = ?4, message = ?5, worker = ?6, \
-             artefact = ?7, problem = ?8, started_at = ?9, ended_at = ?10, crashes = ?11 \
-             where id = ?1",
+             artefact = ?7, problem = ?8, started_at = ?9, ended_at = ?10, crashes = ?11, \
+             spec = ?12, cached_from = ?13 where id = ?1",
         )?
         .execute(params![
             job.id.to_string(),
@@ -190,6 +203,8 @@ pub(super) fn update_job(connection: &Connection, job: &Job) -> Result<()> {
             job.started_at.map(|at| at.to_string()),
             job.ended_at.map(|at| at.to_string()),
             job.crashes,
+            job.spec,
+            job.cached_from.map(|id| id.to_string()),
         ])?;
     Ok(())
 }
@@ -222,6 +237,7 @@ fn job_from_row(row: &Row<'_>) -> Result<Job> {
             timeout_seconds: row.get(15)?,
             webhook: optional(row, 19, from_json)?,
             pool: row.get(20)?,
+            cache: row.get(21)?,
         },
         tenant: row.get(17)?,
         batch: optional(row, 18, parsed)?,
@@ -232,6 +248,8 @@ fn job_from_row(row: &Row<'_>) -> Result<Job> {
         message: row.get(7)?,
         worker: row.get::<_, Option<String>>(8)?.map(WorkerId),
         artefact: optional(row, 9, from_json)?,
+        spec: row.get(22)?,
+        cached_from: optional(row, 23, parsed)?,
         problem: optional(row, 10, from_json)?,
         created_at: parsed(row, 11)?,
         started_at: optional(row, 12, parsed)?,

@@ -23,12 +23,18 @@ create table if not exists job (
     request_hash text,
     tenant     text,
     batch      text,
-    webhook    text
+    webhook    text,
+    -- Whether what an earlier job has made of the same is good enough.
+    cache      integer not null default 1,
+    -- The same for jobs that have made the same, and which job it was that has.
+    spec       text,
+    cached_from text
 ) strict, without rowid;
 
 create index if not exists job_by_state on job (state, id);
 create unique index if not exists job_by_key on job (request_key);
 create index if not exists job_by_tenant on job (tenant, state) where tenant is not null;
+create index if not exists job_by_spec on job (spec, id) where spec is not null;
 create index if not exists job_by_batch on job (batch, id) where batch is not null;
 
 create table if not exists event (

@@ -41,7 +41,7 @@ async fn what_ended_long_ago_is_forgotten_with_its_events() {
     let opened = opened();
     let queue = &opened.queue;
     let old = started(queue).await;
-    queue.finish(old, picture()).await.unwrap();
+    queue.finish(old, picture().into()).await.unwrap();
     let same_picture = started(queue).await;
     let running = started(queue).await;
     let later = clock::timestamp() + jiff::SignedDuration::from_secs(1);
@@ -50,11 +50,23 @@ async fn what_ended_long_ago_is_forgotten_with_its_events() {
     assert_eq!(names(queue, old.job).await, [""; 0]);
     assert!(queue.job(running.job).await.unwrap().is_some());
 
-    queue.finish(same_picture, picture()).await.unwrap();
-    queue.finish(running, picture()).await.unwrap();
+    queue.finish(same_picture, picture().into()).await.unwrap();
+    queue.finish(running, picture().into()).await.unwrap();
     let between = queue.job(running.job).await.unwrap().unwrap().ended_at.unwrap();
     assert_eq!(queue.forget_before(between).await.unwrap(), [""; 0]);
     assert!(queue.job(running.job).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_is_forgotten_answers_nobody() {
+    let opened = opened();
+    let queue = &opened.queue;
+    let made = Made { spec: Some("one".into()), ..picture().into() };
+    queue.finish(started(queue).await, made).await.unwrap();
+    assert!(queue.finished_as("one".into()).await.unwrap().is_some());
+    let later = clock::timestamp() + jiff::SignedDuration::from_secs(1);
+    queue.forget_before(later).await.unwrap();
+    assert_eq!(queue.finished_as("one".into()).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::engine::{Answer, Attempt, Claim, Claims, Engine, Verdict};
 use crate::scheduler::IdleWorker;
+use crate::supervisor::made_before::BegunJobs;
 use crate::supervisor::{Order, Supervisor, post};
 use crate::travel;
 use crate::worker::Worker;
@@ -100,19 +101,24 @@ impl<E: Engine> Supervisor<E> {
         (self.claiming.is_due, self.claiming.is_under_way) = (false, true);
         let (engine, desk) = (self.engine.clone(), self.desk.clone());
         let inputs = self.inputs.clone();
+        let made = self.made_before();
         self.tasks.spawn(async move {
-            let claims = engine.claim(idle).await;
+            let mut claims = engine.claim(idle).await;
+            let begun = match &mut claims {
+                Ok(claims) => made.take_out(&*engine, claims).await,
+                Err(_) => BegunJobs::default(),
+            };
             for Claim { job, .. } in claims.iter().flat_map(|claims| &claims.taken) {
                 // What is not there, the worker names.
                 if let Err(error) = travel::fetch(&*engine, &inputs, &job.request.params).await {
                     tracing::warn!(job = %job.id, %error, "could not fetch what a job names");
                 }
             }
-            post(&desk, Order::Claimed(claims));
+            post(&desk, Order::Claimed(claims, begun));
         });
     }
 
-    pub(super) async fn claimed(&mut self, claims: Answer<Claims>) {
+    pub(super) async fn claimed(&mut self, claims: Answer<Claims>, mut begun: BegunJobs) {
         self.claiming.is_under_way = false;
         match claims {
             Ok(Claims { taken, make_room, look_again }) => {
@@ -122,7 +128,8 @@ impl<E: Engine> Supervisor<E> {
                     self.recycle(&worker, reason).await;
                 }
                 for claim in taken {
-                    self.give(claim).await;
+                    let begun = begun.remove(&claim.job.id);
+                    self.give(claim, begun).await;
                 }
             }
             Err(error) => {

@@ -3,7 +3,7 @@
 //! An engine may be away for a while, and a picture is worth the wait: while it is, the job is still this
 //! node's, or another's, and then the report is refused.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,13 +13,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::artefacts::Artefacts;
-use crate::engine::{Answer, Attempt, Blame, Engine, EngineError, Patience};
+use crate::engine::{Answer, Attempt, Blame, Engine, EngineError, Made, Patience};
 use crate::problems;
 use crate::slot::OutputUnderWay;
+use crate::specs::Specs;
 
 /// Before the second try; then twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long a job waits for the same that is being kept.
+const KEEP_LIMIT: Duration = Duration::from_secs(1);
 /// How long a node that stops tries to get rid of its last reports.
 const LAST_LIMIT: Duration = Duration::from_secs(5);
 
@@ -29,6 +32,8 @@ pub(crate) struct Reports<E> {
     engine: Arc<E>,
     /// The attempts whose ends are being told: until that is done they are this node's.
     under_way: Arc<Mutex<HashSet<Attempt>>>,
+    /// The specs of what is being kept; each token is cancelled when that is told.
+    keeping: Arc<Mutex<HashMap<String, CancellationToken>>>,
     tasks: TaskTracker,
     giving_up: CancellationToken,
 }
@@ -38,6 +43,7 @@ impl<E> Clone for Reports<E> {
         Self {
             engine: self.engine.clone(),
             under_way: self.under_way.clone(),
+            keeping: self.keeping.clone(),
             tasks: self.tasks.clone(),
             giving_up: self.giving_up.clone(),
         }
@@ -49,6 +55,7 @@ impl<E: Engine> Reports<E> {
         Self {
             engine,
             under_way: Arc::default(),
+            keeping: Arc::default(),
             tasks: TaskTracker::new(),
             giving_up: CancellationToken::new(),
         }
@@ -60,11 +67,33 @@ impl<E: Engine> Reports<E> {
     }
 
     /// Stores a file, which ends its job, while the worker is at the next one.
-    pub(super) fn keep(&self, artefacts: Artefacts, output: OutputUnderWay, patience: Patience) {
+    pub(super) fn keep(
+        &self,
+        artefacts: Artefacts,
+        output: OutputUnderWay,
+        specs: Option<Specs>,
+        patience: Patience,
+    ) {
         let attempt = output.attempt;
+        let spec = output.begun.as_ref().map(|begun| begun.spec.clone());
+        let told = CancellationToken::new();
+        if let Some(spec) = spec.clone() {
+            self.keeping().insert(spec, told.clone());
+        }
         self.spawn(attempt, move |reports| async move {
-            reports.keep_output(artefacts, output, patience).await;
+            reports.keep_output(artefacts, output, specs, patience).await;
+            if let Some(spec) = spec {
+                reports.keeping().remove(&spec);
+            }
+            told.cancel();
         });
+    }
+
+    /// Waits until what is being kept with this spec is told, if something is.
+    pub(super) async fn kept(&self, spec: &str) {
+        let Some(told) = self.keeping().get(spec).cloned() else { return };
+        // If that takes longer, it is made once more.
+        let _ = timeout(KEEP_LIMIT, told.cancelled()).await;
     }
 
     pub(super) fn fail(&self, attempt: Attempt, problem: Problem) {
@@ -108,13 +137,24 @@ impl<E: Engine> Reports<E> {
         });
     }
 
+    fn keeping(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
+        // Nothing that can panic runs under the lock.
+        self.keeping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashSet<Attempt>> {
         // Nothing that can panic runs under the lock.
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn keep_output(&self, artefacts: Artefacts, output: OutputUnderWay, patience: Patience) {
-        let OutputUnderWay { attempt, path, format, .. } = output;
+    async fn keep_output(
+        &self,
+        artefacts: Artefacts,
+        output: OutputUnderWay,
+        specs: Option<Specs>,
+        patience: Patience,
+    ) {
+        let OutputUnderWay { attempt, path, format, begun, .. } = output;
         let (span, store) = (tracing::Span::current(), artefacts.clone());
         let keeping =
             tokio::task::spawn_blocking(move || span.in_scope(|| store.keep(&path, format)));
@@ -135,7 +175,12 @@ impl<E: Engine> Reports<E> {
         let file = artefacts.path(&artefact);
         let put = || self.engine.put_blob(artefact.clone(), file.clone());
         if self.until_heard(attempt.job, put).await {
-            self.until_heard(attempt.job, || self.engine.finish(attempt, artefact.clone())).await;
+            let spec = match specs.zip(begun) {
+                Some((specs, begun)) => specs.end(begun).await,
+                None => None,
+            };
+            let made = Made { artefact: artefact.clone(), spec, cached_from: None };
+            self.until_heard(attempt.job, || self.engine.finish(attempt, made.clone())).await;
         }
     }
 

@@ -12,6 +12,7 @@ use crate::lifetime::{self, Lifetime};
 use crate::pool::Berth;
 use crate::problems;
 use crate::slot::Occupant;
+use crate::specs::Recipes;
 use crate::supervisor::end::LINK_LIMIT;
 use crate::supervisor::{Order, Supervisor, post};
 use crate::worker::Worker;
@@ -61,6 +62,7 @@ impl<E: Engine> Supervisor<E> {
             pool: berth.pool.clone(),
             tenant: None,
             blender_version: None,
+            recipes: Recipes::default(),
             jobs_done: 0,
             output: None,
             reason: None,

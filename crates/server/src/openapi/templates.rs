@@ -9,6 +9,10 @@ use super::methods::ENCODED;
 /// What asking for a job may come to, beside its result.
 const PROBLEMS: [u16; 13] = [400, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 503, 504];
 
+/// What the query may say of a job.
+const QUERY: [&str; 8] =
+    ["Width", "Height", "Samples", "Frame", "Format", "Priority", "TimeoutSeconds", "Cache"];
+
 /// The parts of the document that are about templates, in their order.
 pub(super) fn described(templates: &[TemplateDescription]) -> Value {
     let mut paths = Map::new();
@@ -26,7 +30,7 @@ fn operation(template: &TemplateDescription) -> Value {
     let summary = template.description.lines().next().unwrap_or_default();
     let mut parameters = vec![json!({ "$ref": "#/components/parameters/Prefer" })];
     parameters.push(json!({ "$ref": "#/components/parameters/IdempotencyKey" }));
-    for name in ["Width", "Height", "Samples", "Frame", "Format", "Priority", "TimeoutSeconds"] {
+    for name in QUERY {
         parameters.push(json!({ "$ref": format!("#/components/parameters/{name}") }));
     }
     json!({

@@ -18,7 +18,7 @@ use crate::events::{EventLog, Interest, Start};
 use crate::files::conditions::{Validators, Verdict, verdict};
 use crate::principal::Principal;
 use crate::routes::events::{last_event_id, streamed};
-use crate::routes::jobs::{Page, asker_of, check_webhook};
+use crate::routes::jobs::{Page, asker_of, check_webhook, says_no_cache};
 use crate::shared::WithFleet;
 use crate::{body, naming, zip};
 
@@ -31,7 +31,9 @@ pub(crate) async fn submit(
     request: Request,
 ) -> Result<Response, Failure> {
     let asker = asker_of(&request, "batch")?;
-    let wanted: BatchRequest = body::read_json(request, &shared.limits).await?;
+    let cache = !says_no_cache(request.headers());
+    let mut wanted: BatchRequest = body::read_json(request, &shared.limits).await?;
+    wanted.job.cache &= cache;
     check_webhook(&shared, wanted.webhook.as_ref(), "/webhook/url")?;
     check_webhook(&shared, wanted.job.webhook.as_ref(), "/job/webhook/url")?;
     let batch = fleet.submit_batch(wanted, asker).await;

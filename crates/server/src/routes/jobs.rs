@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures_util::stream::{self, Stream, StreamExt};
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -39,22 +39,26 @@ pub(crate) async fn submit(
 /// What a client says of a job besides what it is.
 pub(crate) struct Wishes {
     wait: Option<Duration>,
+    /// Whether what an earlier job has made will do.
+    cache: bool,
     asker: Asker,
 }
 
 impl Wishes {
     pub(crate) fn of(shared: &Shared, request: &Request) -> Result<Self, Failure> {
         let wait = prefer::wait(request.headers(), shared.limits.longest_wait);
-        Ok(Self { wait, asker: asker_of(request, "job")? })
+        let cache = !says_no_cache(request.headers());
+        Ok(Self { wait, cache, asker: asker_of(request, "job")? })
     }
 
     /// Has the job taken on, and waits for it as long as the client would.
     pub(crate) async fn submit(
         self,
         state: &WithFleet,
-        asked: JobRequest,
+        mut asked: JobRequest,
     ) -> Result<Response, Failure> {
-        let (WithFleet { fleet, shared }, Self { wait, asker }) = (state, self);
+        let (WithFleet { fleet, shared }, Self { wait, cache, asker }) = (state, self);
+        asked.cache &= cache;
         check_webhook(shared, asked.webhook.as_ref(), "/webhook/url")?;
         let job = fleet.submit_for(asked, asker).await;
         let job = job.inspect_err(|problem| shared.metrics.refused(problem))?;
@@ -88,7 +92,10 @@ async fn waited_for(
     match ended {
         Some(job) if job.state.is_final() => {
             let result = result_of(fleet, &job, &HeaderMap::new(), false).await;
-            result.unwrap_or_else(Failure::into_response)
+            match result {
+                Ok(result) => ([cache_status(&job)], result).into_response(),
+                Err(failure) => failure.into_response(),
+            }
         }
         other => accepted(other.as_ref().unwrap_or(job)),
     }
@@ -235,7 +242,25 @@ fn request_key(request: &Request, what: &str) -> Result<Option<String>, Failure>
 }
 
 fn accepted(job: &Job) -> Response {
-    (StatusCode::ACCEPTED, Json(job)).into_response()
+    (StatusCode::ACCEPTED, [cache_status(job)], Json(job)).into_response()
+}
+
+/// Whether it was made before, as RFC 9211 has it.
+fn cache_status(job: &Job) -> (HeaderName, &'static str) {
+    const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+    let status = match job {
+        Job { cached_from: Some(_), .. } => "aiobpy; hit",
+        Job { request, .. } if !request.cache => "aiobpy; fwd=request",
+        _ => "aiobpy; fwd=miss",
+    };
+    (CACHE_STATUS, status)
+}
+
+/// Whether the client wants nothing that was made before (RFC 9111).
+pub(crate) fn says_no_cache(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CACHE_CONTROL).into_iter();
+    let mut words = values.filter_map(|value| value.to_str().ok()).flat_map(|it| it.split(','));
+    words.any(|word| word.trim().eq_ignore_ascii_case("no-cache"))
 }
 
 async fn result_of(

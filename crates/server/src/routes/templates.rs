@@ -33,6 +33,12 @@ pub(crate) struct Wanted {
     #[serde(default)]
     priority: i8,
     timeout_seconds: Option<u32>,
+    #[serde(default = "yes")]
+    cache: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `POST /api/v1/templates/{name}/jobs?width=800`: as `POST /api/v1/jobs`, the body being the
@@ -52,10 +58,11 @@ pub(crate) async fn submit(
     let text = body::read_json_object(request, &state.shared.limits).await?;
     let params = serde_json::from_str(&text)
         .map_err(|error| Failure::NotJson { detail: error.to_string() })?;
-    let Wanted { width, height, samples, frame, format, quality, priority, timeout_seconds } =
-        wanted;
+    let Wanted { width, height, samples, frame, format, quality, .. } = wanted;
+    let Wanted { priority, timeout_seconds, cache, .. } = wanted;
     let known = OutputRequest::default();
     let output = OutputRequest { width, height, samples, frame, format, quality, ..known };
-    let asked = JobRequest { params, output, priority, timeout_seconds, ..JobRequest::new(name) };
+    let known = JobRequest::new(name);
+    let asked = JobRequest { params, output, priority, timeout_seconds, cache, ..known };
     wishes.submit(&state, asked).await
 }

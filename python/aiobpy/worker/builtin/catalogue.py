@@ -8,7 +8,8 @@ import aiobpy
 from aiobpy.worker import contents
 
 
-@aiobpy.template(name="builtin/catalogue", scene_from="scene", formats=("json",))
+# It tells which files are missing beside the scene, too.
+@aiobpy.template(name="builtin/catalogue", scene_from="scene", formats=("json",), cache=False)
 def catalogue(scene: aiobpy.BlendFile, unused: bool = True) -> dict[str, Any]:
     """List what is in a .blend: its data-blocks, its assets, and the files that are missing.
 

@@ -12,6 +12,8 @@ from aiobpy.worker import functions
     name="builtin/run",
     scene_from="scene",
     formats=("json", "png", "jpeg", "webp", "exr", "mp4", "webm", "glb", "usdz", "usdc", "fbx"),
+    # What a function does is its own affair.
+    cache=False,
 )
 def run(
     output: aiobpy.Output,
