@@ -35,8 +35,14 @@ pub(crate) trait Subject: Sized {
 
 /// How long a node's silence may last in these tests. No test waits for it.
 pub(crate) const LEASE: Duration = Duration::from_mins(1);
-pub(crate) const TERMS: Terms =
-    Terms { most_waiting: 100, key: None, tenant: None, batch: None, made: None };
+pub(crate) const TERMS: Terms = Terms {
+    most_waiting: 100,
+    key: None,
+    tenant: None,
+    batch: None,
+    traceparent: None,
+    made: None,
+};
 pub(crate) const PATIENCE: Patience = Patience { attempts: 3, crashes: 2 };
 
 /// Makes each case a test of the engine.
@@ -69,6 +75,7 @@ macro_rules! suite {
             what_was_made_is_found_by_its_spec,
             a_job_of_what_is_there_has_ended_when_it_is_taken_on,
             what_is_there_takes_no_place_in_the_queue,
+            a_job_and_its_events_have_the_trace_of_their_request,
             jobs_are_as_the_model_has_them,
         );
     };
@@ -501,6 +508,28 @@ pub(crate) async fn what_is_there_takes_no_place_in_the_queue<S: Subject>() {
     assert_eq!((found.state, found.jobs.finished), (JobState::Finished, 2));
     let more = batch(vec![there(), (request(), None)]);
     assert_eq!(engine.submit_batch(more, full).await.unwrap(), SubmittedBatch::Full);
+}
+
+pub(crate) async fn a_job_and_its_events_have_the_trace_of_their_request<S: Subject>() {
+    let subject = S::open().await;
+    let engine = subject.engine();
+    let mut heard = engine.subscribe();
+    let traceparent = Some(format!("00-{}-{}-01", "4b".repeat(16), "0f".repeat(8)));
+    let terms = Terms { traceparent: traceparent.clone(), ..TERMS };
+    let taken = engine.submit(JobRequest::new("mug"), terms).await.unwrap();
+    let Submitted::Taken(submitted) = taken else { panic!("{taken:?}") };
+    let attempt = start(engine).await;
+    engine.finish(attempt, picture().into()).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(heard.recv().await.unwrap().traceparent, traceparent);
+    }
+    let other = submit(engine, JobRequest::new("mug")).await;
+    let subject = subject.opened_again().await;
+    assert_eq!(job(subject.engine(), submitted.id).await.traceparent, traceparent);
+    let told = subject.engine().events_since(0, None, 10).await.unwrap();
+    let traces: Vec<_> = told.into_iter().map(|record| record.traceparent).collect();
+    assert_eq!(traces, [traceparent.clone(), traceparent.clone(), traceparent, None]);
+    assert_eq!(job(subject.engine(), other.id).await.traceparent, None);
 }
 
 pub(crate) async fn events_without_a_job_have_their_place_among_the_others<S: Subject>() {

@@ -58,6 +58,8 @@ pub(crate) struct Terms {
     pub(crate) tenant: Option<TenantTerms>,
     /// The batch that they belong to.
     pub(crate) batch: Option<BatchId>,
+    /// The place in a W3C trace of the request that asks for them.
+    pub(crate) traceparent: Option<String>,
     /// What an earlier job has made of the same: the new one has ended when it is taken on.
     pub(crate) made: Option<Made>,
 }

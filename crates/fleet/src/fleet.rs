@@ -55,6 +55,8 @@ pub struct Asker {
     pub key: Option<String>,
     /// `None` for whoever runs the fleet.
     pub tenant: Option<Tenant>,
+    /// The place of the request in a W3C trace (`traceparent`).
+    pub traceparent: Option<String>,
 }
 
 impl Asker {
@@ -82,7 +84,8 @@ impl Asker {
             name: tenant.name.clone(),
             most_waiting: tenant.most_waiting.unwrap_or(most_waiting),
         });
-        Terms { most_waiting, key: self.key.clone(), tenant, batch: None, made: None }
+        let (key, traceparent) = (self.key.clone(), self.traceparent.clone());
+        Terms { most_waiting, key, tenant, traceparent, batch: None, made: None }
     }
 }
 
@@ -234,7 +237,7 @@ impl Fleet {
     ///
     /// As [`Fleet::submit`], and 422 where the name is that of another request.
     pub async fn submit_once(&self, request: JobRequest, key: String) -> Result<Job, Problem> {
-        self.submit_for(request, Asker { key: Some(key), tenant: None }).await
+        self.submit_for(request, Asker { key: Some(key), ..Asker::default() }).await
     }
 
     /// As [`Fleet::submit`], on somebody's behalf.

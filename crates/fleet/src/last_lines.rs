@@ -1,18 +1,47 @@
 //! The last lines that a process printed.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aiobpy_wire::JobId;
 
 const LINES_KEPT: usize = 100;
 /// A line longer than this is kept as several.
 const LONGEST_LINE: usize = 2000;
 
+/// The job that a process is at, or was last: what it prints is said to be of that.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AtJob(Arc<Mutex<Option<Traced>>>);
+
+/// A job, and its place in a trace.
+type Traced = (JobId, Option<String>);
+
+impl AtJob {
+    /// What is printed from now on is of this job, which has that place in a trace.
+    pub(crate) fn begin(&self, job: JobId, traceparent: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((job, traceparent));
+    }
+
+    fn say(&self, line: &str) {
+        let at = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (job, trace) = at.unzip();
+        let (job, trace) = (job.map(tracing::field::display), trace.flatten());
+        tracing::debug!(target: "aiobpy_fleet::blender", job, trace, "{line}");
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct LastLines {
+    at: AtJob,
     lines: VecDeque<String>,
     unfinished: Vec<u8>,
 }
 
 impl LastLines {
+    pub(crate) fn of(at: AtJob) -> Self {
+        Self { at, ..Self::default() }
+    }
+
     /// Takes what was printed next, however it was cut.
     pub(crate) fn take(&mut self, bytes: &[u8]) {
         for &byte in bytes {
@@ -34,7 +63,7 @@ impl LastLines {
         if line.is_empty() {
             return;
         }
-        tracing::debug!(target: "aiobpy_fleet::blender", "{line}");
+        self.at.say(&line);
         if self.lines.len() == LINES_KEPT {
             self.lines.pop_front();
         }

@@ -41,6 +41,8 @@ pub struct Delivery {
     pub tenant: Option<String>,
     /// JSON, the same whenever it is sent.
     pub body: String,
+    /// The place in a W3C trace of the request that asked for the job.
+    pub traceparent: Option<String>,
     /// How often it was sent in vain.
     pub attempts: u32,
 }
@@ -72,6 +74,9 @@ impl Outbox {
             connection.pragma_update(None, "journal_mode", "wal")?;
             connection.pragma_update(None, "synchronous", "normal")?;
             connection.execute_batch(include_str!("outbox/schema.sql"))?;
+            if !connection.column_exists(None, "delivery", "traceparent")? {
+                connection.execute_batch("alter table delivery add column traceparent text")?;
+            }
             Ok(connection)
         });
         let connection = opened.map_err(|source| OutboxError { path: path.into(), source })?;
@@ -193,7 +198,7 @@ fn take_due(
     let transaction = connection.transaction()?;
     let deliveries = transaction
         .prepare_cached(
-            "select id, url, tenant, body, attempts from delivery where done = 0 and due_at <= ?1 \
+            "select id, url, tenant, body, attempts, traceparent from delivery where done = 0 and due_at <= ?1 \
              order by due_at, id limit ?2",
         )?
         .query_map(params![now, limit], |row| {
@@ -203,6 +208,7 @@ fn take_due(
                 tenant: row.get(2)?,
                 body: row.get(3)?,
                 attempts: row.get(4)?,
+                traceparent: row.get(5)?,
             })
         })?
         .collect::<Rows<Vec<_>>>()?;
@@ -227,13 +233,13 @@ fn take(connection: &mut Connection, taken: &Taken, sequence: u64, now: i64) -> 
             .prepare_cached("insert or replace into watched (job, webhook) values (?1, ?2)")?
             .execute(params![job.to_string(), webhook])?;
     }
-    for Delivery { id, url, tenant, body, .. } in &taken.deliveries {
+    for Delivery { id, url, tenant, body, traceparent, .. } in &taken.deliveries {
         transaction
             .prepare_cached(
-                "insert or ignore into delivery (id, url, tenant, body, due_at) \
-                 values (?1, ?2, ?3, ?4, ?5)",
+                "insert or ignore into delivery (id, url, tenant, body, due_at, traceparent) \
+                 values (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![id, url, tenant, body, now])?;
+            .execute(params![id, url, tenant, body, now, traceparent])?;
     }
     // What was told is known for a while: the same may be taken once more.
     transaction
@@ -263,6 +269,7 @@ mod tests {
             url: "https://shop.example/hook".into(),
             tenant: None,
             body: "{}".into(),
+            traceparent: None,
             attempts: 0,
         }
     }

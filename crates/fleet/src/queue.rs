@@ -330,11 +330,12 @@ fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
 /// Gives a queue that an earlier version has made what it lacks.
 fn bring_up_to_date(connection: &Connection) -> rusqlite::Result<()> {
     /// What a queue of each version lacks.
-    const LACKS: [&str; 4] = [
+    const LACKS: [&str; 5] = [
         include_str!("queue/columns.sql"),
         include_str!("queue/columns_2.sql"),
         include_str!("queue/columns_3.sql"),
         include_str!("queue/columns_4.sql"),
+        include_str!("queue/columns_5.sql"),
     ];
     let version: u8 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if connection.table_exists(None, "job")? {

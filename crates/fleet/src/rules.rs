@@ -22,6 +22,7 @@ pub(crate) fn submitted(id: JobId, request: JobRequest, terms: &Terms, now: Time
         id,
         request: request.into(),
         tenant: terms.tenant.as_ref().map(|tenant| tenant.name.clone()),
+        traceparent: terms.traceparent.clone(),
         batch: terms.batch,
         state: JobState::Queued,
         attempt: 0,

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::config::FleetConfig;
 use crate::engine::Attempt;
+use crate::last_lines::AtJob;
 use crate::lifetime::Lifetime;
 use crate::pool::Berth;
 use crate::specs::{Begun, Recipes};
@@ -56,6 +57,8 @@ pub(crate) struct Occupant {
     /// How it makes pictures that may answer the same request again.
     pub(crate) recipes: Recipes,
     pub(crate) jobs_done: u64,
+    /// The job that what it prints is about.
+    pub(crate) at: AtJob,
     /// The file that it is at.
     pub(crate) output: Option<OutputUnderWay>,
     /// Why it is being killed, or what it reported.

@@ -148,7 +148,7 @@ impl<E: Engine> Supervisor<E> {
         }
     }
 
-    #[tracing::instrument(name = "supervisor", skip_all, fields(job = %job.id, %worker))]
+    #[tracing::instrument(name = "supervisor", skip_all, fields(job = %job.id, %worker, trace = job.traceparent))]
     async fn give(&mut self, Claim { job, worker }: Claim, begun: Option<Begun>) {
         self.send_start(&worker, job, begun).await;
     }
@@ -167,6 +167,7 @@ impl<E: Engine> Supervisor<E> {
         let format = job.request.output.format.unwrap_or(OutputFormat::Png);
         let name = format!("{}-{}.{}", job.id, job.attempt, format.suffix());
         let path = occupant.folder.join(name);
+        occupant.at.begin(job.id, job.traceparent.clone());
         let now = clock::instant();
         let limit = job.request.timeout_seconds;
         occupant.output = Some(OutputUnderWay {
@@ -190,6 +191,7 @@ impl<E: Engine> Supervisor<E> {
             params: job.request.params,
             output: job.request.output,
             output_path: path,
+            traceparent: job.traceparent,
         });
         self.happened(worker, Happened::WasGiven(attempt)).await;
     }

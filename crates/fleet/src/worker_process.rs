@@ -10,7 +10,7 @@ use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use crate::config::WorkerLaunch;
-use crate::last_lines::LastLines;
+use crate::last_lines::{AtJob, LastLines};
 use crate::pool::{Berth, Device};
 use crate::sys::{Group, Output, Process, TEMPORARY_FOLDER, WorkersEnd, signal_of, spawn};
 
@@ -29,6 +29,7 @@ pub(crate) struct Running {
     process: Process,
     group: Group,
     output: Output,
+    at: AtJob,
 }
 
 /// How a process ended, and the last lines that it printed.
@@ -47,6 +48,7 @@ impl WorkerProcess {
         berth: &Berth,
         link: WorkersEnd,
         folder: &Path,
+        at: AtJob,
     ) -> io::Result<(Self, Running)> {
         let (reading, writing) = io::pipe()?;
         let mut command = command(&berth.launch);
@@ -57,7 +59,7 @@ impl WorkerProcess {
         link.give_to(&mut command);
         let (group, process) = spawn(command)?;
         let output = Output::new(reading)?;
-        Ok((Self { group: group.clone() }, Running { process, group, output }))
+        Ok((Self { group: group.clone() }, Running { process, group, output, at }))
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -73,7 +75,7 @@ impl WorkerProcess {
 impl Running {
     /// Waits for the process to end, reading all that it prints; nothing of its group is left then.
     pub(crate) async fn ended(mut self) -> Ended {
-        let mut last_lines = LastLines::default();
+        let mut last_lines = LastLines::of(self.at);
         let status = {
             let mut reading = pin!(read_all(self.output, &mut last_lines));
             let mut all_read = false;
@@ -170,7 +172,8 @@ mod tests {
         let launch = WorkerLaunch::Blender { path: program, package_dir: PathBuf::from("/") };
         let (_link, _halves, workers_end) = crate::worker_link::WorkerLink::open().unwrap();
         let berth = Berth { pool: None, launch, device };
-        let (process, running) = WorkerProcess::start(&berth, workers_end, folder.path()).unwrap();
+        let (process, running) =
+            WorkerProcess::start(&berth, workers_end, folder.path(), AtJob::default()).unwrap();
         assert!(process.pid() > 0);
         running.ended().await
     }

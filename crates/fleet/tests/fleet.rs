@@ -173,7 +173,7 @@ async fn a_tenant_gets_nothing_that_was_made_for_another() {
             most_running: None,
             highest_priority: 0,
         };
-        let asker = Asker { key: None, tenant: Some(tenant) };
+        let asker = Asker { tenant: Some(tenant), ..Asker::default() };
         let job = running.fleet.submit_for(request("drawing", &json!({})), asker).await.unwrap();
         running.ended(job.id).await
     };
@@ -632,7 +632,8 @@ async fn a_worker_that_does_not_leave_in_time_is_killed() {
 
 fn on_behalf_of(tenant: &str) -> Asker {
     let tenant = json!({"name": tenant});
-    Asker { key: None, tenant: Some(serde_json::from_value(tenant).unwrap()) }
+    let tenant = serde_json::from_value(tenant).unwrap();
+    Asker { tenant: Some(tenant), ..Asker::default() }
 }
 
 #[tokio::test]

@@ -155,7 +155,8 @@ impl MemoryLog {
     fn publish(&self, event: Event) {
         let mut kept = self.lock();
         kept.last += 1;
-        let record = EventRecord { sequence: kept.last, at: Timestamp::now(), event };
+        let record =
+            EventRecord { sequence: kept.last, at: Timestamp::now(), traceparent: None, event };
         if kept.records.len() == Self::KEPT {
             kept.records.pop_front();
         }

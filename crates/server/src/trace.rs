@@ -36,6 +36,13 @@ impl Trace {
         Self { request_id, whole, span_id, is_sampled }
     }
 
+    /// The value of a `traceparent` header for what is done now in the name of one that had this.
+    pub(crate) fn passed_on(parent: &str) -> Option<String> {
+        let (whole, is_sampled) = parse(parent)?;
+        let (request_id, span_id) = (Arc::default(), unique());
+        Some(Self { request_id, whole, span_id, is_sampled }.parent())
+    }
+
     /// The value of a `traceparent` header for what is done in the name of this request.
     pub fn parent(&self) -> String {
         self.to_string()
@@ -145,6 +152,15 @@ mod tests {
         assert!(ours.starts_with(&format!("00-{trace_id}-")) && ours.ends_with("-01"), "{ours}");
         assert_ne!(ours, parent);
         assert_eq!(ours.len(), parent.len());
+    }
+
+    #[test]
+    fn what_is_done_later_is_of_the_same_trace() {
+        let ours = trace(&[]).parent();
+        let passed_on = Trace::passed_on(&ours).unwrap();
+        assert_eq!(passed_on[..36], ours[..36]);
+        assert_ne!(passed_on, ours);
+        assert_eq!(Trace::passed_on("what another version has kept"), None);
     }
 
     #[test]

@@ -94,6 +94,9 @@ impl Event {
 pub struct EventRecord {
     pub sequence: u64,
     pub at: Timestamp,
+    /// That of the job that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     #[serde(flatten)]
     pub event: Event,
 }

@@ -117,6 +117,9 @@ pub struct Job {
     /// Whose it is; nobody's in particular without tenants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
+    /// The place in a W3C trace of the request that asked for it: a `traceparent` for what is done in its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// The batch that it belongs to, if it belongs to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,

@@ -47,6 +47,9 @@ pub enum ToWorker {
         params: Map<String, Value>,
         output: OutputRequest,
         output_path: PathBuf,
+        /// The job's place in a W3C trace, for what its template asks of others.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traceparent: Option<String>,
     },
     /// Leave this attempt at the next chance, and answer with [`FromWorker::Failed`].
     Cancel { id: JobId, attempt: u32 },

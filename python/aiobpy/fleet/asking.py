@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from aiobpy import tracing
 from aiobpy.fleet import addresses
 from aiobpy.fleet.connections import Pool
 from aiobpy.fleet.errors import (
@@ -119,6 +120,8 @@ class Asking:
         body = value if isinstance(value, Path) or value is None else dumps(value).encode()
         kind = "application/octet-stream" if isinstance(body, Path) else "application/json"
         sent = {**({} if body is None else {"Content-Type": kind}), **(headers or {})}
+        if (parent := tracing.trace.get()) is not None:
+            sent.setdefault("traceparent", parent)
         patience = _Patience(self._patience)
         while True:
             async with contextlib.AsyncExitStack() as stack:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from aiobpy import values
+from aiobpy import tracing, values
 from aiobpy._native import WorkerLink
 from aiobpy.worker import device, kinds, problems
 from aiobpy.worker.catalogue import Catalogue
@@ -109,6 +109,8 @@ class Worker:
 
     def _start(self, job: dict[str, Any]) -> None:
         self._reporter.begin(job)
+        # What the template asks of others is in the job's trace.
+        tracing.trace.set(job.get("traceparent"))
         try:
             self._do(self._catalogue[job["template"]], job)
         except problems.JobError as error:

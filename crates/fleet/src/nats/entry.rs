@@ -48,12 +48,13 @@ impl Entry {
     }
 
     pub(super) fn record(self, sequence: u64) -> Option<EventRecord> {
+        let traceparent = self.job.as_ref().and_then(|job| job.traceparent.clone());
         let event = match (self.event, self.job) {
             (Some(event), _) => event,
             (None, Some(job)) if self.is_new => Event::JobQueued { job: Box::new(job) },
             (None, _) => return None,
         };
-        Some(EventRecord { sequence, at: self.at, event })
+        Some(EventRecord { sequence, at: self.at, traceparent, event })
     }
 
     fn new(job: Option<Job>, event: Option<Event>) -> Self {

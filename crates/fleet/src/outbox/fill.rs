@@ -145,6 +145,7 @@ fn delivery(
         url: webhook.url.clone(),
         tenant: job.tenant.clone(),
         body: serde_json::to_string(&body).unwrap_or_default(),
+        traceparent: job.traceparent.clone(),
         attempts: 0,
     }
 }

@@ -18,7 +18,9 @@ create table if not exists delivery (
     attempts integer not null default 0,
     -- Milliseconds since 1970.
     due_at   integer not null,
-    done     integer not null default 0
+    done     integer not null default 0,
+    -- The place in a trace of the request that asked for the job.
+    traceparent text
 ) strict, without rowid;
 
 create index if not exists delivery_by_time on delivery (done, due_at);

@@ -94,7 +94,7 @@ impl<'transaction> Ledger<'transaction> {
         if new.job.state.is_final() {
             rows::update_job(self.connection, &new.job)?;
         }
-        self.tell(new.event)?;
+        self.tell_of(&new.job, new.event)?;
         self.outcome.standings.push(Standing::of(&new.job));
         Ok(new.job)
     }
@@ -187,10 +187,18 @@ impl<'transaction> Ledger<'transaction> {
     }
 
     pub(super) fn tell(&mut self, event: Event) -> Result<()> {
+        self.tell_in(None, event)
+    }
+
+    fn tell_of(&mut self, job: &Job, event: Event) -> Result<()> {
+        self.tell_in(job.traceparent.clone(), event)
+    }
+
+    fn tell_in(&mut self, traceparent: Option<String>, event: Event) -> Result<()> {
         let at = clock::timestamp();
         let sequence =
             rows::insert_event(self.connection, event.job_id(), &at.to_string(), &event)?;
-        self.outcome.told.push(EventRecord { sequence, at, event });
+        self.outcome.told.push(EventRecord { sequence, at, traceparent, event });
         Ok(())
     }
 
@@ -213,7 +221,7 @@ impl<'transaction> Ledger<'transaction> {
 
     fn note(&mut self, Changed { job, event }: Changed) -> Result<Job> {
         rows::update_job(self.connection, &job)?;
-        self.tell(event)?;
+        self.tell_of(&job, event)?;
         self.outcome.standings.push(Standing::of(&job));
         Ok(job)
     }

@@ -12,7 +12,11 @@ use crate::line::Standing;
 const COLUMNS: &str = "id, template, params, output, state, attempt, progress, message, worker, \
                        artefact, problem, created_at, started_at, ended_at, priority, \
                        timeout_seconds, crashes, tenant, batch, webhook, pool, cache, spec, \
-                       cached_from";
+                       cached_from, traceparent";
+
+/// A job tells the place in a trace of all its events.
+const EVENT_COLUMNS: &str =
+    "sequence, at, event, (select traceparent from job where job.id = event.job)";
 
 pub(super) fn job(connection: &Connection, id: JobId) -> Result<Option<Job>> {
     connection
@@ -135,17 +139,16 @@ pub(super) fn events_since(
     let after = i64::try_from(sequence).unwrap_or(i64::MAX);
     match job {
         Some(job) => connection
-            .prepare_cached(
-                "select sequence, at, event from event where job = ?1 and sequence > ?2 \
-                 order by sequence limit ?3",
-            )?
+            .prepare_cached(&format!(
+                "select {EVENT_COLUMNS} from event where job = ?1 and sequence > ?2 \
+                 order by sequence limit ?3"
+            ))?
             .query_map(params![job.to_string(), after, bounded(limit)], event_from_row)?
             .collect(),
         None => connection
-            .prepare_cached(
-                "select sequence, at, event from event where sequence > ?1 \
-                 order by sequence limit ?2",
-            )?
+            .prepare_cached(&format!(
+                "select {EVENT_COLUMNS} from event where sequence > ?1 order by sequence limit ?2"
+            ))?
             .query_map(params![after, bounded(limit)], event_from_row)?
             .collect(),
     }
@@ -160,8 +163,9 @@ pub(super) fn insert_job(
     connection
         .prepare_cached(
             "insert into job (id, template, params, output, state, created_at, priority, \
-             timeout_seconds, request_key, request_hash, tenant, batch, webhook, pool, cache) \
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             timeout_seconds, request_key, request_hash, tenant, batch, webhook, pool, cache, \
+             traceparent) \
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             job.id.to_string(),
@@ -179,6 +183,7 @@ pub(super) fn insert_job(
             job.request.webhook.as_ref().map(json).transpose()?,
             job.request.pool,
             job.request.cache,
+            job.traceparent,
         ])?;
     Ok(())
 }
@@ -240,6 +245,7 @@ fn job_from_row(row: &Row<'_>) -> Result<Job> {
             cache: row.get(21)?,
         },
         tenant: row.get(17)?,
+        traceparent: row.get(24)?,
         batch: optional(row, 18, parsed)?,
         state: from_word(row, 4)?,
         attempt: row.get(5)?,
@@ -262,6 +268,7 @@ fn event_from_row(row: &Row<'_>) -> Result<EventRecord> {
     Ok(EventRecord {
         sequence: u64::try_from(sequence).unwrap_or_default(),
         at: parsed(row, 1)?,
+        traceparent: row.get(3)?,
         event: from_json(row, 2)?,
     })
 }

@@ -24,6 +24,8 @@ create table if not exists job (
     tenant     text,
     batch      text,
     webhook    text,
+    -- The place in a trace of the request that asked for it.
+    traceparent text,
     -- Whether what an earlier job has made of the same is good enough.
     cache      integer not null default 1,
     -- The same for jobs that have made the same, and which job it was that has.

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::clock;
 use crate::engine::Engine;
+use crate::last_lines::AtJob;
 use crate::lifetime::{self, Lifetime};
 use crate::pool::Berth;
 use crate::problems;
@@ -45,7 +46,8 @@ impl<E: Engine> Supervisor<E> {
         let folder = self.config.work_dir().join(id.name());
         fs::create_dir_all(&folder)?;
         let (link, halves, workers_end) = WorkerLink::open()?;
-        let (process, running) = WorkerProcess::start(berth, workers_end, &folder)?;
+        let at = AtJob::default();
+        let (process, running) = WorkerProcess::start(berth, workers_end, &folder, at.clone())?;
         link.send(ToWorker::Welcome(self.config.welcome(&folder, berth)));
         self.serve(id, halves, running);
         tracing::info!(worker = %id, pid = process.pid(), "a worker starts");
@@ -64,6 +66,7 @@ impl<E: Engine> Supervisor<E> {
             blender_version: None,
             recipes: Recipes::default(),
             jobs_done: 0,
+            at,
             output: None,
             reason: None,
             ended: None,

@@ -20,6 +20,7 @@ use crate::files;
 use crate::principal::Principal;
 use crate::routes::events::{last_event_id, streamed};
 use crate::shared::{Shared, WithFleet};
+use crate::trace::Trace;
 use crate::{body, naming, prefer};
 
 /// A job has no more events than this, unless it is lost very often.
@@ -203,7 +204,8 @@ pub(crate) async fn follow(
 pub(crate) fn asker_of(request: &Request, what: &str) -> Result<Asker, Failure> {
     let principal = request.extensions().get::<Principal>();
     let tenant = principal.and_then(|principal| principal.tenant.as_deref().cloned());
-    Ok(Asker { key: request_key(request, what)?, tenant })
+    let traceparent = request.extensions().get::<Trace>().map(Trace::parent);
+    Ok(Asker { key: request_key(request, what)?, tenant, traceparent })
 }
 
 /// # Errors

@@ -25,6 +25,7 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 
 use crate::clock;
+use crate::trace::Trace;
 use crate::webhooks::guard::{Guard, Refusal, Target};
 use crate::webhooks::secret::Secret;
 
@@ -115,11 +116,15 @@ impl Sender {
     }
 
     fn request(&self, target: &Target, delivery: &Delivery) -> Request<Full<Bytes>> {
-        let Delivery { id, tenant, body, .. } = delivery;
+        let Delivery { id, tenant, body, traceparent, .. } = delivery;
         let now = clock::today().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let signature = self.secret.of(tenant.as_deref()).signature(id, now, body);
-        let request = Request::builder()
+        let mut request = Request::builder();
+        if let Some(parent) = traceparent.as_deref().and_then(Trace::passed_on) {
+            request = request.header("traceparent", parent);
+        }
+        let request = request
             .method(Method::POST)
             .uri(&*target.path)
             .header(header::HOST, &*target.authority)
