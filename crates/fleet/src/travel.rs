@@ -14,10 +14,7 @@ pub(crate) async fn send(
     inputs: &Inputs,
     params: &Map<String, Value>,
 ) -> Answer<()> {
-    if !engine.keeps_artefacts() {
-        return Ok(());
-    }
-    for name in inputs::named_in(params) {
+    for name in travelling(engine, params) {
         match inputs.find(name) {
             Some(file) => engine.put_blob(as_artefact(name, &file)?, file).await?,
             None => fetch_one(engine, inputs, name).await?,
@@ -32,15 +29,17 @@ pub(crate) async fn fetch(
     inputs: &Inputs,
     params: &Map<String, Value>,
 ) -> Answer<()> {
-    if !engine.keeps_artefacts() {
-        return Ok(());
-    }
-    for name in inputs::named_in(params) {
+    for name in travelling(engine, params) {
         if inputs.find(name).is_none() {
             fetch_one(engine, inputs, name).await?;
         }
     }
     Ok(())
+}
+
+/// The names of what goes from node to node, if there are others.
+fn travelling<'a>(engine: &impl Engine, params: &'a Map<String, Value>) -> Vec<&'a str> {
+    if engine.keeps_artefacts() { inputs::named_in(params) } else { Vec::new() }
 }
 
 async fn fetch_one(engine: &impl Engine, inputs: &Inputs, name: &str) -> Answer<()> {

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aiobpy.fleet.following import follow
+from aiobpy.fleet.following import Followed, follow
 from aiobpy.fleet.jobs import Job, Result, received
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator, Callable
 
-    from aiobpy.fleet.client import Fleet
     from aiobpy.fleet.streams import Event
 
 
-class Batch:
+class Batch(Followed):
     """Jobs that were asked for together.
 
     Args:
@@ -24,19 +23,10 @@ class Batch:
         told: What the fleet says of them.
     """
 
-    def __init__(self, fleet: Fleet, told: dict[str, Any]) -> None:
-        self._fleet = fleet
-        self.told = told
-        """All that the fleet has said of it last; `refresh` asks again."""
-        self.id: str = told["id"]
+    _address = "/api/v1/batches"
 
     def __repr__(self) -> str:
         return f"<Batch {self.id} of {self.told.get('template')!r}: {self.state}, {self.counts}>"
-
-    @property
-    def state(self) -> str:
-        """`queued`, `running`, `finished`; or `failed` or `cancelled`, as some of its jobs are."""
-        return str(self.told.get("state", ""))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -47,20 +37,6 @@ class Batch:
     def progress(self) -> float:
         """From 0 to 1, of all jobs together."""
         return float(self.told.get("progress", 0.0))
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more happens to it."""
-        return self.state in ("finished", "failed", "cancelled")
-
-    async def refresh(self) -> Batch:
-        """Ask for what it is now; return it.
-
-        Raises:
-            FleetError: There is no such batch any more, or the fleet cannot be reached.
-        """
-        self.told = await self._fleet.ask("GET", self._path())
-        return self
 
     async def jobs(self) -> list[Job]:
         """Return its jobs, in the order in which they were asked for.
@@ -114,9 +90,3 @@ class Batch:
             FleetError: There is no such batch, or the fleet cannot be reached.
         """
         self.told = await self._fleet.ask("DELETE", self._path())
-
-    async def _ended(self) -> bool:
-        return (await self.refresh()).is_over
-
-    def _path(self, part: str = "") -> str:
-        return f"/api/v1/batches/{self.id}" + (f"/{part}" if part else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from aiobpy.fleet.errors import Unreachable
 from aiobpy.fleet.streams import Event, EventReader
@@ -12,9 +12,53 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from aiobpy.fleet.asking import Asking
+    from aiobpy.fleet.client import Fleet
 
 _RETRY = 1.0
 _NOTHING_NEW = 204
+
+
+class Followed:
+    """Something that goes on on a fleet, as a client holds it: a job, or a batch of them.
+
+    Args:
+        fleet: Where it is.
+        told: What the fleet says of it.
+    """
+
+    _address: ClassVar[str]
+    """Where those of its kind are, as in `/api/v1/jobs`."""
+
+    def __init__(self, fleet: Fleet, told: dict[str, Any]) -> None:
+        self._fleet = fleet
+        self.told = told
+        """All that the fleet has said of it last; `refresh` asks again."""
+        self.id: str = told["id"]
+
+    @property
+    def state(self) -> str:
+        """`queued`, `running`, `finished`, `failed` or `cancelled`, when it was last asked for."""
+        return str(self.told.get("state", ""))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self.state in ("finished", "failed", "cancelled")
+
+    async def refresh(self) -> Self:
+        """Ask for what it is now; return it.
+
+        Raises:
+            FleetError: It is not there any more, or the fleet cannot be reached.
+        """
+        self.told = await self._fleet.ask("GET", self._path())
+        return self
+
+    async def _ended(self) -> bool:
+        return (await self.refresh()).is_over
+
+    def _path(self, part: str = "") -> str:
+        return f"{self._address}/{self.id}" + (f"/{part}" if part else "")
 
 
 async def follow(

@@ -6,17 +6,16 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiobpy.fleet.errors import Details, JobCancelled, JobFailed
-from aiobpy.fleet.following import follow
+from aiobpy.fleet.following import Followed, follow
 from aiobpy.image import Image
 
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator, Callable
 
-    from aiobpy.fleet.client import Fleet
     from aiobpy.fleet.connections import Response
     from aiobpy.fleet.streams import Event
 
@@ -55,7 +54,7 @@ class Result:
         return Image(self.bytes)
 
 
-class Job:
+class Job(Followed):
     """One job of a fleet.
 
     Args:
@@ -63,39 +62,16 @@ class Job:
         told: What the fleet says of it.
     """
 
-    def __init__(self, fleet: Fleet, told: dict[str, Any]) -> None:
-        self._fleet = fleet
-        self.told = told
-        """All that the fleet has said of it last; `refresh` asks again."""
-        self.id: str = told["id"]
+    _address = "/api/v1/jobs"
 
     def __repr__(self) -> str:
         return f"<Job {self.id} of {self.told.get('template')!r}: {self.state}>"
-
-    @property
-    def state(self) -> str:
-        """`queued`, `running`, `finished`, `failed` or `cancelled`, when it was last asked for."""
-        return str(self.told.get("state", ""))
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more happens to it."""
-        return self.state in ("finished", "failed", "cancelled")
 
     @property
     def cached_from(self) -> str | None:
         """The id of the earlier job that has made the same; None if it was made for this one."""
         told = self.told.get("cached_from")
         return None if told is None else str(told)
-
-    async def refresh(self) -> Job:
-        """Ask for what it is now; return it.
-
-        Raises:
-            FleetError: There is no such job any more, or the fleet cannot be reached.
-        """
-        self.told = await self._fleet.ask("GET", self._path())
-        return self
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield all that has happened to it and all that will, to its end.
@@ -162,17 +138,11 @@ class Job:
                 if event.type == "job.cancelled":
                     raise JobCancelled(self.id)
 
-    async def _ended(self) -> bool:
-        return (await self.refresh()).is_over
-
     def _check(self) -> None:
         if self.state == "failed":
             raise JobFailed(self.id, Details.read(500, self.told.get("problem") or {}))
         if self.state == "cancelled":
             raise JobCancelled(self.id)
-
-    def _path(self, part: str = "") -> str:
-        return f"/api/v1/jobs/{self.id}" + (f"/{part}" if part else "")
 
 
 async def received(job_id: str, answer: Response, output: str | os.PathLike[str] | None) -> Result:

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use aiobpy_fleet::Fleet;
 use aiobpy_wire::{Batch, BatchId, BatchRequest, JobId, JobState};
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures_util::stream::{self, Stream, StreamExt};
@@ -19,10 +19,9 @@ use crate::files::conditions::{Validators, Verdict, verdict};
 use crate::principal::Principal;
 use crate::routes::events::{last_event_id, streamed};
 use crate::routes::jobs::{Page, asker_of, check_webhook, says_no_cache};
+use crate::routes::named::Named;
 use crate::shared::WithFleet;
 use crate::{body, naming, zip};
-
-type Id = Result<Path<String>, PathRejection>;
 
 /// `POST /api/v1/batches`: 202 with the batch; all of its jobs are taken on, or none.
 #[tracing::instrument(name = "routes/batches", skip_all)]
@@ -55,22 +54,16 @@ pub(crate) async fn list(
 
 /// `GET /api/v1/batches/{id}`
 #[tracing::instrument(name = "routes/batches", skip_all)]
-pub(crate) async fn show(
-    State(state): State<WithFleet>,
-    Extension(principal): Extension<Principal>,
-    id: Id,
-) -> Result<Json<Batch>, Failure> {
-    Ok(Json(find(&state.fleet, &principal, id).await?))
+pub(crate) async fn show(Named(batch): Named<Batch>) -> Json<Batch> {
+    Json(batch)
 }
 
 /// `DELETE /api/v1/batches/{id}`: cancels what has not ended.
 #[tracing::instrument(name = "routes/batches", skip_all)]
 pub(crate) async fn cancel(
     State(state): State<WithFleet>,
-    Extension(principal): Extension<Principal>,
-    id: Id,
+    Named(batch): Named<Batch>,
 ) -> Result<Json<Batch>, Failure> {
-    let batch = find(&state.fleet, &principal, id).await?;
     Ok(Json(state.fleet.cancel_batch(batch.id).await?))
 }
 
@@ -78,24 +71,20 @@ pub(crate) async fn cancel(
 #[tracing::instrument(name = "routes/batches", skip_all)]
 pub(crate) async fn jobs(
     State(state): State<WithFleet>,
-    Extension(principal): Extension<Principal>,
-    id: Id,
-) -> Result<Json<Value>, Failure> {
-    let batch = find(&state.fleet, &principal, id).await?;
-    Ok(Json(json!({ "jobs": state.fleet.jobs_of_batch(batch.id).await })))
+    Named(batch): Named<Batch>,
+) -> Json<Value> {
+    Json(json!({ "jobs": state.fleet.jobs_of_batch(batch.id).await }))
 }
 
 /// `GET /api/v1/batches/{id}/events`: all that happens to its jobs, until the last of them has ended.
 #[tracing::instrument(name = "routes/batches", skip_all)]
 pub(crate) async fn follow(
     State(state): State<WithFleet>,
-    Extension(principal): Extension<Principal>,
-    id: Id,
+    Named(batch): Named<Batch>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let last_seen = last_event_id(&headers)?;
     let WithFleet { fleet, shared } = state;
-    let batch = find(&fleet, &principal, id).await?;
     let jobs: Vec<JobId> =
         fleet.jobs_of_batch(batch.id).await.into_iter().map(|job| job.id).collect();
     let start = match (last_seen, jobs.first()) {
@@ -122,12 +111,10 @@ pub(crate) async fn follow(
 #[tracing::instrument(name = "routes/batches", skip_all)]
 pub(crate) async fn results(
     State(state): State<WithFleet>,
-    Extension(principal): Extension<Principal>,
-    id: Id,
+    Named(batch): Named<Batch>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let batch = find(&state.fleet, &principal, id).await?;
     let jobs = state.fleet.jobs_of_batch(batch.id).await;
     let mut tag = blake3::Hasher::new();
     let mut entries = Vec::new();
@@ -165,17 +152,6 @@ pub(crate) async fn results(
         return Ok((known, about).into_response());
     }
     Ok((known, about, zip::body(entries)).into_response())
-}
-
-async fn find(fleet: &Fleet, principal: &Principal, id: Id) -> Result<Batch, Failure> {
-    let Path(id) = id.map_err(|rejection| Failure::BadPath { detail: rejection.body_text() })?;
-    let found = match id.parse::<BatchId>() {
-        Ok(id) => fleet.batch(id).await,
-        Err(_) => None,
-    };
-    found
-        .filter(|batch| principal.may_see(batch.tenant.as_deref()))
-        .ok_or(Failure::UnknownBatch { id })
 }
 
 /// The number before that of a job's first event.

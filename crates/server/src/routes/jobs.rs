@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use aiobpy_fleet::{Asker, Fleet};
-use aiobpy_wire::{EventRecord, Job, JobId, JobRequest, JobState, Problem, Webhook};
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
+use aiobpy_wire::{EventRecord, Job, JobRequest, JobState, Problem, Webhook};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use futures_util::stream::{self, Stream, StreamExt};
@@ -19,6 +19,7 @@ use crate::events::{EventLog, Interest, Start};
 use crate::files;
 use crate::principal::Principal;
 use crate::routes::events::{last_event_id, streamed};
+use crate::routes::named::Named;
 use crate::shared::{Shared, WithFleet};
 use crate::trace::Trace;
 use crate::{body, naming, prefer};
@@ -133,22 +134,16 @@ pub(crate) async fn list(
 
 /// `GET /api/v1/jobs/{id}`
 #[tracing::instrument(name = "routes/jobs", skip_all)]
-pub(crate) async fn show(
-    State(state): State<WithFleet>,
-    Extension(principal): Extension<Principal>,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Job>, Failure> {
-    Ok(Json(find(&state, &principal, id).await?))
+pub(crate) async fn show(Named(job): Named<Job>) -> Json<Job> {
+    Json(job)
 }
 
 /// `DELETE /api/v1/jobs/{id}`: cancels it.
 #[tracing::instrument(name = "routes/jobs", skip_all)]
 pub(crate) async fn cancel(
     State(state): State<WithFleet>,
-    Extension(principal): Extension<Principal>,
-    id: Result<Path<String>, PathRejection>,
+    Named(job): Named<Job>,
 ) -> Result<Json<Job>, Failure> {
-    let job = find(&state, &principal, id).await?;
     Ok(Json(state.fleet.cancel(job.id).await?))
 }
 
@@ -164,28 +159,23 @@ pub(crate) struct Saving {
 #[tracing::instrument(name = "routes/jobs", skip_all)]
 pub(crate) async fn result(
     State(state): State<WithFleet>,
-    Extension(principal): Extension<Principal>,
-    id: Result<Path<String>, PathRejection>,
+    Named(job): Named<Job>,
     saving: Result<Query<Saving>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let Query(saving) =
         saving.map_err(|rejection| Failure::BadQuery { detail: rejection.body_text() })?;
-    let job = find(&state, &principal, id).await?;
     result_of(&state.fleet, &job, &headers, saving.download).await
 }
 
 /// `GET /api/v1/jobs/{id}/events`: all that has happened to the job and all that will, to its end.
 #[tracing::instrument(name = "routes/jobs", skip_all)]
 pub(crate) async fn follow(
-    State(state): State<WithFleet>,
-    Extension(principal): Extension<Principal>,
-    id: Result<Path<String>, PathRejection>,
+    State(WithFleet { fleet, shared }): State<WithFleet>,
+    Named(job): Named<Job>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let last_seen = last_event_id(&headers)?;
-    let job = find(&state, &principal, id).await?;
-    let WithFleet { fleet, shared } = state;
     if !job.state.is_final() {
         let start = Start::After(last_seen.unwrap_or(0));
         let interest = Interest { job: Some(job.id), ..Interest::default() };
@@ -300,22 +290,6 @@ async fn result_of(
             Ok(response)
         }
     }
-}
-
-async fn find(
-    state: &WithFleet,
-    principal: &Principal,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Job, Failure> {
-    let id = parse_id(id)?;
-    let job = state.fleet.look_up(id).await?;
-    let job = job.filter(|job| principal.may_see(job.tenant.as_deref()));
-    job.ok_or_else(|| Failure::UnknownJob { id: id.to_string() })
-}
-
-fn parse_id(id: Result<Path<String>, PathRejection>) -> Result<JobId, Failure> {
-    let Path(id) = id.map_err(|rejection| Failure::BadPath { detail: rejection.body_text() })?;
-    id.parse().map_err(|_| Failure::UnknownJob { id })
 }
 
 /// The records up to the one after which nothing more happens.

@@ -13,6 +13,7 @@ pub(crate) mod journal;
 pub(crate) mod json_rpc;
 pub(crate) mod login;
 pub(crate) mod mcp;
+pub(crate) mod named;
 pub(crate) mod operations;
 pub(crate) mod pairing;
 pub(crate) mod pushed;
