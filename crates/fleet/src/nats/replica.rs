@@ -57,7 +57,10 @@ impl Replica {
     pub(super) fn note(&mut self, kept: Kept) {
         let (id, sequence) = (kept.job.id, kept.sequence);
         let is_old = |known: u64| known >= sequence;
-        if self.live.get(&id).is_some_and(|known| is_old(known.sequence))
+        let known = self.live.get(&id).map(|known| known.sequence);
+        // The follower has passed the message, and the job is not live: it has ended since.
+        let has_ended = || is_old(self.seen) && !kept.job.state.is_final();
+        if known.map_or_else(has_ended, is_old)
             || self.ended_ahead.get(&id).copied().is_some_and(is_old)
         {
             return;
@@ -175,5 +178,60 @@ impl Replica {
 
     pub(super) fn is_under_way(&self, attempt: Attempt) -> bool {
         self.line.is_under_way(attempt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aiobpy_wire::{JobRequest, JobState};
+
+    use super::*;
+    use crate::clock;
+    use crate::engine::Terms;
+    use crate::rules;
+
+    fn kept(sequence: u64, job: &Job) -> Kept {
+        let (write, noted) = (Uuid::now_v7(), clock::instant());
+        Kept { sequence, write, job: job.clone(), noted }
+    }
+
+    /// The messages of a job, the last of them its end.
+    fn story() -> [Job; 3] {
+        let now = clock::timestamp();
+        let id = JobId::new(Uuid::now_v7());
+        let queued = rules::submitted(id, JobRequest::new("mug"), &Terms::default(), now).job;
+        let worker = WorkerId("a/worker-1".into());
+        let started = rules::started(queued.clone(), &worker, now).unwrap().job;
+        let ended = rules::cancelled(started.clone(), now).unwrap().job;
+        [queued, started, ended]
+    }
+
+    #[test]
+    fn what_was_read_before_a_job_ended_does_not_bring_it_back() {
+        let [queued, started, ended] = story();
+        let mut replica = Replica::default();
+        for (sequence, job) in [(1, &queued), (2, &started), (3, &ended)] {
+            replica.note(kept(sequence, job));
+            replica.come_to(sequence);
+        }
+        // Asked for when it was the last message, and noted only now.
+        replica.note(kept(2, &started));
+        assert!(replica.live(started.id).is_none());
+        assert_eq!(replica.line().running().count(), 0);
+        assert_eq!(replica.job(started.id).unwrap().state, JobState::Cancelled);
+    }
+
+    #[test]
+    fn what_was_read_ahead_of_the_follower_counts() {
+        let [queued, started, ended] = story();
+        let mut replica = Replica::default();
+        replica.note(kept(2, &started));
+        replica.note(kept(1, &queued));
+        replica.come_to(1);
+        assert_eq!(replica.live(started.id).unwrap().job.state, JobState::Running);
+        replica.note(kept(3, &ended));
+        replica.note(kept(2, &started));
+        replica.come_to(2);
+        assert!(replica.live(started.id).is_none());
     }
 }
