@@ -1,4 +1,4 @@
-"""A running `aiobpy serve` with one warm Blender and the product's template, and a client."""
+"""A running `aiobpy serve` with one warm Blender, and a client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from benches.machine import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 CONFIGURATOR = ROOT / "examples" / "product_configurator"
 SCENE = CONFIGURATOR / "product.blend"
@@ -70,34 +71,51 @@ class Fleet:
             raise RuntimeError(msg)
         return json.loads(body)
 
+    def run(self, template: str, on: http.client.HTTPConnection, **params: object) -> float:
+        """Have a job done; return the seconds from its request to its result."""
+        job = {"template": template, "params": params}
+        began = time.perf_counter()
+        status, _, answer = self.ask("POST", "/api/v1/jobs", job, on=on, prefer="wait=60")
+        if status != 200:
+            msg = f"the job was answered with {status}: {answer.decode(errors='replace')[:500]}"
+            raise RuntimeError(msg)
+        return time.perf_counter() - began
+
 
 @contextlib.contextmanager
-def serving() -> Iterator[Fleet]:
-    """Start it in a folder of its own, wait for its worker, and stop it at the end."""
-    build_scene()
+def serving_the_product(*arguments: str) -> Iterator[Fleet]:
+    """A fleet with the product's template, whose scene is built if it is not there."""
+    if not SCENE.is_file():
+        build_scene(SCENE, sys.executable)
+    with serving([CONFIGURATOR / "product.py"], *arguments) as fleet:
+        yield fleet
+
+
+@contextlib.contextmanager
+def serving(templates: Sequence[Path], *arguments: str) -> Iterator[Fleet]:
+    """A fleet of one worker in a folder of its own; it is killed at the end, with what waits."""
     token = secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory(prefix="aiobpy-bench-") as folder:
-        command = [sys.executable, "-m", "aiobpy", "serve", "--workers", "1", "--port", "0"]
-        command += ["--templates", str(CONFIGURATOR / "product.py"), "--data", f"{folder}/data"]
-        command += ["--no-cache"]
+        # Each job is to be done, however alike they are.
+        command = [sys.executable, "-m", "aiobpy", "serve", "--no-cache"]
+        command += ["--data", f"{folder}/data"]
+        for template in templates:
+            command += ["--templates", str(template)]
         environment = os.environ | {"AIOBPY_TOKEN": token, "XDG_CONFIG_HOME": folder}
         with subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+            [*command, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
         ) as process:
             try:
-                host, port = address_of(process)
-                fleet = Fleet(process.pid, host, port, token)
+                fleet = Fleet(process.pid, *address_of(process), token)
                 wait_for_worker(fleet)
                 yield fleet
             finally:
-                process.terminate()
-                process.wait(30)
+                process.kill()
 
 
-def build_scene() -> None:
-    """Build the product's scene if it is not there."""
-    if not SCENE.is_file():
-        subprocess.run([sys.executable, CONFIGURATOR / "build_scene.py"], check=True)
+def build_scene(scene: Path, python: str) -> None:
+    """Build the product's scene with the Blender of a Python."""
+    subprocess.run([python, CONFIGURATOR / "build_scene.py", scene], check=True)
 
 
 def address_of(process: subprocess.Popen[str]) -> tuple[str, int]:

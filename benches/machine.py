@@ -30,17 +30,24 @@ class ForeignLoad:
         self._also = tuple(also)
 
     def __enter__(self) -> Self:
-        self._began, self._busy, self._own = time.monotonic(), _busy_seconds(), self._own_seconds()
+        self._began, self._busy, self._own = time.monotonic(), busy_seconds(), self._own_seconds()
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        busy, own = _busy_seconds() - self._busy, self._own_seconds() - self._own
+        busy, own = busy_seconds() - self._busy, self._own_seconds() - self._own
         self.cores = round(max(0.0, busy - own) / (time.monotonic() - self._began), 2)
 
     def _own_seconds(self) -> float:
         used = os.times()
         mine = used.user + used.system + used.children_user + used.children_system
         return mine + sum(_seconds_of_tree(pid) for pid in self._also)
+
+
+def busy_seconds() -> float:
+    """Of all cores together, since boot; without what they waited."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = (int(field) for field in fields)
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -117,13 +124,6 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}" if abs(value) < 100 else f"{value:,.0f}"
     return str(value)
-
-
-def _busy_seconds() -> float:
-    """Of all cores together, since boot; without what they waited."""
-    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    user, nice, system, _idle, _iowait, irq, softirq, *_ = (int(field) for field in fields)
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def _seconds_of_tree(pid: int) -> float:

@@ -1,4 +1,4 @@
-"""(c) How fast `/api/v1/status` is answered while the worker renders for 20 seconds.
+"""How fast `/api/v1/status` is answered while the worker renders for 20 seconds.
 
 A new connection for every other request, the rest on one that is kept: what a dashboard and a load
 balancer do. The worker uses every core that there is; the server has to get in between.
@@ -12,17 +12,19 @@ import json
 import sys
 import time
 
-from benches.fleet import Fleet, serving
-from benches.machine import ForeignLoad, print_table, spread, verdict, write_json
+from benches.fleet import Fleet, serving_the_product
+from benches.machine import ForeignLoad, spread
+from benches.page import Findings
 
 GOAL_MS = 50.0
 SECONDS = 20.0
 INTERVAL = 0.02
 
 
-def main() -> bool:
+def main(is_kept: bool = False) -> bool:
     """Render, ask, print the table, write the JSON; return whether the goal is met."""
-    with serving() as fleet:
+    found = Findings("status_latency", is_kept)
+    with serving_the_product() as fleet:
         job = start_long_job(fleet)
         with ForeignLoad(also=[fleet.pid]) as load:
             seconds, busy = ask_for_status(fleet)
@@ -41,8 +43,8 @@ def main() -> bool:
     ]
     rows.append(("all", len(every), *(f"{value:.2f}" for value in spread(every).values())))
     head = ("GET /api/v1/status", "requests", "p50 ms", "p99", "max")
-    title = f"While the worker renders on all cores (foreign cores: {load.cores:.2f})"
-    print_table(title, head, rows)
+    title = f"While a worker renders on all cores (foreign cores: {load.cores:.2f})"
+    found.table(title, head, rows)
     result = {
         "seconds": SECONDS,
         "requests": len(every),
@@ -52,8 +54,8 @@ def main() -> bool:
         "foreign_cores": load.cores,
         "goal_p99_ms": GOAL_MS,
     }
-    write_json("status_latency", result)
-    return verdict("p99 in milliseconds", spread(every)["p99_ms"], GOAL_MS, at_least=False)
+    found.goal("status: p99, ms", spread(every)["p99_ms"], GOAL_MS, at_least=False)
+    return found.close(result)
 
 
 def start_long_job(fleet: Fleet) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import sys
 from typing import Annotated, Literal
 
@@ -18,7 +19,7 @@ LEVELS = 64
 @aiobpy.template()
 def numbered(
     number: Annotated[int, aiobpy.Range(0, LEVELS**3 - 1)] = 0,
-    how: Literal["well", "crash", "exit", "garbage", "leak", "hang", "raise"] = "well",
+    how: Literal["well", "slow", "crash", "exit", "garbage", "leak", "hang", "raise"] = "well",
 ) -> None:
     """Paint the world in the colour that stands for a number.
 
@@ -35,7 +36,10 @@ def numbered(
 
 
 def misbehave(how: str) -> None:
-    """Do what no template should."""
+    """Do what no template should, or only takes its time."""
+    if how == "slow":
+        # With a clock that is faked, Python cannot sleep.
+        select.select([], [], [], 1.0)
     if how == "crash":
         import faulthandler
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from tests.chaos import sabotage
+from tests.chaos import blows
+from tests.chaos.blows import ON_NODES, ON_SERVERS, ON_THE_NET, ON_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tests.chaos.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -22,51 +25,53 @@ class Phase:
     """
 
     name: str
-    blows: Sequence[sabotage.Blow] = ()
+    blows: Sequence[blows.Blow] = ()
     unruly: Sequence[str] = ()
 
 
-NATS: Final = (
+_UNRULY: Final = ("crash", "garbage", "raise", "exit", "leak", "hang")
+_ON_EITHER: Final = (
     Phase("calm"),
-    Phase("workers are killed and freeze", (sabotage.kill_a_worker, sabotage.freeze_a_worker)),
-    Phase("nodes are killed and freeze", (sabotage.kill_the_server, sabotage.freeze_the_server)),
-    Phase(
-        "NATS servers are killed and freeze",
-        (sabotage.kill_a_nats_server, sabotage.freeze_a_nats_server),
-    ),
-    Phase("jobs misbehave", unruly=("crash", "garbage", "raise", "exit", "leak", "hang")),
-    Phase(
-        "all of it",
-        (
-            sabotage.kill_a_worker,
-            sabotage.freeze_a_worker,
-            sabotage.kill_the_server,
-            sabotage.freeze_the_server,
-            sabotage.kill_a_nats_server,
-            sabotage.freeze_a_nats_server,
-        ),
-        unruly=("crash", "garbage", "leak"),
-    ),
+    Phase("workers are killed and freeze", ON_WORKERS),
+    Phase("jobs misbehave", unruly=_UNRULY * 2),
+    Phase("the clock jumps", (blows.move_the_clock, blows.kill_a_worker)),
 )
 
 EMBEDDED: Final = (
-    Phase("calm"),
-    Phase("workers are killed and freeze", (sabotage.kill_a_worker, sabotage.freeze_a_worker)),
-    Phase("jobs misbehave", unruly=("crash", "garbage", "raise", "exit", "leak", "hang") * 2),
-    Phase("the server is killed", (sabotage.kill_the_server,)),
-    Phase("the server freezes", (sabotage.freeze_the_server, sabotage.kill_a_worker)),
-    Phase("the clock jumps", (sabotage.move_the_clock, sabotage.kill_a_worker)),
-    Phase("the disk is full", (sabotage.fill_the_disk,)),
+    *_ON_EITHER,
+    Phase("the server is killed", (blows.kill_the_server,)),
+    Phase("the server freezes", (blows.freeze_the_server, blows.kill_a_worker)),
+    Phase("the disk is full", (blows.fill_a_disk,)),
+    Phase(
+        "all of it",
+        (*ON_WORKERS, *ON_NODES, blows.move_the_clock, blows.fill_a_disk),
+        unruly=_UNRULY,
+    ),
+)
+
+NATS: Final = (
+    *_ON_EITHER,
+    Phase("nodes are killed and freeze", ON_NODES),
+    Phase("nodes are lost", (blows.lose_a_node,)),
+    Phase("NATS servers are killed and freeze", ON_SERVERS),
+    Phase("the network is cut and slow", ON_THE_NET),
+    Phase("disks are full", (blows.fill_a_disk, blows.fill_a_nats_disk)),
     Phase(
         "all of it",
         (
-            sabotage.kill_a_worker,
-            sabotage.freeze_a_worker,
-            sabotage.kill_the_server,
-            sabotage.freeze_the_server,
-            sabotage.move_the_clock,
-            sabotage.fill_the_disk,
+            *(*ON_WORKERS, *ON_NODES, *ON_SERVERS, *ON_THE_NET),
+            *(blows.lose_a_node, blows.move_the_clock, blows.fill_a_disk, blows.fill_a_nats_disk),
         ),
-        unruly=("crash", "garbage", "leak", "hang"),
+        unruly=_UNRULY,
     ),
 )
+
+
+def possible(phases: Sequence[Phase], stage: Stage) -> list[Phase]:
+    """Return the phases without what cannot be done here, and without those that lose all by it."""
+    left = []
+    for phase in phases:
+        can = [blow for blow in phase.blows if blows.is_possible(blow, stage)]
+        if can or not phase.blows:
+            left.append(replace(phase, blows=can))
+    return left

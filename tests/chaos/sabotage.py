@@ -1,40 +1,16 @@
-"""What befalls a fleet while jobs flow."""
+"""Whoever strikes a fleet while jobs flow."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
-import signal
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from tests.chaos.cluster import Cluster
-    from tests.chaos.node import Node
-
-    Blow = Callable[["Stage", random.Random], None]
-
-
-@dataclass
-class Stage:
-    """All that can be struck.
-
-    Attributes:
-        nodes: Those who take jobs on and render them.
-        cluster: What they share their jobs by; None for one node that has a queue of its own.
-    """
-
-    nodes: list[Node]
-    cluster: Cluster | None = None
-
-    def node(self, chance: random.Random) -> Node:
-        """Return one of the nodes."""
-        return chance.choice(self.nodes)
+    from tests.chaos.blows import Blow
+    from tests.chaos.stage import Stage
 
 
 class Saboteur:
@@ -76,92 +52,21 @@ class Saboteur:
             raise self.failed
 
     def _strike(self) -> None:
+        if not self._blows:
+            return
         try:
-            while not self._enough.wait(self._chance.expovariate(1 / self._pause)):
-                blow = self._chance.choice(self._blows)
-                blow(self._stage, self._chance)
-                self.struck[blow.__name__] = self.struck.get(blow.__name__, 0) + 1
+            # Each at least once, however short the phase is.
+            for blow in self._chance.sample(self._blows, len(self._blows)):
+                self._stage.rest(self._pause_now())
+                self._strike_with(blow)
+            while not self._enough.wait(self._pause_now()):
+                self._strike_with(self._chance.choice(self._blows))
         except BaseException as error:
             self.failed = error
 
+    def _pause_now(self) -> float:
+        return self._chance.expovariate(1 / self._pause)
 
-def kill_a_worker(stage: Stage, chance: random.Random) -> None:
-    """As the kernel does when memory runs out."""
-    _send_one(stage.node(chance), chance, signal.SIGKILL)
-
-
-def freeze_a_worker(stage: Stage, chance: random.Random) -> None:
-    """For so long that it is given up, or nearly."""
-    pid = _send_one(stage.node(chance), chance, signal.SIGSTOP)
-    if pid is not None:
-        threading.Event().wait(chance.uniform(0.5, 4.0))
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-
-
-def kill_the_server(stage: Stage, chance: random.Random) -> None:
-    """As a machine that loses its power; somebody starts it again."""
-    node = stage.node(chance)
-    node.kill()
-    threading.Event().wait(chance.uniform(0.0, 1.0))
-    node.start()
-    node.wait_until_ready()
-
-
-def freeze_the_server(stage: Stage, chance: random.Random) -> None:
-    """As a virtual machine that is moved."""
-    node = stage.node(chance)
-    node.process.send_signal(signal.SIGSTOP)
-    threading.Event().wait(chance.uniform(0.5, 3.0))
-    node.process.send_signal(signal.SIGCONT)
-
-
-def fill_the_disk(stage: Stage, chance: random.Random) -> None:
-    """Leave no byte where jobs are kept, for a while: a small disk of their own."""
-    node = stage.node(chance)
-    ballast = node.folder / "data" / "ballast"
-    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(1 << 16))
-    threading.Event().wait(chance.uniform(0.5, 2.0))
-    ballast.unlink(missing_ok=True)
-
-
-def move_the_clock(stage: Stage, chance: random.Random) -> None:
-    """By up to an hour either way: the calendar's, which libfaketime reads from a file."""
-    node = stage.node(chance)
-    file = clock_file(node.folder)
-    file.write_text(f"{chance.randint(-3600, 3600):+d}\n")
-
-
-def kill_a_nats_server(stage: Stage, chance: random.Random) -> None:
-    """Perhaps the leader; the two others go on, and it comes back."""
-    assert stage.cluster is not None
-    place = chance.randrange(len(stage.cluster))
-    stage.cluster.kill(place)
-    threading.Event().wait(chance.uniform(0.0, 3.0))
-    stage.cluster.start(place)
-
-
-def freeze_a_nats_server(stage: Stage, chance: random.Random) -> None:
-    """As one that the network has cut off, and that comes back with what it believed."""
-    assert stage.cluster is not None
-    place = chance.randrange(len(stage.cluster))
-    stage.cluster.send(place, signal.SIGSTOP)
-    threading.Event().wait(chance.uniform(0.5, 6.0))
-    stage.cluster.send(place, signal.SIGCONT)
-
-
-def clock_file(folder: Path) -> Path:
-    """Return where a node's clock is set."""
-    return folder / "clock"
-
-
-def _send_one(node: Node, chance: random.Random, number: signal.Signals) -> int | None:
-    pids = node.pids()
-    if not pids:
-        return None
-    pid = chance.choice(pids)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-    return pid
+    def _strike_with(self, blow: Blow) -> None:
+        blow(self._stage, self._chance)
+        self.struck[blow.__name__] = self.struck.get(blow.__name__, 0) + 1

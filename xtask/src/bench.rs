@@ -26,7 +26,9 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         wheel::install()?;
     } else {
         system::install("Blender", system::BLENDER_LIBRARIES)?;
+        system::install("nodes with networks of their own", system::NETWORKS)?;
         python::prepare(python::TO_TEST)?;
+        python::prepare_older_blenders()?;
         wheel::install()?;
         setup::product()?;
     }
@@ -57,6 +59,7 @@ pub(crate) fn soak(arguments: &[String]) -> Outcome {
 pub(crate) fn chaos(arguments: &[String]) -> Outcome {
     system::install("Blender", system::BLENDER_LIBRARIES)?;
     system::install("chaos", system::CHAOS_TOOLS)?;
+    system::install("networks that can be cut", system::NETWORKS)?;
     python::prepare(python::TO_TEST)?;
     wheel::install()?;
     step("chaos", || {

@@ -40,11 +40,11 @@ const USAGE: &str = "\
 cargo xtask demo [--once] [--out FILE]  render a configured product over REST; sets up what it needs
 cargo xtask test                        every check and every test, real Blenders included
 cargo xtask lint                        the checks alone: formats, lints, types, doors
-cargo xtask bench [NAMES…]              warm against cold and the API's latency: tables and JSON
+cargo xtask bench [NAMES…] [--keep]     the fleet: warm against cold, overhead, scaling, memory; tables and JSON
 cargo xtask bench gui [--rounds N]        a Blender with windows: frame rate, idle cost, latency
 cargo xtask bench loop [--quick]        the event loop against its rivals; the tables of docs/benchmarks.md
 cargo xtask soak [--cpu-minutes N]      thousands of connections that misbehave, for a long time
-cargo xtask chaos [--jobs N] [--only WORD]
+cargo xtask chaos [--engine nats] [--jobs N] [--only WORD] [--report PAGE]
                                         a fleet that is attacked while jobs flow; nothing may be lost
 cargo xtask loom                        every interleaving of the threads at the ready queue
 cargo xtask fuzz [TARGET…] [--seconds N]

@@ -49,6 +49,9 @@ pub(crate) const WEB_BENCH_TOOLS: &[&str] = &["wrk"];
 /// A clock that can be set for one process.
 pub(crate) const CHAOS_TOOLS: &[&str] = &["faketime"];
 
+/// Networks of their own for processes, which can be cut and slow.
+pub(crate) const NETWORKS: &[&str] = &["iproute2"];
+
 /// Install those of the packages that are missing.
 pub(crate) fn install(purpose: &str, packages: &[&str]) -> Outcome {
     let name = format!("system packages for {purpose}");
