@@ -77,6 +77,15 @@ class Service:
         with closing(connection), response:
             return Answer(response.status, dict(response.headers), response.read())
 
+    def ask_with(
+        self, method: str, path: str, body: bytes, content_type: str, **headers: str
+    ) -> Answer:
+        """Send one request that has a body of another kind than JSON."""
+        headers["Content_Type"] = content_type
+        connection, response = self._send(method, path, body, headers)
+        with closing(connection), response:
+            return Answer(response.status, dict(response.headers), response.read())
+
     def submit(self, template: str, params: dict[str, Any], **output: Any) -> dict[str, Any]:
         """Have a job taken on; return it."""
         request = {"template": template, "params": params, "output": output}
@@ -140,7 +149,7 @@ class Service:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=SECONDS)
         sent = {"Authorization": f"Bearer {self.token}"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        if body is not None:
+        if body is not None and not isinstance(body, bytes):
             sent["Content-Type"] = "application/json"
             body = json.dumps(body)
         connection.request(method, path, body, sent)

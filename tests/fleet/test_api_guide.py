@@ -38,6 +38,7 @@ def test_the_commands_of_the_guide_do_what_it_says(
     assert (tmp_path / "again.png").read_bytes() == b"a mug"
     assert "cache-status: aiobpy; hit" in done.stdout
     assert (tmp_path / "lamp.png").read_bytes() == b"a lamp"
+    assert (tmp_path / "label.out").read_bytes() == b"a label"
     with zipfile.ZipFile(tmp_path / "batch.zip") as archive:
         assert len(archive.namelist()) == 24
     assert "'finished': 24" in done.stdout

@@ -41,6 +41,13 @@ export interface JobRequest {
   output: Record<string, Json>;
   priority?: number;
   timeout_seconds?: number;
+  pool?: string;
+  webhook?: Webhook;
+}
+
+export interface Webhook {
+  url: string;
+  events?: string[];
 }
 
 export interface Job extends JobRequest {
@@ -78,6 +85,7 @@ export interface BatchRequest {
   frames?: string;
   /** Parameters and the values that each is to take: all combinations. */
   matrix?: Record<string, Json[]>;
+  webhook?: Webhook;
 }
 
 export interface Worker {
@@ -127,6 +135,7 @@ export interface Schema {
   prefixItems?: Schema[];
   minItems?: number;
   maxItems?: number;
+  uniqueItems?: boolean;
   anyOf?: Schema[];
 }
 
@@ -139,6 +148,7 @@ export const EVENT_NAMES = [
   "job.queued",
   "job.started",
   "job.progressed",
+  "job.preview",
   "job.requeued",
   "job.finished",
   "job.failed",
@@ -171,6 +181,14 @@ export type JobEvent = Told &
     | { type: "job.cancelled"; id: string }
   );
 
+/** There is a newer picture of a job. Kept nowhere, so none of this is in the job's story. */
+export type PreviewEvent = Told & {
+  type: "job.preview";
+  id: string;
+  attempt: number;
+  number: number;
+};
+
 export type WorkerEvent = Told &
   (
     | { type: "worker.ready"; worker: string }
@@ -178,7 +196,11 @@ export type WorkerEvent = Told &
     | { type: "worker.lost"; worker: string; problem: Problem }
   );
 
-export type FleetEvent = JobEvent | WorkerEvent;
+export type FleetEvent = JobEvent | PreviewEvent | WorkerEvent;
+
+export function isJobEvent(event: FleetEvent): event is JobEvent {
+  return event.type.startsWith("job.") && event.type !== "job.preview";
+}
 
 export function isFinal(state: JobState): boolean {
   return state === "finished" || state === "failed" || state === "cancelled";

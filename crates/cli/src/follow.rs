@@ -41,7 +41,9 @@ impl Follow {
             };
             if let Ok(Some(data)) = events.next().await {
                 let record: EventRecord = serde_json::from_str(&data).map_err(Failure::new)?;
-                self.last_seen = Some(record.sequence);
+                if record.event.is_kept() {
+                    self.last_seen = Some(record.sequence);
+                }
                 return Ok(Some(record));
             }
             self.stream = None;

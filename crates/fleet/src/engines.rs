@@ -1,10 +1,11 @@
 //! The engine that a fleet has: its own, or that of several nodes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aiobpy_wire::{
     Artefact, Batch, BatchId, Event, EventRecord, Job, JobId, JobRequest, NodeDescription, NodeId,
-    Problem,
+    Problem, WorkerId,
 };
 use jiff::Timestamp;
 use tokio::sync::broadcast;
@@ -18,6 +19,7 @@ use crate::engine::{
 use crate::error::FleetError;
 #[cfg(feature = "nats")]
 use crate::nats::NatsEngine;
+use crate::previews::{Preview, Previews};
 use crate::queue::Queue;
 use crate::scheduler::IdleWorker;
 
@@ -79,6 +81,36 @@ impl AnyEngine {
             Self::Nats(engine) => engine.limit(quotas),
         }
         Ok(opened)
+    }
+
+    /// Has the other nodes know of this one's pictures, and this one of theirs.
+    #[cfg_attr(
+        not(feature = "nats"),
+        expect(unused_variables, reason = "there are no other nodes")
+    )]
+    pub(crate) fn share_previews(&self, node: &NodeId, previews: &Arc<Previews>) {
+        match self {
+            Self::Embedded(_) => {}
+            #[cfg(feature = "nats")]
+            Self::Nats(engine) => engine.share_previews(node, previews),
+        }
+    }
+
+    /// The newest picture of a job that a worker of another node is at.
+    #[cfg_attr(
+        not(feature = "nats"),
+        expect(clippy::unused_async, unused_variables, reason = "there are no other nodes")
+    )]
+    pub(crate) async fn preview_elsewhere(
+        &self,
+        worker: &WorkerId,
+        job: JobId,
+    ) -> Answer<Option<Preview>> {
+        match self {
+            Self::Embedded(_) => Ok(None),
+            #[cfg(feature = "nats")]
+            Self::Nats(engine) => engine.preview_elsewhere(worker, job).await,
+        }
     }
 
     /// Nothing is asked of it any more.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aiobpy_wire::{
-    EventRecord, Job, JobId, JobRequest, Problem, TemplateDescription, WorkerDescription,
+    Event, EventRecord, Job, JobId, JobRequest, Problem, TemplateDescription, WorkerDescription,
 };
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
@@ -26,6 +26,7 @@ use crate::inputs::Inputs;
 use crate::lifetime::resident_bytes;
 use crate::node;
 use crate::pace::Whose;
+use crate::previews::{Preview, Previews};
 use crate::slot::Slot;
 use crate::specs::Specs;
 use crate::supervisor::{Claiming, Order, Reports, Supervisor};
@@ -101,6 +102,7 @@ struct Inner {
     /// `None` where all is made anew each time.
     specs: Option<Specs>,
     board: Arc<Board>,
+    previews: Arc<Previews>,
     desk: mpsc::UnboundedSender<Order>,
     tasks: TaskTracker,
     most_waiting: usize,
@@ -132,6 +134,8 @@ impl Fleet {
         let has_workers = has_usual || config.pools.iter().any(|pool| pool.workers > 0);
         let (desk, orders) = mpsc::unbounded_channel();
         let (board, tasks) = (Arc::new(Board::default()), TaskTracker::new());
+        let previews = Previews::new(tasks.clone());
+        engine.share_previews(&node, &previews);
         let now = clock::instant();
         let specs = config.cache.then(|| Specs::new(&config.roots));
         let supervisor = Supervisor {
@@ -140,6 +144,7 @@ impl Fleet {
             inputs: inputs.clone(),
             specs: specs.clone(),
             board: board.clone(),
+            previews: previews.clone(),
             orders,
             desk: desk.clone(),
             tasks: tasks.clone(),
@@ -165,6 +170,7 @@ impl Fleet {
             inputs,
             specs,
             board,
+            previews,
             desk,
             tasks,
             most_waiting,
@@ -317,6 +323,31 @@ impl Fleet {
         // At the time-out it is what it is.
         let _ = timeout(limit, self.until_it_ends(id, &mut events)).await;
         self.job(id).await
+    }
+
+    /// The newest picture of a job that is under way, from the node that it is on; `None` if there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// 503 where that cannot be told now.
+    pub async fn preview(&self, job: &Job) -> Result<Option<Arc<Preview>>, Problem> {
+        if let Some(preview) = self.inner.previews.newest(job.id).await {
+            return Ok(Some(preview));
+        }
+        let Some(worker) = &job.worker else { return Ok(None) };
+        let asking = self.inner.engine.preview_elsewhere(worker, job.id).await;
+        let preview = asking.map_err(|error| problems::queue_failed(&error))?;
+        Ok(preview.map(Arc::new))
+    }
+
+    /// What is told of newer pictures from now on: a [`Event::JobPreview`] each. Nothing of that is kept.
+    pub fn subscribe_to_previews(&self) -> broadcast::Receiver<Event> {
+        self.inner.previews.subscribe()
+    }
+
+    /// What was told last of a job's pictures, for who was not there.
+    pub fn last_preview(&self, job: JobId) -> Option<Event> {
+        self.inner.previews.told_last(job)
     }
 
     /// Keeps a file that jobs are to use, and returns its name: the value of their parameter.

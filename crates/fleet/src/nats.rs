@@ -49,6 +49,7 @@ mod journal;
 mod names;
 mod plan;
 mod presence;
+mod previews;
 mod progress;
 mod replica;
 mod tellings;

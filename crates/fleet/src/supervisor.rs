@@ -22,6 +22,7 @@ use crate::config::FleetConfig;
 use crate::engine::{Answer, Attempt, Blame, Claim, Claims, Engine, Patience, Verdict};
 use crate::inputs::Inputs;
 use crate::lifetime;
+use crate::previews::Previews;
 use crate::problems;
 use crate::scheduler::Needs;
 use crate::slot::{Occupant, OutputUnderWay, Slot};
@@ -81,6 +82,7 @@ pub(crate) struct Supervisor<E> {
     /// `None` where all is made anew each time.
     pub(crate) specs: Option<Specs>,
     pub(crate) board: Arc<Board>,
+    pub(crate) previews: Arc<Previews>,
     pub(crate) orders: mpsc::UnboundedReceiver<Order>,
     /// Where the tasks that serve a worker report.
     pub(crate) desk: mpsc::UnboundedSender<Order>,
@@ -243,6 +245,13 @@ impl<E: Engine> Supervisor<E> {
                         output.progressed = clock::instant();
                     }
                     self.engine.progress(attempt, progress, message);
+                }
+            }
+            FromWorker::Pictured { id, attempt, picture } => {
+                let attempt = Attempt { job: id, number: attempt };
+                if occupant.worker == Worker::Busy(attempt) {
+                    let folder = occupant.folder.clone();
+                    self.previews.show(worker, attempt, picture, folder);
                 }
             }
             FromWorker::Finished { id, attempt } => {

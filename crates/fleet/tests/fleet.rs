@@ -184,6 +184,23 @@ async fn a_tenant_gets_nothing_that_was_made_for_another() {
 }
 
 #[tokio::test]
+async fn a_job_shows_how_far_it_is_until_it_ends_and_its_story_tells_nothing_of_that() {
+    let running = running(|_, _| {}).await;
+    let mut told = running.fleet.subscribe_to_previews();
+    let job = running.submit(json!({"do": "picture"})).await;
+    assert_eq!(running.fleet.preview(&job).await.unwrap(), None);
+    let event = tokio::time::timeout(LONG, told.recv()).await.unwrap().unwrap();
+    assert_eq!(event, Event::JobPreview { id: job.id, attempt: 1, number: 1 });
+    let preview = running.fleet.preview(&job).await.unwrap().unwrap();
+    assert_eq!((preview.content_type.as_str(), preview.tag.as_str()), ("image/jpeg", "1-1"));
+    std::fs::write(running.folder.path().join("go"), "").unwrap();
+    assert_eq!(running.ended(job.id).await.state, JobState::Finished);
+    let story = ["job.queued", "job.started", "job.progressed", "job.finished"];
+    assert_eq!(running.names(job.id).await, story);
+    running.fleet.stop().await;
+}
+
+#[tokio::test]
 async fn a_worker_that_dies_within_a_job_is_replaced_and_the_job_ends_once() {
     let running = running(|_, _| {}).await;
     let job = running.run(json!({"do": "die", "text": "second"})).await;

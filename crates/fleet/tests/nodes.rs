@@ -82,6 +82,23 @@ async fn a_job_and_what_it_names_go_where_the_worker_is_and_the_picture_comes_ba
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_told_of_pictures_of_another_and_gets_them() {
+    let nodes = Nodes::start().await;
+    let mut told = nodes.door.subscribe_to_previews();
+    let job = nodes.submit(json!({"do": "picture"})).await;
+    let event = tokio::time::timeout(LONG, told.recv()).await.unwrap().unwrap();
+    assert_eq!(event, Event::JobPreview { id: job.id, attempt: 1, number: 1 });
+    let job = nodes.door.look_up(job.id).await.unwrap().unwrap();
+    let there = nodes.kiln.preview(&job).await.unwrap().unwrap();
+    let here = nodes.door.preview(&job).await.unwrap().unwrap();
+    assert_eq!(here, there);
+    assert!(told.try_recv().is_err(), "each is told of once");
+    nodes.kiln.stop().await;
+    assert_eq!(nodes.door.preview(&job).await.unwrap(), None, "its node has gone");
+    nodes.door.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_is_cancelled_at_one_node_ends_the_worker_of_another() {
     let nodes = Nodes::start().await;
     let mut events = nodes.door.subscribe();

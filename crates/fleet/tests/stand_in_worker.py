@@ -9,7 +9,9 @@ import os
 import select
 import signal
 import socket
+import struct
 import sys
+import zlib
 
 DRAWING = {
     "name": "drawing",
@@ -31,10 +33,12 @@ DRAWING = {
                     "babble",
                     "nothing",
                     "wait",
+                    "picture",
                 ]
             },
             "attempts": {"type": "integer", "description": "how often to do that"},
             "text": {"type": "string"},
+            "label": {"type": "string", "description": "an input, to be drawn as it is"},
             "seconds": {"type": "number", "description": "how long to take"},
         },
     },
@@ -49,12 +53,14 @@ def main() -> None:
         link.sendall(json.dumps(message).encode() + b"\n")
 
     print("the stand-in has started", flush=True)
+    inputs = ""
     for line in received:
         message = json.loads(line)
         if message["type"] == "welcome":
+            inputs = message.get("inputs", "")
             welcome(say, message["templates"])
         elif message["type"] == "start":
-            start(say, message, received)
+            start(say, message, received, inputs)
         else:
             print("told to stop", flush=True)
             os._exit(0)
@@ -87,12 +93,18 @@ def welcome(say, templates: list) -> None:
         say(type="ready", can_leave=mode.startswith("leaves"), **ready)
 
 
-def start(say, job: dict, received) -> None:
+def start(say, job: dict, received, inputs: str) -> None:
     attempt = {"id": job["id"], "attempt": job["attempt"]}
     what = job["params"].get("do", "draw")
     if job["attempt"] > job["params"].get("attempts", 1):
         what = "draw"
     say(type="progressed", progress=0.5, message="Sample 16/32", **attempt)
+    if what == "picture":
+        path = job["output_path"] + ".1.png"
+        with open(path, "wb") as file:
+            file.write(picture())
+        say(type="pictured", picture={"kind": "whole", "path": path}, **attempt)
+        what = "wait"
     if what == "wait":
         go = os.path.join(os.path.dirname(job["output_path"]), "../../../go")
         while not os.path.exists(go) and not select.select([0], [], [], 0.02)[0]:
@@ -107,8 +119,12 @@ def start(say, job: dict, received) -> None:
             os._exit(0)
         what = "draw"
     if what == "draw":
-        with open(job["output_path"], "w") as file:
-            file.write(job["params"].get("text", "picture"))
+        drawn = job["params"].get("text", "picture").encode()
+        if label := job["params"].get("label", "").removeprefix("input:"):
+            with open(os.path.join(inputs, label[:2], label), "rb") as file:
+                drawn = file.read()
+        with open(job["output_path"], "wb") as file:
+            file.write(drawn)
         say(type="finished", **attempt)
     elif what == "raise":
         problem = {"type": "template-raised", "title": "It raised", "status": 500, "detail": "no"}
@@ -131,6 +147,17 @@ def start(say, job: dict, received) -> None:
         os.write(0, link_line)
     elif what == "nothing":
         say(type="finished", **attempt)
+
+
+def picture() -> bytes:
+    """A black PNG of 640 by 480 pixels."""
+    width, height = 640, 480
+    rows = zlib.compress(bytes(1 + 3 * width) * height)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]
+    checked = [(name + data, len(data)) for name, data in parts]
+    chunks = [struct.pack(">I", n) + it + struct.pack(">I", zlib.crc32(it)) for it, n in checked]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 main()

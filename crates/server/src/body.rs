@@ -27,8 +27,13 @@ pub(crate) async fn read_json<T: DeserializeOwned>(
     limits: &Limits,
 ) -> Result<T, Failure> {
     let (parts, body) = request.into_parts();
-    let bytes = read_json_bytes(&parts.headers, body, limits, limits.body_bytes).await?;
-    let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
+    from_json(&read_json_bytes(&parts.headers, body, limits, limits.body_bytes).await?)
+}
+
+/// # Errors
+/// It is no JSON, or not of the shape `T`.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer_to(error.path());
         let error = error.into_inner();

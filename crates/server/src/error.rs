@@ -143,6 +143,10 @@ pub(crate) enum Failure {
         id: JobId,
         state: JobState,
     },
+    NoPreviewYet {
+        id: JobId,
+        state: JobState,
+    },
     Cancelled {
         id: JobId,
     },
@@ -160,6 +164,9 @@ pub(crate) enum Failure {
     },
     NotForm {
         given: Option<String>,
+    },
+    WrongParts {
+        detail: String,
     },
     MalformedForm {
         detail: String,

@@ -59,14 +59,14 @@ impl EventLog {
         stopping: CancellationToken,
     ) -> impl Stream<Item = EventRecord> + use<> {
         // Subscribed before the past is read, so that nothing falls in between.
-        let live = self.subscribe();
+        let (live, previews) = (self.subscribe(), self.previews(interest.job));
         let (seen, is_behind) = match start {
             Start::Now => (self.newest(), false),
             Start::After(sequence) => (Some(sequence), true),
         };
         let log = self.clone();
         let (past, known) = (VecDeque::new(), HashMap::new());
-        let watch = Watch { log, live, seen, is_behind, past, known };
+        let watch = Watch { log, live, previews, seen, is_behind, past, known };
         stream::unfold((watch, interest, stopping), |(mut watch, interest, stopping)| async {
             let next = tokio::select! {
                 // What has happened by then is still told.
@@ -83,6 +83,13 @@ impl EventLog {
             Self::Memory(log) => log.sender.subscribe(),
             Self::Fleet(fleet) => fleet.subscribe(),
         }
+    }
+
+    /// What is told besides and kept nowhere, if anything is: first what was told last of the job.
+    fn previews(&self, job: Option<JobId>) -> Previews {
+        let Self::Fleet(fleet) = self else { return Previews::default() };
+        let live = Some(fleet.subscribe_to_previews());
+        Previews { live, first: job.and_then(|job| fleet.last_preview(job)), told: None }
     }
 
     /// The number of the newest event; `None` where it would have to be waited for.
@@ -181,6 +188,7 @@ impl MemoryLog {
 struct Watch {
     log: EventLog,
     live: broadcast::Receiver<EventRecord>,
+    previews: Previews,
     /// The number of the last event that was looked at; `None` while the past is of no interest.
     seen: Option<u64>,
     /// Whether the log may hold events that were not looked at.
@@ -215,7 +223,7 @@ impl Watch {
         };
         if event.is_final() {
             self.known.remove(&id);
-        } else {
+        } else if event.is_kept() {
             self.known.insert(id, is_theirs);
         }
         is_theirs
@@ -234,7 +242,15 @@ impl Watch {
                 self.is_behind = !self.past.is_empty();
                 continue;
             }
-            match self.live.recv().await {
+            let told = tokio::select! {
+                biased;
+                told = self.live.recv() => told,
+                event = self.previews.next() => {
+                    let sequence = self.seen.unwrap_or_default();
+                    return Some(EventRecord { sequence, at: Timestamp::now(), traceparent: None, event });
+                }
+            };
+            match told {
                 Ok(record) if self.seen.is_none_or(|seen| record.sequence > seen) => {
                     self.seen = Some(record.sequence);
                     return Some(record);
@@ -243,6 +259,35 @@ impl Watch {
                 // Too slow to follow: read on from the log.
                 Err(broadcast::error::RecvError::Lagged(_)) => self.is_behind = true,
                 Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+/// What is told of pictures and kept nowhere.
+#[derive(Default)]
+struct Previews {
+    live: Option<broadcast::Receiver<Event>>,
+    /// What was told before.
+    first: Option<Event>,
+    /// What was told of `first`, which may be told once more.
+    told: Option<Event>,
+}
+
+impl Previews {
+    /// What is told next, if anything ever is; what was missed was not the newest.
+    async fn next(&mut self) -> Event {
+        if let Some(first) = self.first.take() {
+            self.told = Some(first.clone());
+            return first;
+        }
+        let Some(live) = &mut self.live else { return std::future::pending().await };
+        loop {
+            match live.recv().await {
+                Ok(event) if self.told.as_ref() == Some(&event) => {}
+                Ok(event) => return event,
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
             }
         }
     }

@@ -20,7 +20,7 @@ pub(crate) use cache::FileCache;
 pub(crate) use embedded::{Embedded, send_embedded};
 pub(crate) use folder::{FolderRequest, answer};
 pub(crate) use named::send_named;
-pub(crate) use sending::{open_whole, respond};
+pub(crate) use sending::{in_memory, open_whole, respond};
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use {

@@ -1,6 +1,7 @@
 //! Forms that browsers send: fields, and files that are kept on the disk beyond a bound.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -66,6 +67,17 @@ pub(crate) async fn read(
     limits: &Limits,
     most: usize,
 ) -> Result<Form, Failure> {
+    read_into(headers, body, limits, most, None).await
+}
+
+/// As [`read`]; files that are too large for the memory are written in `folder`, if there is one.
+pub(crate) async fn read_into(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    most: usize,
+    folder: Option<Arc<Path>>,
+) -> Result<Form, Failure> {
     let given = headers.get(header::CONTENT_TYPE);
     let given = given.map(|given| String::from_utf8_lossy(given.as_bytes()).into_owned());
     let text = given.as_deref().unwrap_or_default();
@@ -79,7 +91,7 @@ pub(crate) async fn read(
         "multipart/form-data" => {
             let boundary = multer::parse_boundary(text).map_err(|error| malformed(&error))?;
             let mut pieces = body.into_data_stream();
-            let form = multipart(&mut pieces, boundary, limits, most).await;
+            let form = multipart(&mut pieces, boundary, limits, most, folder).await;
             if form.is_err() {
                 body::discard_body(headers, Body::from_stream(pieces), limits).await;
             }
@@ -116,6 +128,7 @@ async fn multipart(
     boundary: String,
     limits: &Limits,
     most: usize,
+    folder: Option<Arc<Path>>,
 ) -> Result<Form, Failure> {
     let sizes = SizeLimit::new().whole_stream(most as u64).per_field(most as u64);
     let constraints = Constraints::new().size_limit(sizes);
@@ -132,7 +145,7 @@ async fn multipart(
         let name = part.name().unwrap_or_default().to_owned();
         if let Some(file_name) = part.file_name().map(safe_name) {
             let content_type = part.content_type().map(ToString::to_string);
-            let mut spool = Spool::default();
+            let mut spool = Spool { folder: folder.clone(), ..Spool::default() };
             while let Some(piece) = part.chunk().await.map_err(failed)? {
                 unparsed.store(0, Ordering::Relaxed);
                 spool.add(piece).await?;
@@ -203,6 +216,8 @@ impl std::error::Error for Unparsed {}
 /// Where a file's bytes are gathered.
 #[derive(Default)]
 struct Spool {
+    /// The system's own for what is there for a while, if none is named.
+    folder: Option<Arc<Path>>,
     waiting: BytesMut,
     file: Option<NamedTempFile>,
     bytes: u64,
@@ -217,10 +232,11 @@ impl Spool {
 
     async fn write(&mut self) -> Result<(), Failure> {
         let (file, waiting) = (self.file.take(), std::mem::take(&mut self.waiting));
+        let folder = self.folder.clone();
         let written = spawn_blocking(move || {
             let mut file = match file {
                 Some(file) => file,
-                None => tempfile::Builder::new().prefix("aiobpy-upload-").tempfile()?,
+                None => new_file(folder.as_deref())?,
             };
             file.write_all(&waiting)?;
             Ok(file)
@@ -239,6 +255,15 @@ impl Spool {
             None => Content::Memory(self.waiting.freeze()),
         };
         Ok((self.bytes, content))
+    }
+}
+
+fn new_file(folder: Option<&Path>) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("aiobpy-upload-");
+    match folder {
+        Some(folder) => builder.tempfile_in(folder),
+        None => builder.tempfile(),
     }
 }
 

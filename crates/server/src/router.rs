@@ -161,6 +161,7 @@ fn of_fleet(shared: &Shared) -> Router<Shared> {
         .route("/api/v1/jobs/{id}", job)
         .route("/api/v1/jobs/{id}/events", get(routes::jobs::follow))
         .route("/api/v1/jobs/{id}/result", get(routes::jobs::result))
+        .route("/api/v1/jobs/{id}/preview", get(routes::preview::show))
         .route("/api/v1/inputs", post(routes::inputs::take))
         .route("/api/v1/batches", get(routes::batches::list).post(routes::batches::submit))
         .route("/api/v1/batches/{id}", get(routes::batches::show).delete(routes::batches::cancel))

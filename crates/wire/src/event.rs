@@ -16,6 +16,10 @@ pub enum Event {
     JobStarted { id: JobId, attempt: u32, worker: WorkerId },
     #[serde(rename = "job.progressed")]
     JobProgressed { id: JobId, attempt: u32, progress: f64, message: String },
+    /// There is a newer picture of it, the attempt's `number`th. Kept nowhere: who was not there has missed
+    /// it, and its record has the number of the last event before it.
+    #[serde(rename = "job.preview")]
+    JobPreview { id: JobId, attempt: u32, number: u64 },
     /// The attempt was lost with its worker; the job waits for another.
     #[serde(rename = "job.requeued")]
     JobRequeued { id: JobId, attempt: u32, problem: Problem },
@@ -52,6 +56,7 @@ impl Event {
             Self::JobQueued { .. } => "job.queued",
             Self::JobStarted { .. } => "job.started",
             Self::JobProgressed { .. } => "job.progressed",
+            Self::JobPreview { .. } => "job.preview",
             Self::JobRequeued { .. } => "job.requeued",
             Self::JobFinished { .. } => "job.finished",
             Self::JobFailed { .. } => "job.failed",
@@ -71,12 +76,18 @@ impl Event {
         )
     }
 
+    /// Whether it is kept, so that who comes back is told of it.
+    pub fn is_kept(&self) -> bool {
+        !matches!(self, Self::JobPreview { .. })
+    }
+
     /// The job that it is about, if it is about one.
     pub fn job_id(&self) -> Option<JobId> {
         match self {
             Self::JobQueued { job } => Some(job.id),
             Self::JobStarted { id, .. }
             | Self::JobProgressed { id, .. }
+            | Self::JobPreview { id, .. }
             | Self::JobRequeued { id, .. }
             | Self::JobFinished { id, .. }
             | Self::JobFailed { id, .. }

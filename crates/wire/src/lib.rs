@@ -34,4 +34,7 @@ pub use site::{
 pub use status::{LoopStatus, MainThreadStatus, SlowCallback, Status};
 pub use template::TemplateDescription;
 pub use webhook::{Webhook, WebhookEvent};
-pub use worker::{FromWorker, MadeOf, ToWorker, Welcome, WorkerDescription, WorkerId, WorkerState};
+pub use worker::{
+    FromWorker, MadeOf, PictureUnderWay, ToWorker, Welcome, WorkerDescription, WorkerId,
+    WorkerState,
+};

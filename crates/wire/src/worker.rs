@@ -119,6 +119,12 @@ pub enum FromWorker {
         progress: f64,
         message: String,
     },
+    /// There is a picture of how far it is, in the worker's folder.
+    Pictured {
+        id: JobId,
+        attempt: u32,
+        picture: PictureUnderWay,
+    },
     Finished {
         id: JobId,
         attempt: u32,
@@ -134,6 +140,14 @@ pub enum FromWorker {
     Unusable {
         problem: Problem,
     },
+}
+
+/// A picture that a job has made on its way, which is gone with the job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PictureUnderWay {
+    /// A whole one, as the frame of a video: a PNG.
+    Whole { path: PathBuf },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

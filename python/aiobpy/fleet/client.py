@@ -308,9 +308,11 @@ class Fleet(Asking):
             told = await self.ask("GET", path)
         return told
 
-    async def fetch_result(self, job_id: str, output: str | os.PathLike[str] | None) -> Result:
-        """Return what a job that has finished left behind; see `Job.result`."""
-        async with self.answer("GET", f"/api/v1/jobs/{job_id}/result") as answer:
+    async def fetch_result(
+        self, job_id: str, output: str | os.PathLike[str] | None, part: str = "result"
+    ) -> Result:
+        """Return what a job has made; see `Job.result` and `Job.preview`."""
+        async with self.answer("GET", f"/api/v1/jobs/{job_id}/{part}") as answer:
             return await received(job_id, answer, output)
 
     async def cancel_quietly(self, job_id: str) -> None:

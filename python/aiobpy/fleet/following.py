@@ -87,7 +87,8 @@ async def follow(
             try:
                 async for message in reader:
                     event = Event.read(message)
-                    last_seen = event.sequence
+                    if message.id is not None:
+                        last_seen = event.sequence
                     yield event
                 is_whole = True
             except Unreachable:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiobpy.fleet.errors import Details, JobCancelled, JobFailed
+from aiobpy.fleet.errors import Details, JobCancelled, JobFailed, NotFound
 from aiobpy.fleet.following import Followed, follow
 from aiobpy.image import Image
 
@@ -116,6 +116,28 @@ class Job(Followed):
             if cancel:
                 await self._fleet.cancel_quietly(self.id)
             raise
+
+    async def preview(self, output: str | os.PathLike[str] | None = None) -> Result | None:
+        """Return a small picture of how far it is, or what it left behind if it has finished.
+
+        An event `job.preview` tells of each.
+
+        Args:
+            output: A file to write; in memory if left out. A file that is there is replaced.
+
+        Returns:
+            None if it has made no picture yet.
+
+        Raises:
+            FleetError: It failed or was cancelled, or the fleet cannot be reached.
+            OSError: The file cannot be written.
+        """
+        try:
+            return await self._fleet.fetch_result(self.id, output, part="preview")
+        except NotFound as error:
+            if error.kind != "no-preview-yet":
+                raise
+            return None
 
     async def cancel(self) -> None:
         """Cancel it. One that has ended stays as it is.

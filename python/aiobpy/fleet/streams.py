@@ -71,10 +71,10 @@ class Event:
     """
 
     type: str
-    """As in `job.queued`, `job.started`, `job.progressed`, `job.requeued`, `job.finished`,
-    `job.failed`, `job.cancelled`, `worker.ready`."""
+    """As in `job.queued`, `job.started`, `job.progressed`, `job.preview`, `job.requeued`,
+    `job.finished`, `job.failed`, `job.cancelled`, `worker.ready`."""
     sequence: int
-    """Its place in the order of things."""
+    """Its place in the order of things; of `job.preview`, that of the event before it."""
     at: str
     """When, as in RFC 3339."""
     data: dict[str, Any]

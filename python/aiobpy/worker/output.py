@@ -93,6 +93,7 @@ class Output:
         self._reporter.listen()
         self._reporter.part(*share)
         render.picture(path, "png")
+        self._reporter.pictured(path)
 
     def render_video(self, steps: Iterable[Any], set_step: Callable[[Any], object]) -> None:
         """Render a picture of each step into the video.
@@ -108,7 +109,9 @@ class Output:
         for index, step in enumerate(steps):
             self._reporter.part(index * each, (index + 1) * each, f"{index + 1}/{total} | ")
             set_step(step)
-            render.picture(self.folder() / f"{index:06}.png", "png")
+            picture = self.folder() / f"{index:06}.png"
+            render.picture(picture, "png")
+            self._reporter.pictured(picture)
             self._reporter.progress((index + 1) * each, f"{index + 1}/{total}")
         self._encode(total)
 

@@ -12,6 +12,8 @@ from aiobpy.worker import problems
 from aiobpy.worker.progress import Progress
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aiobpy._native import WorkerLink
     from aiobpy.worker.stopping import Stopper
 
@@ -65,6 +67,15 @@ class Reporter:
         """Tell how far the job is, from 0 to 1."""
         if self._job:
             self.say("progressed", progress=fraction, message=message, **self._job)
+
+    def pictured(self, path: Path) -> None:
+        """Tell of a whole picture that is part of the job, as the frame of a video.
+
+        Args:
+            path: A PNG in the worker's folder, which stays there as long as the job goes on.
+        """
+        if self._job:
+            self.say("pictured", picture={"kind": "whole", "path": str(path)}, **self._job)
 
     def end(self, kind: str, **members: object) -> None:
         """Tell how the job ended."""

@@ -1,12 +1,12 @@
 /** The picture of a job: the result as soon as there is one, the latest preview until then. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../parts/icon.tsx";
+import { isLive } from "../state/fleet.ts";
+import { newestPictures } from "../state/pictures.ts";
 import type { Job } from "../wire.ts";
 
-/** Between two looks at the preview. */
-const PREVIEW_MS = 1000;
 /** What every browser shows. */
 const SHOWN = new Set(["image/png", "image/jpeg", "image/webp", "image/avif"]);
 
@@ -65,31 +65,32 @@ function Placeholder({ text }: { text: string }) {
   );
 }
 
-/** Looks again each second for as long as the job goes on; what was there stays until then. */
+/** The latest preview, asked for whenever there is a newer one; what was there stays until then. */
 function Preview({ job }: { job: Job }) {
   const shown = useSignal<string | null>(null);
+  const looks = useRef({ begun: 0, shown: 0, isOver: false }).current;
+  const newest = newestPictures.value.get(job.id);
   useEffect(() => {
-    let isOver = false;
-    let waiting: ReturnType<typeof setTimeout> | undefined;
-    const look = async () => {
-      const address = await previewOf(job.id);
-      if (isOver) {
+    looks.begun += 1;
+    const look = looks.begun;
+    void previewOf(job.id).then((address) => {
+      // One that was begun later may have been answered already.
+      if (address === null || looks.isOver || look < looks.shown) {
         revoke(address);
         return;
       }
-      if (address !== null) {
-        revoke(shown.value);
-        shown.value = address;
-      }
-      waiting = setTimeout(look, PREVIEW_MS);
-    };
-    void look();
-    return () => {
-      isOver = true;
-      clearTimeout(waiting);
       revoke(shown.value);
-    };
-  }, [job.id, job.attempt]);
+      shown.value = address;
+      looks.shown = look;
+    });
+  }, [job.id, job.attempt, newest, isLive.value]);
+  useEffect(
+    () => () => {
+      looks.isOver = true;
+      revoke(shown.value);
+    },
+    [],
+  );
   if (shown.value === null) {
     return <Placeholder text={PLACEHOLDERS.running} />;
   }

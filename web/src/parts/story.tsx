@@ -6,7 +6,7 @@ import { percent } from "../format.ts";
 import { ProblemBox } from "../parts/problem_box.tsx";
 import { follow } from "../state/feed.ts";
 import { type Chapter, chaptersOf, type Line, merged } from "../state/story.ts";
-import type { FleetEvent, Job, JobEvent } from "../wire.ts";
+import { type FleetEvent, isJobEvent, type Job, type JobEvent } from "../wire.ts";
 
 export function Story({ job }: { job: Job }) {
   const events = useSignal<JobEvent[]>([]);
@@ -67,7 +67,7 @@ function clock(at: string): string {
 function followToTheEnd(id: string, told: (events: JobEvent[]) => void): () => void {
   const stop = follow(`/api/v1/jobs/${encodeURIComponent(id)}/events`, {
     happened(events: FleetEvent[]) {
-      const ofJob = events.filter((event): event is JobEvent => event.type.startsWith("job."));
+      const ofJob = events.filter(isJobEvent);
       told(ofJob);
       if (ofJob.some(({ type }) => ENDS.has(type))) {
         stop();

@@ -2,10 +2,19 @@
 
 import { batch, computed, signal } from "@preact/signals";
 import { api } from "../api.ts";
-import type { FleetEvent, Job, JobEvent, Problem, Schema, Template, Worker } from "../wire.ts";
+import {
+  type FleetEvent,
+  isJobEvent,
+  type Job,
+  type Problem,
+  type Schema,
+  type Template,
+  type Worker,
+} from "../wire.ts";
 import { applyAll, newest } from "./apply.ts";
 import { batches, loadBatches } from "./batches.ts";
 import { follow } from "./feed.ts";
+import { notePictures } from "./pictures.ts";
 
 /** So many jobs are kept besides those that have not ended. */
 const MOST_JOBS = 200;
@@ -39,6 +48,11 @@ export const waiting = computed(() =>
 );
 export const ended = computed(() =>
   newestFirst.value.filter((job) => job.state !== "running" && job.state !== "queued"),
+);
+
+/** The pools that have workers. */
+export const pools = computed(() =>
+  [...new Set(workers.value.flatMap(({ pool }) => (pool === undefined ? [] : [pool])))].sort(),
 );
 
 /** Keeps all of it up to date until the function that is returned is called. */
@@ -139,16 +153,20 @@ async function loadOutputSchema(): Promise<void> {
 }
 
 function happened(events: FleetEvent[]): void {
-  const ofJobs = events.filter((event): event is JobEvent => event.type.startsWith("job."));
+  notePictures(events, (id) => jobs.value.get(id)?.state === "running");
+  const ofJobs = events.filter(isJobEvent);
   const { jobs: after, unknown } = applyAll(jobs.value, ofJobs);
   jobs.value = newest(after, MOST_JOBS);
   for (const id of unknown) {
     void fetchJob(id);
   }
-  if (events.some((event) => event.type !== "job.progressed" && event.type !== "job.queued")) {
+  if (events.some((event) => !OF_NO_WORKER.has(event.type))) {
     refreshWorkersSoon();
   }
 }
+
+/** What changes nothing at any worker. */
+const OF_NO_WORKER: ReadonlySet<string> = new Set(["job.progressed", "job.preview", "job.queued"]);
 
 let refreshing: ReturnType<typeof setTimeout> | undefined;
 

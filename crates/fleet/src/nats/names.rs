@@ -71,6 +71,16 @@ impl Names {
         self.under("who", '.')
     }
 
+    /// Where nodes tell of newer pictures. Kept nowhere.
+    pub(super) fn pictured(&self) -> String {
+        self.under("pictured", '.')
+    }
+
+    /// Where a node is asked for pictures; its name may have any letters.
+    pub(super) fn look(&self, node: &str) -> String {
+        self.under(format_args!("look.{}", blake3::hash(node.as_bytes()).to_hex()), '.')
+    }
+
     fn under(&self, name: impl fmt::Display, between: char) -> String {
         format!("{}{between}{name}", self.fleet)
     }

@@ -68,6 +68,7 @@ impl<E: Engine> Supervisor<E> {
         let Some(slot) = self.slot(worker) else { return };
         let Some(problem) = slot.occupant.as_ref().map(why_it_ended) else { return };
         let Some(occupant) = slot.vacate(clock::instant(), problem.clone()) else { return };
+        self.previews.forget(worker);
         remove_unfinished(occupant.output);
         if let Err(error) = std::fs::remove_dir_all(&occupant.folder) {
             tracing::warn!(%error, %worker, "could not remove the worker's folder");
@@ -82,6 +83,7 @@ impl<E: Engine> Supervisor<E> {
     /// Ends all workers and gives their jobs back.
     pub(super) async fn shut_down(&mut self) {
         self.stopping = true;
+        self.previews.end();
         self.ask_or_kill();
         let deadline = clock::instant() + STOP_LIMIT;
         while self.occupants().next().is_some() {

@@ -59,12 +59,18 @@ struct One {
     message_pack: OnceLock<Bytes>,
 }
 
+impl One {
+    fn new(sequence: u64) -> Self {
+        Self { sequence, json: OnceLock::new(), message_pack: OnceLock::new() }
+    }
+}
+
 impl Encoded {
     /// So many are kept: those whom a slow client hears of later are encoded again.
     const KEPT: usize = 64;
 
     pub(super) fn message(&self, record: &EventRecord, encoding: Encoding) -> Message {
-        let one = self.of(record.sequence);
+        let one = self.of(record);
         let json = one.json.get_or_init(|| told(record).into());
         match encoding {
             Encoding::Json => Message::Text(json.clone()),
@@ -75,12 +81,17 @@ impl Encoded {
         }
     }
 
-    fn of(&self, sequence: u64) -> Arc<One> {
+    fn of(&self, record: &EventRecord) -> Arc<One> {
+        let sequence = record.sequence;
+        if !record.event.is_kept() {
+            // Its number is another's.
+            return Arc::new(One::new(sequence));
+        }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(one) = kept.iter().rev().find(|one| one.sequence == sequence) {
             return Arc::clone(one);
         }
-        let one = Arc::new(One { sequence, json: OnceLock::new(), message_pack: OnceLock::new() });
+        let one = Arc::new(One::new(sequence));
         if kept.len() == Self::KEPT {
             kept.pop_front();
         }

@@ -376,6 +376,15 @@ impl Failure {
                 format!("the job {id} is {}", named(*state)),
             )
             .with_hint(format!("follow GET /api/v1/jobs/{id}/events until it has finished")),
+            Self::NoPreviewYet { id, state } => Problem::new(
+                404,
+                "no-preview-yet",
+                "No picture yet",
+                format!("the job {id} is {}, and has made no picture yet", named(*state)),
+            )
+            .with_hint(format!(
+                "GET /api/v1/jobs/{id}/events tells of each by `job.preview`; one picture alone may have none before it has finished"
+            )),
             Self::Cancelled { id } => Problem::new(
                 410,
                 "cancelled-job",
@@ -422,6 +431,15 @@ impl Failure {
             )
             .with_hint(
                 "send a form, as multipart/form-data or as application/x-www-form-urlencoded",
+            ),
+            Self::WrongParts { detail } => Problem::new(
+                422,
+                "invalid-form",
+                "Not the parts that are expected here",
+                detail,
+            )
+            .with_hint(
+                "send the job as JSON in the part `request`, and each file in a part that has the name of its parameter",
             ),
             Self::MalformedForm { detail } => Problem::new(
                 400,

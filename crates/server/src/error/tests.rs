@@ -69,6 +69,8 @@ fn every_problem_says_what_was_wrong_with_what_and_what_to_do_next() {
         Failure::CallTooSlow { method: "x".into(), limit: Duration::from_secs(30) },
         Failure::UnknownJob { id: "7".into() },
         Failure::NoResultYet { id, state: JobState::Running },
+        Failure::WrongParts { detail: "it has 0 parts `request`, and not one".into() },
+        Failure::NoPreviewYet { id, state: JobState::Running },
         Failure::Cancelled { id },
         Failure::LostResult { id, detail: "No such file or directory".into() },
         Failure::RangeOutside { bytes: 10 },
@@ -265,6 +267,14 @@ fn every_problem_says_what_was_wrong_with_what_and_what_to_do_next() {
     409 no-result-yet
     No result yet: the job 01890a5d-ac96-774b-bcce-b302099a8057 is running
     hint: follow GET /api/v1/jobs/01890a5d-ac96-774b-bcce-b302099a8057/events until it has finished
+
+    422 invalid-form
+    Not the parts that are expected here: it has 0 parts `request`, and not one
+    hint: send the job as JSON in the part `request`, and each file in a part that has the name of its parameter
+
+    404 no-preview-yet
+    No picture yet: the job 01890a5d-ac96-774b-bcce-b302099a8057 is running, and has made no picture yet
+    hint: GET /api/v1/jobs/01890a5d-ac96-774b-bcce-b302099a8057/events tells of each by `job.preview`; one picture alone may have none before it has finished
 
     410 cancelled-job
     The job was cancelled: the job 01890a5d-ac96-774b-bcce-b302099a8057 was cancelled, so it has no result

@@ -66,6 +66,18 @@ pub(crate) async fn open_whole(
     })
 }
 
+/// What is in memory, and is called as for [`open_whole`].
+pub(crate) fn in_memory(bytes: Bytes, content_type: String, tag: &str) -> Representation {
+    Representation {
+        bytes: bytes.len() as u64,
+        content: Content::InMemory(bytes),
+        validators: Validators { tag: format!("\"{tag}\""), modified: None },
+        content_type,
+        coding: None,
+        is_negotiated: false,
+    }
+}
+
 /// Answers a `GET` or a `HEAD` with the file, or the parts of it that the client asks for.
 ///
 /// # Errors

@@ -78,5 +78,7 @@ pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Failure>
 fn to_event(record: &EventRecord) -> Event {
     // Written without line breaks, which is what `data` requires.
     let data = serde_json::to_string(record).unwrap_or_default();
-    Event::default().id(record.sequence.to_string()).event(record.event.name()).data(data)
+    let event = Event::default().event(record.event.name()).data(data);
+    // Who comes back says which number it has seen, and what is not kept has none.
+    if record.event.is_kept() { event.id(record.sequence.to_string()) } else { event }
 }

@@ -20,6 +20,7 @@ use crate::files;
 use crate::principal::Principal;
 use crate::routes::events::{last_event_id, streamed};
 use crate::routes::named::Named;
+use crate::routes::with_files;
 use crate::shared::{Shared, WithFleet};
 use crate::trace::Trace;
 use crate::{body, naming, prefer};
@@ -27,14 +28,18 @@ use crate::{body, naming, prefer};
 /// A job has no more events than this, unless it is lost very often.
 const EVENTS_OF_A_JOB: usize = 10_000;
 
-/// `POST /api/v1/jobs`: 202 with the job; with `Prefer: wait=…` what it made, if it is done by then.
+/// `POST /api/v1/jobs`, as JSON or as a form that has the files as well: 202 with the job; with `Prefer: wait=…` what it made, if it is done by then.
 #[tracing::instrument(name = "routes/jobs", skip_all)]
 pub(crate) async fn submit(
     State(state): State<WithFleet>,
     request: Request,
 ) -> Result<Response, Failure> {
     let wishes = Wishes::of(&state.shared, &request)?;
-    let asked = body::read_json(request, &state.shared.limits).await?;
+    let asked = if with_files::is_form(request.headers()) {
+        with_files::read(request, &state).await?
+    } else {
+        body::read_json(request, &state.shared.limits).await?
+    };
     wishes.submit(&state, asked).await
 }
 
@@ -255,7 +260,7 @@ pub(crate) fn says_no_cache(headers: &HeaderMap) -> bool {
     words.any(|word| word.trim().eq_ignore_ascii_case("no-cache"))
 }
 
-async fn result_of(
+pub(super) async fn result_of(
     fleet: &Fleet,
     job: &Job,
     request_headers: &HeaderMap,
