@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 HERE = Path(__file__).parent
-TEMPLATES = ["--templates", HERE.parent / "fleet" / "ball.py", "--templates", HERE / "poster.py"]
+OURS = ["film", "poster", "wishes"]
+FILES = [HERE.parent / "fleet" / "ball.py", *(HERE / f"{name}.py" for name in OURS)]
+TEMPLATES = [argument for file in FILES for argument in ("--templates", file)]
 
 
 @pytest.fixture(scope="module")

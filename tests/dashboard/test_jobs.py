@@ -42,6 +42,66 @@ def test_a_job_goes_from_the_form_to_its_picture(visitor: Visitor, gate: Path) -
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_job_shows_its_picture_as_far_as_it_has_come(visitor: Visitor, gate: Path) -> None:
+    small = {"width": 160, "height": 120, "samples": 1}
+    job = visitor.service.submit("film", {"gate": str(gate)}, **small)
+    page = visitor.open("")
+    shown = page.get_by_alt_text("film, as far as it is rendered")
+    expect_picture(shown)
+    page.get_by_role("region", name="Now").get_by_role("link", name="film").click()
+    expect_picture(shown)
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    visitor.screenshot("job-preview")
+    open_gate(gate)
+    expect(badge(page)).to_have_text("Done")
+    expect(page.locator("video")).to_be_visible()
+    assert visitor.service.job(job)["state"] == "finished"
+
+
+def test_what_has_several_values_has_several_fields(visitor: Visitor) -> None:
+    page = visitor.open("/new/wishes")
+    names = page.get_by_role("group", name="Names (needed)", exact=True)
+    sizes = page.get_by_role("group", name="Sizes", exact=True)
+    names.get_by_role("button", name="Add one").click()
+    expect(page.get_by_label("Names 1", exact=True)).to_be_focused()
+    page.keyboard.type("mug")
+    names.get_by_role("button", name="Add another").click()
+    page.get_by_label("Names 2", exact=True).fill("cup")
+    sizes.get_by_role("button", name="Add one").click()
+    sizes.get_by_label("Width").fill("2")
+    page.get_by_role("button", name="Render").click()
+    expect(sizes).to_have_accessible_description(re.compile("1: Depth: This one has to be said"))
+    sizes.get_by_label("Depth").fill("0.5")
+    sides = page.get_by_role("group", name="Sides")
+    for _ in range(2):
+        sides.get_by_role("button", name=re.compile("Add")).click()
+    page.get_by_label("Sides 1", exact=True).fill("3")
+    page.get_by_label("Sides 2", exact=True).fill("4")
+    page.get_by_role("button", name="Remove Sides 1").click()
+    expect(page.get_by_label("Sides 1", exact=True)).to_have_value("4")
+    page.get_by_label("gloss").check()
+    page.get_by_text("Queue and webhook").click()
+    page.get_by_label("Address").fill("http://127.0.0.1/hook")
+    page.get_by_label("job.failed").check()
+    visitor.screenshot("form-several", is_whole=True)
+    assert visitor.barriers() == []
+    page.get_by_role("button", name="Render").click()
+    webhook = page.get_by_role("group", name="Webhook")
+    expect(webhook).to_have_accessible_description(re.compile("127.0.0.1"))
+    page.get_by_label("Address").fill("")
+    page.get_by_label("job.failed").uncheck()
+    page.get_by_role("button", name="Render").click()
+    expect(badge(page)).to_have_text("Done")
+    job = visitor.service.job({"id": page.url.rpartition("/")[2]})
+    assert job["params"] == {
+        "names": ["mug", "cup"],
+        "sizes": [{"width": 2, "depth": 0.5}],
+        "sides": [4],
+        "finish": "gloss",
+    }
+    assert "webhook" not in job
+
+
 def test_a_worker_tells_what_it_is(visitor: Visitor) -> None:
     worker = visitor.page.get_by_role("complementary", name="Workers").get_by_role("listitem")
     expect(worker).to_contain_text("worker-1")

@@ -71,7 +71,10 @@ def test_every_page_fits_its_window_and_can_be_used_by_everybody(
         visitor.open(path)
         expect(page.locator(".skeleton")).to_have_count(0)
         for image in page.locator("img").all():
+            # A small one is not fetched before it comes into view.
+            image.scroll_into_view_if_needed()
             expect(image).to_have_js_property("complete", True)
+        page.evaluate("scrollTo(0, 0)")
         if name != "overview":
             page.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
         visitor.screenshot(f"{name}-{device}-{scheme}", is_whole=name != "overview")

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { draftOf, read } from "../src/forms/draft.ts";
+import { type Draft, draftOf, read } from "../src/forms/draft.ts";
+import { jobFields, outputOf } from "../src/forms/job_fields.ts";
 import { place } from "../src/forms/problems.ts";
 import { fieldsOf } from "../src/forms/schema.ts";
 import { batchOf } from "../src/forms/several.ts";
@@ -20,6 +21,15 @@ const schema: Schema = {
     place: { type: "array", items: { type: "number" }, minItems: 3, maxItems: 3 },
     frame: { anyOf: [{ type: "integer" }, { type: "null" }], default: null },
     extra: { type: "object" },
+    names: { type: "array", items: { type: "string" }, maxItems: 3 },
+    sizes: { type: "array", items: { type: "number", minimum: 1 }, minItems: 2 },
+    parts: { type: "array", uniqueItems: true, items: { enum: ["lid", "cup"] } },
+    frames: {
+      type: "object",
+      properties: { first: { type: "integer" }, last: { type: "integer" } },
+      required: ["first", "last"],
+    },
+    mixed: { type: "array", prefixItems: [{ type: "string" }, { type: "number" }] },
   },
   required: ["count"],
 };
@@ -39,6 +49,11 @@ test("each kind of schema has its kind of field, in the order of the schema", ()
       "place numbers",
       "frame number",
       "extra json",
+      "names list",
+      "sizes list",
+      "parts flags",
+      "frames parts",
+      "mixed json",
     ],
   );
 });
@@ -60,6 +75,66 @@ test("a form begins with the values of an earlier job", () => {
   const { params, wrong } = read(fields, draftOf(fields, earlier));
   assert.deepEqual(wrong, {});
   assert.deepEqual({ ...params, ...earlier }, params);
+});
+
+test("lists, flags and what belongs together say nothing, or all that they have to", () => {
+  const said = (draft: Draft) => {
+    const { params, wrong } = read(fields, { ...draftOf(fields), count: "1", ...draft });
+    const { names, sizes, parts, frames } = params;
+    return Object.keys(wrong).length > 0 ? wrong : { names, sizes, parts, frames };
+  };
+  const nothing = { names: undefined, sizes: undefined, parts: undefined, frames: undefined };
+  assert.deepEqual(said({}), nothing);
+  assert.deepEqual(
+    said({
+      names: ["a", "", "b"],
+      sizes: ["1", "2,5"],
+      parts: ['"cup"', '"lid"'],
+      frames: { first: "1", last: "24" },
+    }),
+    {
+      names: ["a", "b"],
+      sizes: [1, 2.5],
+      parts: ["lid", "cup"],
+      frames: { first: 1, last: 24 },
+    },
+  );
+  assert.deepEqual(said({ sizes: ["1"], frames: { first: "1", last: "" } }), {
+    sizes: "There have to be 2 or more.",
+    frames: "Last: This one has to be said.",
+  });
+  assert.deepEqual(said({ sizes: ["1", "0"] }), { sizes: "2: 0 is not 1 or more." });
+  const earlier = { names: ["x"], parts: ["cup"], frames: { first: 3, last: 5 } };
+  const again = read(fields, draftOf(fields, { ...earlier, count: 1 }));
+  assert.deepEqual({ ...again.params, ...earlier }, again.params);
+});
+
+test("a form asks of a file what can be said of its kinds", () => {
+  const names = ["width", "samples", "frame", "frames", "fps", "quality", "format"];
+  const properties = Object.fromEntries(names.map((name) => [name, {}]));
+  const asked = (...formats: string[]) =>
+    Object.keys(outputOf(formats, { properties }).properties ?? {});
+  assert.deepEqual(asked("png", "jpeg"), ["width", "samples", "frame", "quality", "format"]);
+  assert.deepEqual(asked("mp4"), ["width", "samples", "frames", "fps", "quality"]);
+  assert.deepEqual(asked("json"), []);
+  assert.deepEqual(asked("glb", "fbx"), ["format"]);
+});
+
+test("a job may be for a pool, and tell somebody how it ends; a batch tells it once", () => {
+  assert.deepEqual(
+    jobFields([]).map(({ name }) => name),
+    ["priority", "timeout_seconds", "webhook"],
+  );
+  const ofJob = jobFields(["cuda"]);
+  const webhook = { url: "https://shop.example/hook", events: ['"job.failed"'] };
+  const { params } = read(ofJob, { ...draftOf(ofJob), pool: '"cuda"', webhook });
+  const told = { url: webhook.url, events: ["job.failed"] };
+  assert.deepEqual(params, { priority: 0, pool: "cuda", webhook: told });
+  const job = { template: "mug", params: {}, output: {} };
+  const several = { frames: "1-3", varied: "", values: "" };
+  assert.deepEqual(batchOf({ ...job, webhook: told }, several, fields), {
+    request: { job, frames: "1-3", webhook: told },
+  });
 });
 
 test("what does not fit is told at its field", () => {

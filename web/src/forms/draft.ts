@@ -4,9 +4,14 @@ import { isColour } from "../format.ts";
 import type { Json } from "../wire.ts";
 import type { Field } from "./schema.ts";
 
-/** What a field holds: a text, also of a number, or whether it is on; of several numbers, each. */
-export type Entry = string | boolean | string[];
-export type Draft = Record<string, Entry>;
+/**
+ * What a field holds: a text, also of a number, or whether it is on; of a list, each; of fields that belong
+ * together, each by its name.
+ */
+export type Entry = string | boolean | Entry[] | Draft;
+export interface Draft {
+  [name: string]: Entry;
+}
 
 export type Reading = { value: Json } | { nothing: true } | { wrong: string };
 
@@ -49,6 +54,12 @@ function entryOf(field: Field, value: Json | undefined): Entry {
       );
     case "choice":
       return value === undefined ? "" : JSON.stringify(value);
+    case "flags":
+      return Array.isArray(value) ? value.map((one) => JSON.stringify(one)) : [];
+    case "list":
+      return Array.isArray(value) ? value.map((one) => entryOf(field.item, one)) : [];
+    case "parts":
+      return draftOf(field.fields, isObject(value) ? value : {});
     case "json":
       return value === undefined || value === null ? "" : JSON.stringify(value, null, 2);
     default:
@@ -60,8 +71,8 @@ function readField(field: Field, entry: Entry): Reading {
   if (typeof entry === "boolean") {
     return { value: entry };
   }
-  if (Array.isArray(entry)) {
-    return field.kind === "numbers" ? readNumbers(field, entry) : { nothing: true };
+  if (typeof entry !== "string") {
+    return readSeveral(field, entry);
   }
   switch (field.kind) {
     case "number":
@@ -79,6 +90,60 @@ function readField(field: Field, entry: Entry): Reading {
     default:
       return entry === "" ? { nothing: true } : { value: entry };
   }
+}
+
+function readSeveral(field: Field, entry: Entry[] | Draft): Reading {
+  if (!Array.isArray(entry)) {
+    return field.kind === "parts" ? readParts(field, entry) : { nothing: true };
+  }
+  switch (field.kind) {
+    case "numbers":
+      return readNumbers(field, entry.map(String));
+    case "list":
+      return readList(field, entry);
+    case "flags": {
+      const chosen = field.options.filter((option) => entry.includes(JSON.stringify(option)));
+      return chosen.length === 0 && !field.isRequired ? { nothing: true } : { value: chosen };
+    }
+    default:
+      return { nothing: true };
+  }
+}
+
+/** Lines that are left empty are not there. */
+function readList(field: Field & { kind: "list" }, entries: readonly Entry[]): Reading {
+  const values: Json[] = [];
+  for (const [place, entry] of entries.entries()) {
+    const reading = readField(field.item, entry);
+    if ("wrong" in reading) {
+      return { wrong: `${place + 1}: ${reading.wrong}` };
+    }
+    if ("value" in reading) {
+      values.push(reading.value);
+    }
+  }
+  const isSaid = values.length > 0 || field.isRequired || Array.isArray(field.default);
+  if (!isSaid) {
+    return { nothing: true };
+  }
+  return values.length < field.least
+    ? { wrong: `There have to be ${field.least} or more.` }
+    : { value: values };
+}
+
+/** What nobody has touched is left to the template, if it may be. */
+function readParts(field: Field & { kind: "parts" }, draft: Draft): Reading {
+  const isTouched = JSON.stringify(draft) !== JSON.stringify(draftOf(field.fields));
+  if (!isTouched && !field.isRequired) {
+    return { nothing: true };
+  }
+  const { params, wrong } = read(field.fields, draft);
+  const first = field.fields.find(({ name }) => wrong[name] !== undefined);
+  return first ? { wrong: `${first.label}: ${wrong[first.name]}` } : { value: params };
+}
+
+function isObject(value: Json | undefined): value is Record<string, Json> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function readColour(entry: string): Reading {

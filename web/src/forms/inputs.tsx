@@ -10,6 +10,8 @@ interface Common {
   /** The id of what is said of the field. */
   describedBy: string;
   isWrong: boolean;
+  /** What it is called, where there is no label. */
+  called?: string;
 }
 
 interface OfText extends Common {
@@ -95,16 +97,21 @@ export function Colour({ label, entry, onEntry, ...rest }: OfText & { label: str
 interface ChoiceProps extends OfText {
   options: readonly Json[];
   isOptional: boolean;
-  isShort: boolean;
+}
+
+/** So few words that they are shown side by side. */
+export function isShort(options: readonly Json[]): boolean {
+  return options.length <= 5 && options.join("").length <= 36;
 }
 
 /** An entry is the option as JSON, so that 1 and "1" are two. */
-export function Choice({ options, isOptional, isShort, entry, onEntry, ...rest }: ChoiceProps) {
+export function Choice({ options, isOptional, entry, onEntry, ...rest }: ChoiceProps) {
   const all = options.map((option) => ({ key: JSON.stringify(option), text: String(option) }));
-  if (isShort) {
+  if (isShort(options)) {
+    const none = isOptional ? [{ key: "", text: "Default" }] : [];
     return (
       <div class="segments">
-        {all.map(({ key, text }) => (
+        {[...none, ...all].map(({ key, text }) => (
           <label key={key}>
             <input
               type="radio"
@@ -273,6 +280,6 @@ function inBase64(file: File): Promise<string> {
   });
 }
 
-function attributes({ id, describedBy, isWrong }: Common) {
-  return { id, "aria-describedby": describedBy, "aria-invalid": isWrong };
+function attributes({ id, describedBy, isWrong, called }: Common) {
+  return { id, "aria-describedby": describedBy, "aria-invalid": isWrong, "aria-label": called };
 }

@@ -6,33 +6,16 @@ import { api } from "../api.ts";
 import { ProblemBox } from "../parts/problem_box.tsx";
 import { go, paths } from "../router.ts";
 import { announce } from "../state/announcements.ts";
-import { outputSchema, put } from "../state/fleet.ts";
+import { outputSchema, pools, put } from "../state/fleet.ts";
 import { mayControl } from "../state/session.ts";
-import type { BatchRequest, Job, JobRequest, Problem, Schema, Template } from "../wire.ts";
+import type { BatchRequest, Job, JobRequest, Json, Problem, Template } from "../wire.ts";
 import { type Draft, draftOf, read } from "./draft.ts";
 import { FieldRow } from "./field_row.tsx";
+import { jobFields, outputOf } from "./job_fields.ts";
 import { type Placed, place } from "./problems.ts";
 import { type Field, fieldsOf } from "./schema.ts";
 import { batchOf, isSeveral, ONE, type Several } from "./several.ts";
 import { SeveralFields } from "./several_fields.tsx";
-
-const JOB_FIELDS = fieldsOf({
-  properties: {
-    priority: {
-      type: "integer",
-      minimum: -100,
-      maximum: 100,
-      default: 0,
-      description: "Jobs of higher priority come first.",
-    },
-    timeout_seconds: {
-      title: "Time limit",
-      type: "integer",
-      minimum: 1,
-      description: "Seconds that an attempt may take; as long as it goes on, if left empty.",
-    },
-  },
-});
 
 /** Where each of the three groups stands in a request. */
 const GROUPS = { params: "params/", output: "output/", job: "" } as const;
@@ -54,10 +37,10 @@ export function JobForm({ template, earlier }: Props) {
   const fields = useMemo(
     () => ({
       params: fieldsOf(template.params_schema),
-      output: fieldsOf(outputOf(template)),
-      job: JOB_FIELDS,
+      output: fieldsOf(outputOf(template.formats ?? [], outputSchema.value ?? {})),
+      job: jobFields(pools.value),
     }),
-    [template, outputSchema.value],
+    [template, outputSchema.value, pools.value.join()],
   );
   const draft = useSignal<Record<Group, Draft>>(draftsOf(fields, earlier));
   const several = useSignal<Several>(ONE);
@@ -145,7 +128,7 @@ export function JobForm({ template, earlier }: Props) {
         />
       </details>
       <details class="group">
-        <summary>Queue</summary>
+        <summary>Queue and webhook</summary>
         <div class="fields">{rows("job")}</div>
       </details>
       <div class="actions">
@@ -205,26 +188,13 @@ function forPeople(problem: Problem, { byField }: Placed): Problem {
   return { ...rest, detail: "Look at the fields that are marked." };
 }
 
-/** What can be said of the file: each template makes other kinds. */
-function outputOf({ formats }: Template): Schema {
-  const schema = outputSchema.value ?? {};
-  return formats?.length
-    ? { ...schema, properties: { ...schema.properties, format: { enum: formats } } }
-    : schema;
-}
-
 type Fields = Record<Group, readonly Field[]>;
 
 function draftsOf(fields: Fields, earlier: Job | undefined): Record<Group, Draft> {
-  const { priority, timeout_seconds } = earlier ?? {};
-  const ofJob = {
-    ...(priority === undefined ? {} : { priority }),
-    ...(timeout_seconds === undefined ? {} : { timeout_seconds }),
-  };
   return {
     params: draftOf(fields.params, earlier?.params),
     output: draftOf(fields.output, earlier?.output),
-    job: draftOf(fields.job, ofJob),
+    job: draftOf(fields.job, earlier as Record<string, Json> | undefined),
   };
 }
 

@@ -22,8 +22,31 @@ export type Field = Common &
     | { kind: "text"; isLong: boolean; placeholder: string; maxLength?: number; pattern?: string }
     | FileField
     | { kind: "numbers"; count: number; isInteger: boolean; minimum?: number; maximum?: number }
+    | FlagsField
+    | ListField
+    | PartsField
     | { kind: "json" }
   );
+
+/** Any of a few choices. */
+interface FlagsField {
+  kind: "flags";
+  options: Json[];
+}
+
+/** As many of a kind as one likes. */
+interface ListField {
+  kind: "list";
+  item: Field;
+  least: number;
+  most: number;
+}
+
+/** Some fields that belong together. */
+interface PartsField {
+  kind: "parts";
+  fields: Field[];
+}
 
 /** Longer texts get more than one line. */
 const LONG_TEXT = 80;
@@ -58,6 +81,8 @@ function fieldOf(name: string, whole: Schema, isRequired: boolean): Field {
       return { ...common, ...textOf(schema) };
     case "array":
       return { ...common, ...arrayOf(schema) };
+    case "object":
+      return { ...common, ...objectOf(schema) };
     default:
       return { ...common, kind: "json" };
   }
@@ -124,6 +149,7 @@ function textOf(schema: Schema): TextField {
   const placeholders: Record<string, string> = {
     date: "YYYY-MM-DD",
     "date-time": "YYYY-MM-DDThh:mm:ssZ",
+    uri: "https://…",
   };
   return {
     kind: "text",
@@ -134,15 +160,36 @@ function textOf(schema: Schema): TextField {
   };
 }
 
-type ArrayField = { kind: "json" } | ({ kind: "numbers"; count: number } & Bounds);
+type ArrayField =
+  | { kind: "json" }
+  | ({ kind: "numbers"; count: number } & Bounds)
+  | FlagsField
+  | ListField;
 
-/** Some numbers, as of a vector, have a field each. */
+/** Some numbers, as of a vector, have a field each; what may be any number of times, a line each. */
 function arrayOf(schema: Schema): ArrayField {
   const count = schema.prefixItems?.length ?? schema.minItems ?? 0;
   const item = schema.prefixItems?.[0] ?? schema.items;
+  if (!item) {
+    return { kind: "json" };
+  }
   const isFixed = count > 0 && count <= 4 && schema.maxItems === count;
-  const isOfNumbers = item?.type === "number" || item?.type === "integer";
-  return isFixed && item && isOfNumbers
-    ? { kind: "numbers", count, ...numberOf(item) }
-    : { kind: "json" };
+  if (isFixed && (item.type === "number" || item.type === "integer")) {
+    return { kind: "numbers", count, ...numberOf(item) };
+  }
+  const field = fieldOf("", item, true);
+  // What differs from place to place is no list, and what is only JSON is easier to write at once.
+  if (schema.prefixItems || field.kind === "json") {
+    return { kind: "json" };
+  }
+  if (schema.uniqueItems && field.kind === "choice") {
+    return { kind: "flags", options: field.options };
+  }
+  const { minItems: least = 0, maxItems: most = Number.POSITIVE_INFINITY } = schema;
+  return { kind: "list", item: field, least, most };
+}
+
+function objectOf(schema: Schema): { kind: "json" } | PartsField {
+  const fields = fieldsOf(schema);
+  return fields.length === 0 ? { kind: "json" } : { kind: "parts", fields };
 }

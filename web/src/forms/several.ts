@@ -40,11 +40,14 @@ export function batchOf(
     }
     taken.push(params[varied] ?? null);
   }
+  const { webhook, ...ofEach } = job;
   return {
     request: {
-      job,
+      job: ofEach,
       ...(frames.trim() === "" ? {} : { frames: frames.trim() }),
       ...(field ? { matrix: { [varied]: taken } } : {}),
+      // A batch is told of once.
+      ...(webhook ? { webhook } : {}),
     },
   };
 }

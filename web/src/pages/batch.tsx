@@ -3,13 +3,10 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { api } from "../api.ts";
-import { shortId } from "../format.ts";
 import { BatchProgress } from "../parts/batch_progress.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { EndedTile } from "../parts/job_views.tsx";
-import { ProblemBox } from "../parts/problem_box.tsx";
-import { StateBadge } from "../parts/state_badge.tsx";
-import { paths } from "../router.ts";
+import { NotThere, PageHead } from "../parts/page_head.tsx";
 import { announce } from "../state/announcements.ts";
 import { batches, fetchBatch, type Whole } from "../state/batches.ts";
 import { jobs } from "../state/fleet.ts";
@@ -33,27 +30,15 @@ export function BatchPage({ id }: { id: string }) {
   if (whole.value) {
     return <Known whole={whole.value} latest={latest ?? whole.value.batch} />;
   }
-  return problem.value ? (
-    <ProblemBox problem={problem.value} />
-  ) : (
-    <div class="skeleton is-card" aria-busy="true" />
-  );
+  return <NotThere what="batch" problem={problem.value} />;
 }
 
 function Known({ whole, latest }: { whole: Whole; latest: Batch }) {
   return (
     <article class="batch">
-      <header class="job-head">
-        <a class="button is-bare back" href={paths.overview()}>
-          <Icon of="back" />
-          <span>Fleet</span>
-        </a>
-        <h1>
-          {latest.template} <span class="is-quiet figures">{shortId(latest.id)}</span>
-        </h1>
-        <StateBadge state={latest.state} />
+      <PageHead {...latest}>
         <Actions batch={latest} />
-      </header>
+      </PageHead>
       <div class="card">
         <BatchProgress batch={latest} />
       </div>

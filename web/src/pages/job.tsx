@@ -5,11 +5,11 @@ import { useEffect } from "preact/hooks";
 import { bytes, duration, elapsed, shortId } from "../format.ts";
 import { CancelButton } from "../parts/cancel_button.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { NotThere, PageHead } from "../parts/page_head.tsx";
 import { Parameters } from "../parts/parameters.tsx";
 import { Picture, resultAddress } from "../parts/picture.tsx";
 import { ProblemBox } from "../parts/problem_box.tsx";
 import { Progress } from "../parts/progress.tsx";
-import { StateBadge } from "../parts/state_badge.tsx";
 import { Story } from "../parts/story.tsx";
 import { paths } from "../router.ts";
 import { fetchJob, jobs, now } from "../state/fleet.ts";
@@ -24,38 +24,16 @@ export function JobPage({ id }: { id: string }) {
       problem.value = found;
     });
   }, [id]);
-  if (job) {
-    return <Known job={job} />;
-  }
-  if (problem.value) {
-    return (
-      <section class="empty">
-        <h1>No such job</h1>
-        <ProblemBox problem={problem.value} />
-        <p>
-          <a href={paths.overview()}>To the fleet</a>
-        </p>
-      </section>
-    );
-  }
-  return <div class="skeleton is-card" aria-busy="true" />;
+  return job ? <Known job={job} /> : <NotThere what="job" problem={problem.value} />;
 }
 
 function Known({ job }: { job: Job }) {
   return (
     <article class="job">
-      <header class="job-head">
-        <a class="button is-bare back" href={paths.overview()}>
-          <Icon of="back" />
-          <span>Fleet</span>
-        </a>
-        <h1>
-          {job.template} <span class="is-quiet figures">{shortId(job.id)}</span>
-        </h1>
-        <StateBadge state={job.state} />
+      <PageHead {...job}>
         {job.batch && <a href={paths.batch(job.batch)}>of a batch</a>}
         <Actions job={job} />
-      </header>
+      </PageHead>
       <div class="job-picture">
         <Picture job={job} isWhole />
         {job.state === "running" && <Progress job={job} />}

@@ -1,6 +1,6 @@
 /** What a job was asked for: names and values, colours as such. */
 
-import { isColour, label, value } from "../format.ts";
+import { duration, isColour, label, value } from "../format.ts";
 import type { Job, Json } from "../wire.ts";
 
 export function Parameters({ job }: { job: Job }) {
@@ -16,14 +16,23 @@ export function Parameters({ job }: { job: Job }) {
           </dd>
         </div>
       ))}
-      {job.priority ? (
-        <div>
-          <dt>Priority</dt>
-          <dd>{job.priority}</dd>
+      {ofJob(job).map(([name, of]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{of}</dd>
         </div>
-      ) : null}
+      ))}
     </dl>
   );
+}
+
+function ofJob({ priority, timeout_seconds: limit, pool, webhook }: Job): [string, string][] {
+  return [
+    ...(priority ? [["Priority", String(priority)] as [string, string]] : []),
+    ...(limit ? [["Time limit", duration(limit)] as [string, string]] : []),
+    ...(pool ? [["Pool", pool] as [string, string]] : []),
+    ...(webhook ? [["Webhook", webhook.url] as [string, string]] : []),
+  ];
 }
 
 function Value({ of }: { of: Json }) {
