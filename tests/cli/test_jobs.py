@@ -37,7 +37,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def surroundings(service: Service) -> dict[str, str]:
-    return {**os.environ, "XDG_CONFIG_HOME": str(service._folder / "config")}
+    return {**os.environ, "XDG_CONFIG_HOME": str(service.config)}
 
 
 def aiobpy(service: Service, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:

@@ -34,7 +34,7 @@ class Visitor:
         self, browser: Browser, service: Service, size: dict[str, int], scheme: str = "light"
     ) -> None:
         self.service = service
-        self.address = f"http://{service.host}:{service.port}"
+        self.address = service.url
         self.complaints: list[str] = []
         self._context = browser.new_context(
             viewport={"width": size["width"], "height": size["height"]},

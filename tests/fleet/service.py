@@ -43,6 +43,7 @@ class Service:
         cache: Whether what was made before answers the same again: most tests want it made anew.
 
     Attributes:
+        url: Where it listens.
         config: Where programs of its user find it, as `XDG_CONFIG_HOME`.
     """
 
@@ -64,6 +65,7 @@ class Service:
         address = re.search(r"http://([\d.]+):(\d+)", greeting)
         assert address, (greeting, self.errors())
         self.host, self.port = address.group(1), int(address.group(2))
+        self.url = f"http://{self.host}:{self.port}"
         (discovery,) = (self.config / "aiobpy" / "servers").glob("*.json")
         self.token: str = json.loads(discovery.read_text())["token"]
 

@@ -23,11 +23,10 @@ def test_the_commands_of_the_guide_do_what_it_says(
     mode = tmp_path / "mode"
     mode.write_text("cached")
     service = draw("--workers", "2", "--templates", mode, cache=True)
-    server = f"http://{service.host}:{service.port}"
     done = subprocess.run(
         ["bash", "-euc", "set -o pipefail\n" + guides.code("fleet_api", "sh")],
         cwd=tmp_path,
-        env={**os.environ, "TOKEN": service.token, "SERVER": server},
+        env={**os.environ, "TOKEN": service.token, "SERVER": service.url},
         capture_output=True,
         text=True,
         timeout=SECONDS,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-import aiobpy
 from aiobpy import fleet
+from tests.fleet.running import run
 from tests.fleet.service import Service
 
 if TYPE_CHECKING:
@@ -35,11 +35,6 @@ def service(templates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         yield service
     assert service.end() == 0, service.errors()
-
-
-def run(coroutine: Any) -> Any:
-    with asyncio.Runner(loop_factory=aiobpy.EventLoop) as runner:
-        return runner.run(coroutine)
 
 
 @pytest.mark.usefixtures("service")

@@ -36,7 +36,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def run(service: Service | None, folder: Path, *command: str | Path) -> str:
     """Run a program in a folder, with a fleet to be found; return what it prints."""
-    config = folder / "config" if service is None else service._folder / "config"
+    config = folder / "config" if service is None else service.config
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         command,

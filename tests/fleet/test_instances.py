@@ -11,12 +11,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import aiobpy
 from aiobpy import fleet
+from tests.fleet.running import run
 from tests.host.program import pythons
 
 METHODS = '''
@@ -80,11 +79,6 @@ def methods(tmp_path: Path) -> Path:
 def folder_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep discovery files to the test."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-
-
-def run(coroutine: Any) -> Any:
-    with asyncio.Runner(loop_factory=aiobpy.EventLoop) as runner:
-        return runner.run(coroutine)
 
 
 def test_a_file_is_opened_and_methods_are_called(methods: Path, tmp_path: Path) -> None:
@@ -232,6 +226,7 @@ def test_nothing_is_left_when_the_parent_is_killed(methods: Path) -> None:
 import asyncio, json, os
 import aiobpy
 from aiobpy import fleet
+from tests.fleet.running import run
 from tests.host.program import pythons
 
 async def main():

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-import aiobpy
 from aiobpy import fleet
+from tests.fleet.running import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,8 +85,7 @@ def test_a_client_awaits_how_far_its_job_is(draw: Callable[..., Service], tmp_pa
     service = draw()
 
     async def main() -> None:
-        url = f"http://{service.host}:{service.port}"
-        async with fleet.connect(url, token=service.token) as studio:
+        async with fleet.connect(service.url, token=service.token) as studio:
             job = await studio.submit("drawing", do="picture", text="a mug")
             types = []
             async for event in job.events():
@@ -106,8 +105,7 @@ def test_a_client_awaits_how_far_its_job_is(draw: Callable[..., Service], tmp_pa
             assert await waiting.preview() is None
             await asyncio.gather(waiting.cancel(), at_work.cancel())
 
-    with asyncio.Runner(loop_factory=aiobpy.EventLoop) as runner:
-        runner.run(main())
+    run(main())
 
 
 def test_a_video_shows_each_frame_once_it_is_there(worker: Supervisor) -> None:

@@ -221,7 +221,7 @@ def test_submit_shows_progress_and_writes_the_picture(service: Service, tmp_path
     done = subprocess.run(
         [
             *(sys.executable, "-m", "aiobpy", "submit"),
-            *("--url", f"http://{service.host}:{service.port}", "--template", "ball"),
+            *("--url", service.url, "--template", "ball"),
             *("--param", "colour=#00ff00", "--param", "size=1.5", "--width", "64"),
             *("--height", "64", "--samples", "4", "--out", str(out)),
         ],
