@@ -116,6 +116,11 @@ def restart_the_engine(stage: Stage, chance: random.Random) -> None:
     stage.rest(chance.uniform(0.0, 2.0))
     for place in range(len(cluster)):
         cluster.start(place)
+    # Struck again before that, they would never come to anything.
+    for _look in range(60):
+        if cluster.leader() is not None:
+            break
+        stage.rest(0.5)
 
 
 def freeze_a_nats_server(stage: Stage, chance: random.Random) -> None:
@@ -160,12 +165,7 @@ def slow_the_net_down(stage: Stage, chance: random.Random) -> None:
 
 ON_WORKERS: Final = (kill_a_worker, freeze_a_worker)
 ON_NODES: Final = (kill_the_server, freeze_the_server)
-ON_SERVERS: Final = (
-    kill_a_nats_server,
-    kill_the_nats_leader,
-    freeze_a_nats_server,
-    restart_the_engine,
-)
+ON_SERVERS: Final = (kill_a_nats_server, kill_the_nats_leader, freeze_a_nats_server)
 ON_THE_NET: Final = (cut_a_node_off, cut_a_nats_server_off, part_the_net, slow_the_net_down)
 
 

@@ -54,13 +54,20 @@ NATS: Final = (
     Phase("nodes are killed and freeze", ON_NODES),
     Phase("nodes are lost", (blows.lose_a_node,)),
     Phase("NATS servers are killed and freeze", ON_SERVERS),
+    Phase("all NATS servers restart", (blows.restart_the_engine,)),
     Phase("the network is cut and slow", ON_THE_NET),
     Phase("disks are full", (blows.fill_a_disk, blows.fill_a_nats_disk)),
     Phase(
         "all of it",
         (
             *(*ON_WORKERS, *ON_NODES, *ON_SERVERS, *ON_THE_NET),
-            *(blows.lose_a_node, blows.move_the_clock, blows.fill_a_disk, blows.fill_a_nats_disk),
+            *(
+                blows.restart_the_engine,
+                blows.lose_a_node,
+                blows.move_the_clock,
+                blows.fill_a_disk,
+                blows.fill_a_nats_disk,
+            ),
         ),
         unruly=_UNRULY,
     ),
