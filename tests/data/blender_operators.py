@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -134,12 +135,27 @@ async def test_scopes_keep_files_and_python_apart(folder: Path) -> None:
         "wm.open_mainfile",
         "preferences.addon_enable",
         "wm.url_open",
+        "image.external_edit",
+        "image.project_edit",
     ):
         assert operators.describe(name)["scope"] == "exec", name
         with refused(403):
             await call(name, FILES)
-    for name in ("wm.save_as_mainfile", "image.save", "text.save", "wm.append", "sound.mixdown"):
+    for name in (
+        "wm.save_as_mainfile",
+        "image.save",
+        "text.save",
+        "wm.append",
+        "sound.mixdown",
+        "render.preset_add",
+        "wm.interface_theme_preset_add",
+        "ptcache.bake",
+        "ptcache.free_bake",
+        "dpaint.bake",
+        "clip.delete_proxy",
+    ):
         assert operators.describe(name)["scope"] == "files", name
+    await _assert_that_what_names_files_is_not_for_control()
     with refused(403):
         await call("wm.save_as_mainfile", CONTROL, args={"filepath": str(folder / "a.blend")})
     with refused(403):
@@ -147,6 +163,17 @@ async def test_scopes_keep_files_and_python_apart(folder: Path) -> None:
     args = {"filepath": str(folder / "a.blend"), "copy": True}
     assert (await call("wm.save_as_mainfile", FILES, args=args))["result"] == ["FINISHED"]
     assert (folder / "a.blend").exists()
+
+
+async def _assert_that_what_names_files_is_not_for_control() -> None:
+    """Ask all operators of this Blender: a new one whose name tells of files is to be looked at."""
+    telling = re.compile(r"preset_(add|remove|save)$|export|external_(edit|pack|save)|_proxy$")
+    loose = [
+        name
+        for name in operators.names()
+        if telling.search(name) and operators.describe(name)["scope"] == "control"
+    ]
+    assert not loose, loose
 
 
 async def test_the_panel_is_for_the_person_alone() -> None:

@@ -62,7 +62,11 @@ def test_the_scope_is_as_specified(run: Run) -> None:
         "query_string": b"q=%20",
         "root_path": "/a/rules/below",
         "server": server,
-        "extensions": {"http.response.pathsend": {}, "http.response.trailers": {}},
+        "extensions": {
+            "http.response.pathsend": {},
+            "http.response.trailers": {},
+            "http.response.early_hint": {},
+        },
         "state": {},
     }
     assert server[0] == "127.0.0.1"
@@ -332,6 +336,8 @@ def test_a_header_that_would_split_the_answer_is_a_500(
         [{"type": "http.response.start", "status": 101}],
         [{"type": "websocket.accept"}],
         [{"type": "http.response.trailers"}],
+        [START, {"type": "http.response.early_hint", "links": []}],
+        [{"type": "http.response.early_hint", "links": [b"</x>\r\nx: y"]}],
         [{}],
     ],
     ids=str,
@@ -372,6 +378,57 @@ def test_pathsend_has_rust_send_the_file(run: Run, tmp_path: Path) -> None:
             assert response.status == 500
 
     run(main)
+
+
+def test_early_hints_go_out_before_the_answer_is_made(run: Run) -> None:
+    hinted = asyncio.Event()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        links = [b"</style.css>; rel=preload; as=style", b"</a.js>; rel=modulepreload"]
+        await send({"type": "http.response.early_hint", "links": links})
+        await hinted.wait()
+        await send(START)
+        await send({"type": "http.response.body", "body": b"body"})
+
+    mount(application)
+
+    async def main(_: aiohttp.ClientSession) -> None:
+        raw = await Raw.open()
+        for _again in range(2):
+            hinted.clear()
+            raw.ask("GET", "/a/rules")
+            assert await raw.reader.readuntil(b"\r\n\r\n") == (
+                b"HTTP/1.1 103 Early Hints\r\n"
+                b"link: </style.css>; rel=preload; as=style\r\n"
+                b"link: </a.js>; rel=modulepreload\r\n\r\n"
+            )
+            hinted.set()
+            status, headers = await raw.head()
+            assert (status, headers["content-length"]) == (200, "4")
+            assert await raw.reader.readexactly(4) == b"body"
+        await raw.close()
+
+    run(main)
+
+
+def test_who_speaks_http_1_0_gets_no_hints(run: Run) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        assert "http.response.early_hint" not in scope["extensions"]
+        await send({"type": "http.response.early_hint", "links": []})
+
+    mount(application)
+
+    async def main(_: aiohttp.ClientSession) -> None:
+        server = aiobpy.server.current()
+        assert server is not None
+        raw = await Raw.open()
+        head = f"Host: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {server.token}\r\n\r\n"
+        raw.writer.write(f"GET /a/rules HTTP/1.0\r\n{head}".encode())
+        status, _headers = await raw.head()
+        assert status == 500
+        await raw.close()
+
+    run(main, reports=True)
 
 
 def test_trailers_follow_the_body_if_the_client_takes_them(run: Run) -> None:

@@ -163,6 +163,40 @@ def test_a_handler_is_cancelled_when_its_client_goes_unless_it_must_not_be(run: 
     run(main)
 
 
+def test_a_handler_begins_in_the_turn_in_which_its_request_comes(run: Run) -> None:
+    site = web.site("brief")
+    begun: list[str] = []
+
+    @site.get("/now")
+    async def now() -> str:
+        assert asyncio.current_task() is not None
+        begun.append("now")
+        await asyncio.sleep(0)
+        begun.append("later")
+        return "done"
+
+    class Looking:
+        """Looks at how far it is when the request has been begun."""
+
+        def __init__(self, handler: Any) -> None:
+            self.handler = handler
+
+        def __call__(self, exchange: Any) -> None:
+            self.handler(exchange)
+            begun.append("looked")
+
+    (number,) = [route.handler for route in site.routes]
+    assert number is not None
+    serving._handlers[number] = Looking(serving._handlers[number])
+
+    async def main(client: aiohttp.ClientSession) -> None:
+        async with client.get("/a/brief/now") as response:
+            assert (response.status, await response.text()) == (200, "done")
+
+    run(main)
+    assert begun == ["now", "looked", "later"]
+
+
 def test_a_handler_that_is_cancelled_before_it_begins_leaves_nothing_behind(run: Run) -> None:
     site = web.site("brief")
     begun: list[str] = []
@@ -186,6 +220,10 @@ def test_a_handler_that_is_cancelled_before_it_begins_leaves_nothing_behind(run:
     serving._handlers[number] = Closing(serving._handlers[number])
 
     async def main(client: aiohttp.ClientSession) -> None:
+        # One's own factory says when a task takes its first step.
+        asyncio.get_running_loop().set_task_factory(
+            lambda loop, coro, **given: asyncio.Task(coro, loop=loop, **given)
+        )
         async with client.get("/a/brief/late") as response:
             assert response.status == 503
         gc.collect()

@@ -16,7 +16,8 @@ use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyAny, PyBytes, PyDict, PyList};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyAny, PyBytes, PyDict, PyList, PyString};
 
 use self::length::{Length, final_status};
 pub(crate) use self::upload::UploadedFile;
@@ -205,13 +206,23 @@ impl Exchange {
 
     /// Ends it: an answer that is not complete is cut short.
     fn end(&self, py: Python<'_>) {
-        self.event_loop.get().exchanges.borrow_mut(py).remove(&self.end.id());
+        let mut waiting = self.event_loop.get().exchanges.borrow_mut(py);
+        // Most requests have never waited for anything.
+        let waited = if waiting.is_empty() { None } else { waiting.remove(&self.end.id()) };
+        // Not before the table is free: what it lets go of may run any code.
+        drop(waiting);
+        drop(waited);
         self.end.end();
     }
 
-    /// ASGI's scope, without `state`.
-    fn scope<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        scope::of(py, &self.end.head)
+    /// ASGI's scope, without `state`; `root_path` if it is not where the site begins.
+    #[pyo3(signature = (root_path = None))]
+    fn scope<'py>(
+        &self,
+        py: Python<'py>,
+        root_path: Option<&Bound<'py, PyString>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        scope::of(py, &self.end.head, root_path)
     }
 
     /// ASGI's receive.
@@ -233,7 +244,7 @@ impl Exchange {
         let (py, this) = (slf.py(), slf.get());
         let sent = messages::send(this, message)?;
         match sent {
-            Sent::Room => Outcome::value(py, py.None()),
+            Sent::Room => Outcome::nothing(py),
             Sent::Gone => Err(gone()),
             Sent::Full => {
                 let future = Self::wait(slf)?;
@@ -380,21 +391,22 @@ pub(crate) fn run_exchange(
     event_loop: &Bound<'_, LoopCore>,
     end: aiobpy_server::Exchange,
 ) -> PyResult<()> {
+    static BEGIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let _room = tracing::trace_span!("native/main_thread").entered();
     if end.is_gone() {
         return Ok(());
     }
     end.begin();
     let py = event_loop.py();
-    let path = end.head.uri.path().to_owned();
     let event_loop_object = event_loop.clone().unbind();
     let exchange =
         Bound::new(py, Exchange { end, event_loop: event_loop_object, state: GilCell::default() })?;
-    let begun = py
-        .import(intern!(py, "aiobpy.web.serving"))
-        .and_then(|serving| serving.call_method1(intern!(py, "begin"), (exchange,)));
+    let begun = BEGIN
+        .import(py, "aiobpy.web.serving", "begin")
+        .and_then(|begin| begin.call1((exchange.clone(),)));
     match begun {
         Err(error) if !is_exit(py, &error) => {
+            let path = exchange.get().end.head.uri.path();
             report(event_loop, &format!("the request for {path:?} could not be begun"), error, &[])
         }
         result => result.map(drop),

@@ -41,6 +41,8 @@ pub(crate) struct LoopCore {
     /// something.
     pub(crate) scheduled: GilCell<VecDeque<Py<Handle>>>,
     pub(crate) generation: GilCell<Generation>,
+    /// The first step of the task that a request has begun with, until its turn is over.
+    pub(crate) begun: GilCell<Option<Py<Handle>>>,
     pub(crate) timers: GilCell<Timers<Py<TimerHandle>>>,
     pub(crate) clock: Clock,
     pub(crate) stats: Arc<Stats>,
@@ -223,6 +225,7 @@ impl LoopCore {
             queue: Arc::new(ReadyQueue::new().map_err(os_error)?),
             scheduled: GilCell::default(),
             generation: GilCell::default(),
+            begun: GilCell::default(),
             timers: GilCell::default(),
             clock: Clock::new(),
             stats: Arc::default(),

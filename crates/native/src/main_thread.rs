@@ -240,7 +240,7 @@ impl LoopCore {
 
 impl Ready {
     /// Returns the handle too, if it was one, to be let go of when its name is not wanted any more.
-    fn run<'py>(
+    pub(crate) fn run<'py>(
         self,
         event_loop: &Bound<'py, LoopCore>,
     ) -> (Option<Bound<'py, Handle>>, PyResult<()>) {
@@ -258,7 +258,9 @@ impl Ready {
                 (None, crate::calls::run_reply(event_loop, question, answer))
             }
             Self::Exchange(exchange) => {
-                (None, crate::exchange::run_exchange(event_loop, *exchange))
+                let result = crate::exchange::run_exchange(event_loop, *exchange);
+                let begun = event_loop.get().begun.borrow_mut(event_loop.py()).take();
+                (begun.map(|handle| handle.into_bound(event_loop.py())), result)
             }
             Self::News(id) => (None, crate::exchange::run_news(event_loop, id)),
             Self::Pairing(claim) => (None, crate::pairing::run_claim(event_loop, *claim)),

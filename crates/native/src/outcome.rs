@@ -4,6 +4,7 @@ use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use crate::gil_cell::GilCell;
 
@@ -13,6 +14,8 @@ use crate::gil_cell::GilCell;
 pub(crate) struct Outcome(GilCell<State>);
 
 enum State {
+    /// `None`, as often as it is asked for.
+    Nothing,
     Value(Py<PyAny>),
     /// A future, awaited from the first step on.
     Future(Py<PyAny>),
@@ -21,6 +24,13 @@ enum State {
 }
 
 impl Outcome {
+    /// `None`: the same object for all, as most of what is sent is taken at once.
+    pub(crate) fn nothing(py: Python<'_>) -> PyResult<Bound<'_, Self>> {
+        static NOTHING: PyOnceLock<Py<Outcome>> = PyOnceLock::new();
+        let make = || Py::new(py, Self(GilCell::new(State::Nothing)));
+        NOTHING.get_or_try_init(py, make).map(|nothing| nothing.bind(py).clone())
+    }
+
     pub(crate) fn value(py: Python<'_>, value: Py<PyAny>) -> PyResult<Bound<'_, Self>> {
         Bound::new(py, Self(GilCell::new(State::Value(value))))
     }
@@ -40,14 +50,18 @@ impl Outcome {
         slf
     }
 
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.send(py, py.None())
+    /// `None` here is the end without an exception, which costs the least.
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if matches!(*self.0.borrow(py), State::Nothing) {
+            return Ok(None);
+        }
+        self.send(py, py.None()).map(Some)
     }
 
     /// One step: raises `StopIteration` with the value at the end.
     fn send<'py>(&self, py: Python<'py>, value: Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let state = std::mem::replace(&mut *self.0.borrow_mut(py), State::Taken);
-        match state {
+        match self.take(py) {
+            State::Nothing => Err(PyStopIteration::new_err(())),
             State::Value(value) => Err(PyStopIteration::new_err((value,))),
             State::Future(future) => {
                 let iterator = future.bind(py).call_method0(intern!(py, "__await__"))?;
@@ -68,8 +82,7 @@ impl Outcome {
         value: Option<Py<PyAny>>,
         traceback: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let state = std::mem::replace(&mut *self.0.borrow_mut(py), State::Taken);
-        if let State::Iterator(iterator) = state {
+        if let State::Iterator(iterator) = self.take(py) {
             let next = iterator.bind(py).call_method1("throw", (kind, value, traceback))?;
             *self.0.borrow_mut(py) = State::Iterator(iterator);
             return Ok(next);
@@ -84,8 +97,7 @@ impl Outcome {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let state = std::mem::replace(&mut *self.0.borrow_mut(py), State::Taken);
-        if let State::Iterator(iterator) = state {
+        if let State::Iterator(iterator) = self.take(py) {
             iterator.bind(py).call_method0("close")?;
         }
         Ok(())
@@ -96,16 +108,24 @@ impl Outcome {
             Some(State::Value(held) | State::Future(held) | State::Iterator(held)) => {
                 visit.call(held)
             }
-            Some(State::Taken) | None => Ok(()),
+            Some(State::Nothing | State::Taken) | None => Ok(()),
         }
     }
 
     fn __clear__(&self, py: Python<'_>) {
-        *self.0.borrow_mut(py) = State::Taken;
+        drop(self.take(py));
     }
 }
 
 impl Outcome {
+    fn take(&self, py: Python<'_>) -> State {
+        let mut state = self.0.borrow_mut(py);
+        match *state {
+            State::Nothing => State::Nothing,
+            _ => std::mem::replace(&mut *state, State::Taken),
+        }
+    }
+
     fn step<'py>(
         &self,
         iterator: &Bound<'py, PyAny>,

@@ -6,6 +6,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyAny, PyDict, PyModule};
 
 use crate::loop_core::LoopCore;
+use crate::main_thread::Ready;
 
 static BASE_EVENTS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 static FUTURES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
@@ -46,6 +47,32 @@ impl LoopCore {
         module(py, &TASKS, "asyncio.tasks")?
             .getattr(intern!(py, "Task"))?
             .call((coro,), Some(&keywords))
+    }
+
+    /// As `create_task`, and takes the first step of the task at once: one that ends with it costs
+    /// no turn of the loop. Called by a callback of the loop, outside of any task.
+    fn _start_task<'py>(
+        slf: &Bound<'py, Self>,
+        coro: &Bound<'py, PyAny>,
+        context: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "context"), context)?;
+        let waiting = this.scheduled.borrow(py).len();
+        let task = slf.getattr(intern!(py, "create_task"))?.call((coro,), Some(&keywords))?;
+        // A program's own factory may have taken it already, or have it taken somewhere else.
+        let is_ours = slf.getattr(intern!(py, "_task_factory"))?.is_none();
+        let step = {
+            let mut scheduled = this.scheduled.borrow_mut(py);
+            let is_last = is_ours && scheduled.len() == waiting + 1;
+            if is_last { scheduled.pop_back() } else { None }
+        };
+        if let Some(step) = step {
+            this.begun.borrow_mut(py).replace(step.clone_ref(py));
+            Ready::Callback(step).run(slf).1?;
+        }
+        Ok(task)
     }
 
     fn create_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -10,11 +10,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Facts};
 use crate::error::Failure;
 use crate::http::{Answering, Ending, Service, serve_http_1, serve_http_2};
 use crate::places::{Place, Places};
 use crate::preface::{Spoken, listen_to};
+use crate::rarely::Rarely;
 use crate::router::Front;
 use crate::shared::Shared;
 use crate::sys::{LocalListener, LocalStream};
@@ -125,13 +126,15 @@ impl Connecting {
                 Accepted::Local(stream) => self.serve_plain(stream, None, None).await,
             }
         };
+        let cut = std::pin::pin!(cut.cancelled());
         tokio::select! {
+            biased;
             served = served => {
                 if let Err(error) = served {
                     tracing::debug!(%error, "a connection ended early");
                 }
             }
-            () = cut.cancelled() => {}
+            () = Rarely::new(cut) => {}
         }
     }
 
@@ -204,7 +207,8 @@ impl Connecting {
         };
         let is_extra = place.is_extra;
         let closing: CancellationToken = ending.closing.clone();
-        let connection = Connection { peer, local, tls, closing, place: Arc::new(place) };
+        let connection =
+            Connection::new(Facts { peer, local, tls, closing, heads: OnceLock::new(), place });
         (
             Service {
                 answering,

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::observe::Seen;
-use crate::principal::Principal;
 
 /// Up to so many bytes go out in one piece: there is nothing to cut.
 const ONE_PIECE: u64 = 64 << 10;
@@ -31,14 +30,10 @@ impl AnswerBody {
     }
 
     /// One that is told of at its end. Events and downloads may take hours; revoked, they end at once.
-    pub(crate) fn seen(
-        response: Response,
-        seen: Box<Seen>,
-        principal: Option<&Principal>,
-    ) -> http::Response<Self> {
+    pub(crate) fn seen(response: Response, seen: Box<Seen>) -> http::Response<Self> {
         response.map(|body| {
             let is_short = body.size_hint().exact().is_some_and(|bytes| bytes <= ONE_PIECE);
-            let ended = principal.filter(|_| !is_short).map(|principal| {
+            let ended = seen.principal().filter(|_| !is_short).map(|principal| {
                 let ended: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(principal.ended());
                 ended
             });

@@ -1,8 +1,8 @@
 //! Lets in who has a token or a cookie, as far as its scope goes.
 
 use axum::extract::Request;
+use http::Method;
 use http::header::{self, HeaderMap, HeaderName};
-use http::{Extensions, Method};
 
 use crate::connection::Connection;
 use crate::error::Failure;
@@ -17,15 +17,19 @@ const OUR_PAGE: HeaderName = HeaderName::from_static("x-aiobpy");
 ///
 /// # Errors
 /// Nobody who is let in.
-pub(crate) fn let_in(shared: &Shared, request: &Request) -> Result<Principal, Failure> {
-    let (headers, extensions) = (request.headers(), request.extensions());
+pub(crate) fn let_in(
+    shared: &Shared,
+    request: &Request,
+    connection: Option<&Connection>,
+) -> Result<Principal, Failure> {
+    let headers = request.headers();
     let now = shared.running.elapsed();
-    if let Some(secret) = cookie(shared, headers, extensions) {
+    if let Some(secret) = cookie(shared, headers, connection) {
         check_that_no_form_sent_it(request.method(), headers)?;
         return shared.keys.by_cookie(secret, now);
     }
     let token = bearer(headers)?;
-    shared.keys.by_token(token, extensions.get::<Connection>(), now)
+    shared.keys.by_token(token, connection, now)
 }
 
 /// The token of an `Authorization` header, if there is exactly one. A browser's WebSocket, which
@@ -48,12 +52,12 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], Failure> {
 pub(crate) fn cookie<'request>(
     shared: &Shared,
     headers: &'request HeaderMap,
-    extensions: &Extensions,
+    connection: Option<&Connection>,
 ) -> Option<&'request str> {
     if headers.contains_key(header::AUTHORIZATION) {
         return None;
     }
-    let is_secure = extensions.get::<Connection>().is_some_and(Connection::is_secure);
+    let is_secure = connection.is_some_and(Connection::is_secure);
     shared.keys.cookie.read(headers, is_secure)
 }
 

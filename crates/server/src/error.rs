@@ -69,6 +69,11 @@ pub(crate) enum Failure {
         /// The value of the `Allow` header; `None` where axum adds it.
         allowed: Option<String>,
     },
+    /// Not even a request.
+    NotHttp,
+    HeadTooLarge {
+        limit: usize,
+    },
     NotWebSocket {
         detail: String,
     },

@@ -15,13 +15,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::channel::{Beginning, Channel, State, Wakers};
 pub(crate) use self::client::{AnsweredFile, Begun, Client, Rest};
 use crate::clock::Stopwatch;
 use crate::form::Form;
+use crate::http::{Heads, early_hints};
 use crate::main_thread::{MainThread, SERVER_TIMING, Timing};
 use crate::principal::Principal;
 use crate::tls::TlsFacts;
@@ -56,6 +57,16 @@ pub struct Head {
     pub principal: Principal,
     pub trace: Option<Trace>,
     pub body: ReceivedBody,
+    /// Where early hints are left, if the client may be sent any.
+    pub(crate) heads: Option<Heads>,
+}
+
+impl Head {
+    /// Whether [`Exchange::hint`] reaches the client. hyper sends no interim answers of HTTP/2, and
+    /// clients of HTTP/1.0 know of none.
+    pub fn takes_hints(&self) -> bool {
+        self.heads.is_some()
+    }
 }
 
 /// The request's body, as far as it was read before the handler was asked.
@@ -171,13 +182,31 @@ impl Exchange {
     /// Ends it: an answer that is not complete by now is cut short, and one that has not begun
     /// never will.
     pub fn end(&self) {
-        self.channel.lock().going.is_dropped = true;
-        self.channel.server.wake();
+        let is_first = !std::mem::replace(&mut self.channel.lock().going.is_dropped, true);
+        if is_first {
+            self.channel.server.wake();
+        }
     }
 
     /// The main thread begins with the request.
     pub fn begin(&self) {
         self.queued.get_or_init(|| self.posted.elapsed());
+    }
+
+    /// Has the client told, before the answer begins, what it will need: values of `Link` (RFC 8297).
+    pub fn hint(&self, links: &[HeaderValue]) -> Sent {
+        let state = self.channel.lock();
+        if state.gone.is_some() {
+            return Sent::Gone;
+        }
+        if let Some(heads) = &self.head.heads {
+            // Under the lock: whoever else may answer in our place, as when we take too long, takes
+            // it first.
+            heads.hint(&early_hints(links));
+        }
+        drop(state);
+        self.channel.server.wake();
+        Sent::Room
     }
 
     /// Begins the answer. Only the first call counts.
@@ -261,7 +290,7 @@ impl Exchange {
     /// Says, with the beginning of an answer, where the time went.
     fn timed(&self, mut start: Start) -> Start {
         let timing = Timing::of(self.queued.get().copied(), self.posted.elapsed());
-        if let Ok(timing) = timing.to_string().parse() {
+        if let Ok(timing) = HeaderValue::try_from(timing.to_string()) {
             start.headers.append(SERVER_TIMING, timing);
         }
         start

@@ -138,8 +138,12 @@ impl Via {
 ///
 /// # Errors
 /// It is not for us, or a foreign page sent it.
-pub(crate) fn pass(shared: &Shared, request: &Request) -> Result<(), Failure> {
-    let via = Via::of(request.extensions().get::<Connection>());
+pub(crate) fn pass(
+    shared: &Shared,
+    request: &Request,
+    connection: Option<&Connection>,
+) -> Result<(), Failure> {
+    let via = Via::of(connection);
     shared.gate.check(request.uri(), request.headers(), via)
 }
 

@@ -16,6 +16,9 @@ pub(crate) struct OfSite {
     pub(crate) is_foreign: bool,
 }
 
+/// So many headers an answer gets at most, with the request's id.
+const ADDED: usize = 7;
+
 pub(crate) fn harden(mut response: Response) -> Response {
     const ALWAYS: [(HeaderName, &str); 4] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -29,6 +32,7 @@ pub(crate) fn harden(mut response: Response) -> Response {
     let is_chosen = policy_of_site.is_some();
     let policy = policy_for(&response, policy_of_site);
     let headers = response.headers_mut();
+    headers.reserve(ADDED);
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -52,10 +56,12 @@ fn policy_for(response: &Response, of_site: Option<Arc<str>>) -> HeaderValue {
     const PAGES: HeaderValue = HeaderValue::from_static(
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     );
+    const PAGE: &[u8] = b"text/html";
     let is_page = response
         .headers()
         .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/html"));
+        .and_then(|kind| kind.as_bytes().get(..PAGE.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(PAGE));
     if !is_page {
         return OTHERS;
     }

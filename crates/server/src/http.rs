@@ -1,6 +1,8 @@
 //! One connection that speaks HTTP/1.1 or HTTP/2, to its end.
 
 mod activity;
+mod heads;
+mod wording;
 
 use std::convert::Infallible;
 use std::io;
@@ -9,8 +11,8 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::response::IntoResponse;
-use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use hyper::server::conn::{http1, http2};
@@ -25,12 +27,16 @@ use crate::answer_body::AnswerBody;
 use crate::connection::Connection;
 use crate::error::Failure;
 use crate::http::activity::{Activity, WhileSent};
+use crate::http::wording::Worded;
 use crate::limits::Limits;
 use crate::patience::Patient;
+use crate::rarely::Rarely;
 use crate::router::Front;
 use crate::stalling::Stalling;
 
 pub(crate) use activity::Busy;
+pub(crate) use heads::Heads;
+pub(crate) use wording::early_hints;
 
 /// Streams that a client may open and reset before we have looked at them: rapid reset.
 const RESETS: usize = 32;
@@ -69,9 +75,9 @@ pub(crate) enum Answering {
 }
 
 impl Answering {
-    async fn answer(&self, request: Request) -> http::Response<AnswerBody> {
+    async fn answer(&self, request: Request, connection: Connection) -> http::Response<AnswerBody> {
         match self {
-            Self::Answers(front) => front.answer(request).await,
+            Self::Answers(front) => front.answer_on(request, Some(connection)).await,
             Self::Refusals(failure) => {
                 let response = ([(header::CONNECTION, "close")], failure()).into_response();
                 response.map(AnswerBody::unseen)
@@ -85,27 +91,45 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Service { answering, connection, limits, is_extra, .. } = service;
-    let io = TokioIo::new(Stalling::new(stream, limits.stall_time));
+    let heads = connection.heads.get_or_init(Heads::new).clone();
+    let stream = Stalling::new(stream, limits.stall_time, Some(heads.clone()));
+    let io = TokioIo::new(Worded::new(stream, heads.clone(), limits.header_bytes));
     let body_time = limits.body_time;
+    let coming = heads.clone();
     let answer = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(|body| patient(body, body_time));
-        request.extensions_mut().insert(connection.clone());
-        let answering = answering.clone();
-        async move { Ok::<_, Infallible>(answering.answer(request).await) }
+        coming.came();
+        let request = request.map(|body| patient(body, body_time));
+        let (answering, connection, heads) =
+            (answering.clone(), connection.clone(), coming.clone());
+        async move {
+            let response = answering.answer(request, connection).await;
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                heads.end();
+            }
+            Ok::<_, Infallible>(response.map(|body| heads.while_answered(body)))
+        }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
+        // See `heads`.
+        .header_read_timeout(None)
         .max_buf_size(limits.header_bytes)
         .keep_alive(!is_extra)
         .serve_connection(io, answer)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
-    let served = tokio::select! {
-        served = connection.as_mut() => served,
-        () = ending.closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let late = std::pin::pin!(heads.late(limits.header_time));
+    let closing = std::pin::pin!(ending.closing.cancelled());
+    let (mut late, mut closing) = (Rarely::new(late), Rarely::new(closing));
+    let mut is_closing = false;
+    let served = loop {
+        tokio::select! {
+            biased;
+            served = connection.as_mut() => break served,
+            () = &mut late => return Err(io::ErrorKind::TimedOut.into()),
+            () = &mut closing, if !is_closing => {
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
         }
     };
     served.map_err(io::Error::other)
@@ -116,7 +140,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = service.limits.clone();
-    let io = TokioIo::new(Stalling::new(stream, limits.stall_time));
+    let io = TokioIo::new(Stalling::new(stream, limits.stall_time, None));
     let activity = Activity::default();
     let seen = activity.clone();
     let mut builder = http2::Builder::new(Executor(service.tasks.clone()));
@@ -162,9 +186,8 @@ async fn answer_on_stream(
     let busy = activity.begin();
     let mut request = request.map(|body| patient(body, limits.body_time));
     as_http_1_says_it(&mut request);
-    request.extensions_mut().insert(connection);
     request.extensions_mut().insert(busy.clone());
-    let response = answering.answer(request).await;
+    let response = answering.answer(request, connection).await;
     Ok(response.map(|body| activity.while_sent(body, busy)))
 }
 

@@ -53,10 +53,12 @@ mod prefer;
 mod principal;
 mod private_file;
 mod qr;
+mod rarely;
 mod router;
 mod routes;
 #[cfg(test)]
 mod security_tests;
+mod sender;
 mod server;
 mod sessions;
 mod shared;

@@ -115,9 +115,12 @@ impl Timing {
 /// As the header `Server-Timing` has it: in milliseconds.
 impl std::fmt::Display for Timing {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1e3;
-        let (queue, python) = (milliseconds(self.queue), milliseconds(self.python));
-        write!(formatter, "queue;dur={queue:.3}, py;dur={python:.3}")
+        // As whole numbers: what is written with each answer is not to cost what floats do.
+        let parts = |it: Duration| {
+            (it.as_secs() * 1000 + u64::from(it.subsec_millis()), it.subsec_micros() % 1000)
+        };
+        let ((queue, of_queue), (python, of_python)) = (parts(self.queue), parts(self.python));
+        write!(formatter, "queue;dur={queue}.{of_queue:03}, py;dur={python}.{of_python:03}")
     }
 }
 

@@ -105,12 +105,14 @@ impl Metrics {
     ) {
         let outcome = (named(method), status.as_u16());
         let mut routes = self.lock();
-        if !routes.contains_key(route) {
+        let of_route = if let Some(known) = routes.get_mut(route) {
+            known
+        } else {
             let label = RouteLabel { route: route.to_owned() };
             let seconds = self.seconds.get_or_create_owned(&label);
-            routes.insert(route.to_owned(), OfRoute { seconds, outcomes: Vec::new() });
-        }
-        let Some(of_route) = routes.get_mut(route) else { return };
+            let new = OfRoute { seconds, outcomes: Vec::new() };
+            routes.entry(route.to_owned()).or_insert(new)
+        };
         of_route.seconds.observe(elapsed.as_secs_f64());
         if let Some((_, counter)) = of_route.outcomes.iter().find(|(known, _)| *known == outcome) {
             counter.inc();

@@ -55,17 +55,16 @@ impl Seen {
     /// Begins with a request, and gives it its place in a trace.
     pub(crate) fn begin(
         shared: &Shared,
-        request: &mut Request,
+        request: &Request,
+        connection: Option<&Connection>,
         route: Option<&'static str>,
     ) -> Box<Self> {
-        let trace = Trace::of(request.headers());
-        request.extensions_mut().insert(trace.clone());
         Box::new(Self {
             method: request.method().clone(),
             route: route.map_or(Route::None, Route::Ours),
-            address: address_of(request),
+            address: connection.and_then(|connection| connection.peer).map(|peer| peer.ip()),
             path: shortened(request.uri().path()),
-            trace,
+            trace: Trace::of(request.headers()),
             watch: Stopwatch::start(),
             status: StatusCode::OK,
             principal: None,
@@ -74,9 +73,19 @@ impl Seen {
         })
     }
 
+    /// The request's place in a trace.
+    pub(crate) fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
     /// Notes who it was.
     pub(crate) fn let_in(&mut self, principal: Principal) {
         self.principal = Some(principal);
+    }
+
+    /// Who it was, if anybody has been let in.
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
     }
 
     /// Notes so many bytes of the answer.
@@ -101,8 +110,7 @@ impl Seen {
         if let Some(principal) = response.extensions_mut().remove::<Principal>() {
             self.principal = Some(principal);
         }
-        let principal = self.principal.clone();
-        AnswerBody::seen(response, self, principal.as_ref())
+        AnswerBody::seen(response, self)
     }
 }
 
@@ -158,11 +166,6 @@ async fn with_its_request(response: Response, trace: &Trace, path: &str) -> Resp
     let bytes = serde_json::to_vec(&problem).unwrap_or_default();
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     Response::from_parts(parts, Body::from(bytes))
-}
-
-fn address_of(request: &Request) -> Option<IpAddr> {
-    let peer = request.extensions().get::<Connection>()?.peer?;
-    Some(peer.ip())
 }
 
 fn shortened(path: &str) -> String {

@@ -1,5 +1,6 @@
 //! Who asks, and how much that one may do.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -9,9 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Failure;
 
-/// Who asks, and how much that one may do: an extension of each request that is let in.
+/// Who asks, and how much that one may do: a handle on it.
 #[derive(Clone, Debug)]
-pub struct Principal {
+pub struct Principal(Arc<Standing>);
+
+/// What is known of who asks.
+#[derive(Clone, Debug)]
+pub struct Standing {
     /// As the user knows it; `token` for whoever has the server's own.
     pub name: Arc<str>,
     pub scope: Scope,
@@ -42,14 +47,15 @@ impl Principal {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let ended = CancellationToken::new();
-        Self { name: name.into(), scope, tenant: None, exec, ended, number }
+        let name = name.into();
+        Self(Arc::new(Standing { name, scope, tenant: None, exec, ended, number }))
     }
 
     /// One of those who share the fleet.
     pub(crate) fn of_tenant(tenant: Tenant) -> Self {
         let tenant = Arc::new(tenant);
         let principal = Self::new(&tenant.name, Scope::Control, ExecSwitch::default());
-        Self { tenant: Some(tenant), ..principal }
+        Self(Arc::new(Standing { tenant: Some(tenant), ..Standing::clone(&principal) }))
     }
 
     /// Whether what belongs to a tenant, or to nobody in particular, may be seen.
@@ -63,7 +69,8 @@ impl Principal {
 
     /// The same one, with an end of its own: that of a session, which also ends with the other.
     pub(crate) fn in_session(&self) -> Self {
-        Self { ended: self.ended.child_token(), ..self.clone() }
+        let ended = self.ended.child_token();
+        Self(Arc::new(Standing { ended, ..Standing::clone(self) }))
     }
 
     /// Whether it may do what needs a scope. Running Python needs the user's tick besides.
@@ -94,6 +101,14 @@ impl Principal {
 
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.is_cancelled()
+    }
+}
+
+impl Deref for Principal {
+    type Target = Standing;
+
+    fn deref(&self) -> &Standing {
+        &self.0
     }
 }
 

@@ -6,13 +6,16 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use http::Method;
 use tower_service::Service as _;
 
 use crate::answer_body::AnswerBody;
+use crate::connection::Connection;
 use crate::error::Failure;
 use crate::harden::harden;
 use crate::observe::Seen;
 use crate::routes::scopes;
+use crate::sender::Sender;
 use crate::shared::{Shared, WithFleet};
 use crate::{auth, gate, idempotency, routes};
 
@@ -46,23 +49,40 @@ impl Front {
     ///
     /// What every request goes through is here, and not in layers of the router: each of those has a
     /// future of its own, on the heap.
-    pub async fn answer(&self, mut request: Request) -> http::Response<AnswerBody> {
+    pub async fn answer(&self, request: Request) -> http::Response<AnswerBody> {
+        self.answer_on(request, None).await
+    }
+
+    /// Answers a request that has come by a connection.
+    pub(crate) async fn answer_on(
+        &self,
+        request: Request,
+        connection: Option<Connection>,
+    ) -> http::Response<AnswerBody> {
         let Inner { shared, addresses, .. } = &*self.0;
         let ours = addresses.at(request.uri().path()).ok().map(|found| *found.value);
-        let mut seen = Seen::begin(shared, &mut request, ours.map(|ours| ours.pattern));
-        let response = match gate::pass(shared, &request) {
-            Ok(()) => self.let_in(request, ours, &mut seen).await,
+        let pattern = ours.map(|ours| ours.pattern);
+        let mut seen = Seen::begin(shared, &request, connection.as_ref(), pattern);
+        let response = match gate::pass(shared, &request, connection.as_ref()) {
+            Ok(()) => self.let_in(request, connection, ours, &mut seen).await,
             Err(failure) => shared.refuse(request, failure).await,
         };
         seen.end(harden(response)).await
     }
 
-    async fn let_in(&self, mut request: Request, ours: Option<Ours>, seen: &mut Seen) -> Response {
+    async fn let_in(
+        &self,
+        mut request: Request,
+        connection: Option<Connection>,
+        ours: Option<Ours>,
+        seen: &mut Seen,
+    ) -> Response {
         let shared = &self.0.shared;
-        if ours.is_some_and(|ours| ours.is_open) {
-            return self.hand_on(request, ours).await;
+        let mut sender = Sender { connection, principal: None, trace: Some(seen.trace().clone()) };
+        if let Some(ours) = ours.filter(|ours| ours.is_open) {
+            return self.hand_on(request, sender, Some(ours)).await;
         }
-        let principal = match auth::let_in(shared, &request) {
+        let principal = match auth::let_in(shared, &request, sender.connection.as_ref()) {
             Ok(principal) => principal,
             Err(failure) => return shared.refuse(request, failure).await,
         };
@@ -77,20 +97,26 @@ impl Front {
         {
             return shared.refuse(request, failure).await;
         }
-        request.extensions_mut().insert(principal);
+        sender.principal = Some(principal);
         if idempotency::is_asked_for(shared, &request) {
+            sender.note_in(&mut request);
             let this = self.clone();
-            let next = move |request| async move { this.hand_on(request, ours).await };
+            let next = move |request| async move { this.hand_on(request, sender, ours).await };
             return idempotency::once(shared, request, next).await;
         }
-        self.hand_on(request, ours).await
+        self.hand_on(request, sender, ours).await
     }
 
     /// Sites have scopes of their own, and skip the router.
-    async fn hand_on(&self, request: Request, ours: Option<Ours>) -> Response {
-        if ours.is_none() {
-            return routes::sites::answer(&self.0.shared, request).await;
+    async fn hand_on(&self, mut request: Request, sender: Sender, ours: Option<Ours>) -> Response {
+        let Some(ours) = ours else {
+            return routes::sites::answer(&self.0.shared, request, sender).await;
+        };
+        if ours.pattern == routes::status::HEALTH && request.method() == Method::GET {
+            // Asked again and again, by whoever has to know at once.
+            return routes::status::is_healthy().await;
         }
+        sender.note_in(&mut request);
         let Ok(response) = self.0.router.clone().call(request).await;
         response
     }
@@ -148,7 +174,8 @@ fn router(shared: &Shared) -> Router {
 
 /// What no route of ours takes, as where there is no fleet.
 async fn fallback(State(shared): State<Shared>, request: Request) -> Response {
-    routes::sites::answer(&shared, request).await
+    let sender = Sender::noted_in(&request);
+    routes::sites::answer(&shared, request, sender).await
 }
 
 /// Empty where there is no fleet.

@@ -8,18 +8,21 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use crate::http::Heads;
+
 /// Fails a write or a flush that makes no progress for a while.
-#[derive(Debug)]
 pub(crate) struct Stalling<S> {
     stream: S,
+    /// Told of what the peer has taken, where somebody wants to know.
+    heads: Option<Heads>,
     limit: Duration,
     /// Runs while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stalling<S> {
-    pub(crate) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, deadline: None }
+    pub(crate) fn new(stream: S, limit: Duration, heads: Option<Heads>) -> Self {
+        Self { stream, heads, limit, deadline: None }
     }
 
     fn watched<T>(
@@ -28,7 +31,11 @@ impl<S> Stalling<S> {
         poll: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if poll.is_ready() {
-            self.deadline = None;
+            if self.deadline.take().is_some()
+                && let Some(heads) = &self.heads
+            {
+                heads.taken();
+            }
             return poll;
         }
         let limit = self.limit;

@@ -45,7 +45,14 @@ impl Trace {
 
     /// The value of a `traceparent` header for what is done in the name of this request.
     pub fn parent(&self) -> String {
-        self.to_string()
+        let Self { whole, span_id, is_sampled, .. } = self;
+        let mut text = String::with_capacity("00--".len() + 32 + 16 + "-00".len());
+        text.push_str("00-");
+        text.extend(digits::<32>(&whole.to_be_bytes()).map(char::from));
+        text.push('-');
+        text.extend(digits::<16>(&span_id.to_be_bytes()).map(char::from));
+        text.push_str(if *is_sampled { "-01" } else { "-00" });
+        text
     }
 
     pub(crate) fn id_header(&self) -> HeaderValue {
@@ -55,21 +62,22 @@ impl Trace {
 
 impl fmt::Display for Trace {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { whole, span_id, is_sampled, .. } = self;
-        write!(formatter, "00-{whole:032x}-{span_id:016x}-{:02x}", u8::from(*is_sampled))
+        formatter.write_str(&self.parent())
     }
 }
 
 /// 16 digits.
 fn hexadecimal(number: u64) -> Arc<str> {
+    str::from_utf8(&digits::<16>(&number.to_be_bytes())).unwrap_or_default().into()
+}
+
+/// Two digits for each byte.
+fn digits<const COUNT: usize>(bytes: &[u8]) -> [u8; COUNT] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let bytes = number.to_be_bytes();
-    let digit = |place: usize| {
+    std::array::from_fn(|place| {
         let byte = bytes[place / 2];
         DIGITS[usize::from(if place.is_multiple_of(2) { byte >> 4 } else { byte & 15 })]
-    };
-    let digits: [u8; 16] = std::array::from_fn(digit);
-    str::from_utf8(&digits).unwrap_or_default().into()
+    })
 }
 
 /// The trace's id, and whether it is sampled. A later version may have more at its end.

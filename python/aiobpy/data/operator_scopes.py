@@ -11,6 +11,7 @@ _EXEC_PREFIXES: Final = (
     "asset.bundle_install",
     "asset.open_containing",
     "image.external_edit",
+    "image.project_edit",
     "render.play_rendered",
     "scene.freestyle_module",
     "screen.userpref",
@@ -44,24 +45,32 @@ _EXEC_PREFIXES: Final = (
 _FILES_PREFIXES: Final = (
     "asset.",
     "brush.asset_",
+    "clip.delete_proxy",
     "clip.rebuild_proxy",
     "collection.export",
+    "dpaint.bake",
     "fluid.",
     "image.save",
     "image.unpack",
     "object.geometry_node_bake",
+    "object.multires_external_",
     "object.simulation_nodes_cache",
     "poselib.",
-    "ptcache.bake",
+    "ptcache.",
     "sequencer.rebuild_proxy",
     "sound.unpack",
     "text.reload",
     "text.save",
+    "wm.clear_recent_files",
     "wm.collection_export",
+    "wm.interface_theme_",
     "wm.lib_",
     "wm.save_",
 )
-"""They read or write where a data-block says, without being told a path."""
+"""They read, write or delete where a data-block or a preference says, without being told a path."""
+
+_FILES_SUFFIXES: Final = ("preset_add", "preset_remove", "preset_save")
+"""They write or delete presets among the user's scripts, by a name."""
 
 _PATH_ARGUMENTS: Final = frozenset({"directory", "filename", "filepath", "files"})
 _PATH_SUBTYPES: Final = frozenset({'DIR_PATH', 'FILE_PATH'})
@@ -80,7 +89,9 @@ def scope_of(name: str, arguments: Any) -> str:
         return "admin"
     if module in _EXEC_MODULES or name.startswith(_EXEC_PREFIXES):
         return "exec"
-    if name.startswith(_FILES_PREFIXES) or any(is_path(prop) for prop in arguments):
+    if name.startswith(_FILES_PREFIXES) or name.endswith(_FILES_SUFFIXES):
+        return "files"
+    if any(is_path(prop) for prop in arguments):
         return "files"
     return "control"
 

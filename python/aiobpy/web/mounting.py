@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from aiobpy import server
@@ -59,11 +60,10 @@ class Mounted:
         try:
             if not self.lifespan.is_up:
                 await self.lifespan.ready()
-            scope = exchange.scope()
-            scope["root_path"] = self._root_path
+            scope = exchange.scope(self._root_path)
             scope["state"] = self.lifespan.state.copy()
             await self._application(scope, exchange.receive, exchange.send)
-            finish(exchange, problems.no_answer(exchange))
+            finish(exchange, functools.partial(problems.no_answer, exchange))
         except BaseException as error:
             fail(exchange, error)
             if not isinstance(error, Exception):

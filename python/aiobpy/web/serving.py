@@ -94,10 +94,14 @@ class Room:
         answering: Coroutine[Any, Any, None],
         context: contextvars.Context,
     ) -> asyncio.Task[None]:
-        """Have a task of the site answer a request."""
-        task = asyncio.get_running_loop().create_task(answering, context=context)
-        self.tasks.add(task)
-        task.add_done_callback(functools.partial(self._ended, exchange))
+        """Have a task of the site answer a request; it has taken its first step by now."""
+        loop: Any = asyncio.get_running_loop()
+        task: asyncio.Task[None] = loop._start_task(answering, context)
+        if task.done():
+            self._ended(exchange, task)
+        else:
+            self.tasks.add(task)
+            task.add_done_callback(functools.partial(self._ended, exchange))
         return task
 
     def _ended(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
@@ -145,7 +149,9 @@ class FunctionHandler:
             fail(exchange, error)
             exchange.end()
             return
-        self._watch(exchange, self.room.start(exchange, going_on, context))
+        task = self.room.start(exchange, going_on, context)
+        if self.cancel_on_disconnect and not task.done():
+            exchange.on_gone(task.cancel)
 
     async def _answer(self, exchange: Exchange, arguments: dict[str, Any]) -> None:
         # Not called before: a task that is cancelled before it begins leaves no coroutine behind.
@@ -162,10 +168,6 @@ class FunctionHandler:
                 raise
         finally:
             exchange.end()
-
-    def _watch(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
-        if self.cancel_on_disconnect:
-            exchange.on_gone(task.cancel)
 
     async def _pour(self, exchange: Exchange, stream: Stream) -> None:
         try:
@@ -202,12 +204,13 @@ class SocketHandler:
             if not any(socket.is_receiving for socket in sockets):
                 task.cancel()
 
-        exchange.on_gone(cancel_unless_told)
+        if not task.done():
+            exchange.on_gone(cancel_unless_told)
 
     async def _answer(self, exchange: Exchange, arguments: dict[str, Any]) -> None:
         try:
             await self.function(**arguments)
-            finish(exchange, problems.unaccepted())
+            finish(exchange, problems.unaccepted)
         except BaseException as error:
             fail(exchange, error)
             if not isinstance(error, Exception):
@@ -216,15 +219,17 @@ class SocketHandler:
             exchange.end()
 
 
-def finish(exchange: Exchange, unanswered: Problem) -> None:
+def finish(exchange: Exchange, unanswered: Callable[[], Problem]) -> None:
     """See to what a handler has left undone when it has ended well.
 
     Args:
         exchange: What it has answered.
-        unanswered: What the client is told if it has not.
+        unanswered: Returns what the client is told if it has not.
     """
+    if exchange.is_complete:
+        return
     if not exchange.has_started:
-        refuse(exchange, unanswered)
+        refuse(exchange, unanswered())
     elif exchange.is_websocket:
         close(exchange, _NORMAL)
 

@@ -64,6 +64,7 @@ pub(super) fn send(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult
             send_body(exchange, message)
         }
         ("http.response.pathsend", false) => send_path(exchange, message),
+        ("http.response.early_hint", false) => hint(exchange, message),
         ("http.response.trailers", false) => send_trailers(exchange, message),
         ("websocket.accept", true) => accept(exchange, message),
         ("websocket.send", true) => send_message(exchange, message),
@@ -142,6 +143,25 @@ fn send_path(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent>
     let is_gone = exchange.end.is_gone();
     exchange.end.answer_file(start, path, false);
     Ok(if is_gone { Sent::Gone } else { Sent::Room })
+}
+
+/// What the answer will need, while that is still being made.
+fn hint(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {
+    let py = message.py();
+    if !exchange.end.head.takes_hints() {
+        let text = "`http.response.early_hint` is no extension of this request; see its scope";
+        return Err(PyRuntimeError::new_err(text));
+    }
+    let mut links = Vec::new();
+    for link in required(message, intern!(py, "links"))?.try_iter()? {
+        let link = HeaderValue::from_bytes(&bytes_of(&link?)?);
+        links.push(link.map_err(|_| PyValueError::new_err("a link is one that HTTP cannot send"))?);
+    }
+    let state = exchange.state.borrow(py);
+    if state.phase >= Phase::Begun || state.start.is_some() {
+        return Err(PyRuntimeError::new_err("early hints come before `http.response.start`"));
+    }
+    Ok(exchange.end.hint(&links))
 }
 
 fn send_trailers(exchange: &Exchange, message: &Bound<'_, PyDict>) -> PyResult<Sent> {

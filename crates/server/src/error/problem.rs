@@ -477,6 +477,20 @@ impl Failure {
                 "what is there now is not what If-Match or If-Unmodified-Since names",
             )
             .with_hint("get it anew, and send what its ETag is now"),
+            Self::NotHttp => Problem::new(
+                400,
+                "malformed-request",
+                "No request of HTTP",
+                "what came cannot be read as the head of a request (RFC 9112)",
+            )
+            .with_hint("send a request line and headers, one length of the body, and no odd bytes"),
+            Self::HeadTooLarge { limit } => Problem::new(
+                431,
+                "headers-too-large",
+                "Too many headers",
+                format!("the headers of a request may have {} KiB, and be 100", limit >> 10),
+            )
+            .with_hint("send less in cookies and headers"),
             Self::NotTls => Problem::new(
                 400,
                 "tls-expected",

@@ -75,6 +75,8 @@ fn every_problem_says_what_was_wrong_with_what_and_what_to_do_next() {
         Failure::LostResult { id, detail: "No such file or directory".into() },
         Failure::RangeOutside { bytes: 10 },
         Failure::PreconditionFailed,
+        Failure::NotHttp,
+        Failure::HeadTooLarge { limit: 32 << 10 },
         Failure::NotTls,
         Failure::UnreadableFile { path: "/a/x".into(), detail: "it is gone".into() },
     ];
@@ -290,6 +292,14 @@ fn every_problem_says_what_was_wrong_with_what_and_what_to_do_next() {
     412 precondition-failed
     Not in that state: what is there now is not what If-Match or If-Unmodified-Since names
     hint: get it anew, and send what its ETag is now
+
+    400 malformed-request
+    No request of HTTP: what came cannot be read as the head of a request (RFC 9112)
+    hint: send a request line and headers, one length of the body, and no odd bytes
+
+    431 headers-too-large
+    Too many headers: the headers of a request may have 32 KiB, and be 100
+    hint: send less in cookies and headers
 
     400 tls-expected
     TLS is spoken here: the request came unencrypted to a port that takes TLS alone

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::lists::is_name_of_tool;
 use super::{Asked, Outcome, Refusal};
 use crate::routes::sites;
+use crate::sender::Sender;
 use crate::sites::{Operation, Site};
 
 /// Bytes of an answer that a model is shown.
@@ -67,10 +68,8 @@ pub(super) fn call(asked: &Asked) -> Option<Request<Body>> {
         }
     }
     let uri = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
-    let mut request = Request::builder()
-        .method(operation.method.to_ascii_uppercase().as_str())
-        .uri(uri)
-        .extension(asked.caller.principal.clone());
+    let mut request =
+        Request::builder().method(operation.method.to_ascii_uppercase().as_str()).uri(uri);
     let body = match arguments.get(BODY) {
         Some(body) => {
             request = request.header(header::CONTENT_TYPE, "application/json");
@@ -83,7 +82,9 @@ pub(super) fn call(asked: &Asked) -> Option<Request<Body>> {
 
 /// Has the site answer, and makes a tool's result of that.
 pub(super) async fn answer(asked: &Asked, request: Request<Body>) -> Outcome {
-    let response = sites::answer(&asked.caller.shared, request).await;
+    let principal = Some(asked.caller.principal.clone());
+    let sender = Sender { connection: None, principal, trace: None };
+    let response = sites::answer(&asked.caller.shared, request, sender).await;
     let result = result_of(response).await;
     Outcome::Result(asked.finished(result))
 }

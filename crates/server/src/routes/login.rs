@@ -52,12 +52,12 @@ pub(crate) async fn log_out(
     request: Request,
 ) -> Result<Response, Failure> {
     let (method, headers) = (request.method(), request.headers());
-    let Some(secret) = auth::cookie(&shared, headers, request.extensions()) else {
+    let connection = request.extensions().get::<Connection>();
+    let Some(secret) = auth::cookie(&shared, headers, connection) else {
         return Err(Failure::NoToken);
     };
     auth::check_that_no_form_sent_it(method, headers)?;
     shared.keys.log_out(secret, shared.running.elapsed())?;
-    let connection = request.extensions().get::<Connection>();
     let is_secure = connection.is_some_and(Connection::is_secure);
     let cookie = shared.keys.cookie.write("", is_secure, Keep::NoMore);
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())

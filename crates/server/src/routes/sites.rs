@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aiobpy_wire::{HandlerAnswer, RouteAnswer, TakenBody, Takes};
+use aiobpy_wire::{HandlerAnswer, RouteAnswer, Scope, TakenBody, Takes};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 use http_body::Body as _;
 
 use crate::body;
@@ -23,15 +23,14 @@ use crate::form;
 use crate::harden::OfSite;
 use crate::limits::Limits;
 use crate::main_thread::SERVER_TIMING;
-use crate::principal::Principal;
 use crate::routes::pushed;
+use crate::sender::Sender;
 use crate::shared::Shared;
 use crate::sites::{Found, Source};
-use crate::trace::Trace;
 use crate::websocket;
 
 /// Any request that no route of our own takes.
-pub(crate) async fn answer(shared: &Shared, request: Request) -> Response {
+pub(crate) async fn answer(shared: &Shared, mut request: Request, sender: Sender) -> Response {
     let path = request.uri().path();
     // Over HTTP/2 a WebSocket begins with CONNECT; to who looks for its route it is the same.
     let is_websocket = websocket::is_asked_for(&request);
@@ -44,8 +43,7 @@ pub(crate) async fn answer(shared: &Shared, request: Request) -> Response {
             return shared.refuse(request, Failure::UnknownRoute { path }).await;
         }
     };
-    let principal = request.extensions().get::<Principal>().cloned();
-    let Some(principal) = principal else {
+    let Some(principal) = &sender.principal else {
         return shared.refuse(request, Failure::NoToken).await;
     };
     if let Err(failure) = principal.may(found.scope) {
@@ -55,13 +53,14 @@ pub(crate) async fn answer(shared: &Shared, request: Request) -> Response {
     let of_site = OfSite { site: Arc::clone(&found.site), is_foreign };
     let answered = match found.answer {
         RouteAnswer::Handler(handler) => {
-            let asked = Asked { handler, found, principal };
+            let asked = Asked { handler, found, sender };
             match handler.cache_seconds {
                 Some(seconds) => answer_from_cache(shared, seconds, asked, request).await,
                 None => answer_by_handler(shared, asked, request).await,
             }
         }
         RouteAnswer::Events { source } | RouteAnswer::Snapshot { source } => {
+            sender.note_in(&mut request);
             answer_from_source(shared, source, request)
         }
         RouteAnswer::Folder { folder, is_single_page } => {
@@ -112,7 +111,7 @@ fn answer_from_source(shared: &Shared, source: u64, request: Request) -> Result<
 struct Asked {
     handler: HandlerAnswer,
     found: Found,
-    principal: Principal,
+    sender: Sender,
 }
 
 /// Gives the last answer again, while it is fresh. Else one asks the handler, and all others wait
@@ -128,7 +127,7 @@ async fn answer_from_cache(
     let key = Key {
         handler: asked.handler.handler,
         target: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
-        scope: asked.principal.scope,
+        scope: asked.sender.principal.as_ref().map_or(Scope::Read, |principal| principal.scope),
     };
     let headers = request.headers().clone();
     let entry = shared.cache.entry(&key);
@@ -194,20 +193,24 @@ async fn ask(
     asked: Asked,
     mut request: Request,
 ) -> Result<(Client, Begun, Option<websocket::Upgrade>), Failure> {
-    let Asked { handler: answer, found, principal } = asked;
+    let Asked { handler: answer, found, sender } = asked;
     let main_thread = shared.main_thread.as_ref().ok_or(Failure::NoMainThread)?;
     let upgrade = match answer.takes {
         Takes::Requests => None,
         Takes::Both if !websocket::is_asked_for(&request) => None,
-        Takes::Both | Takes::Websockets => Some(websocket::Upgrade::of(&mut request)?),
+        Takes::Both | Takes::Websockets => {
+            sender.note_in(&mut request);
+            Some(websocket::Upgrade::of(&mut request)?)
+        }
     };
-    let connection = request.extensions().get::<Connection>().cloned();
-    let trace = request.extensions().get::<Trace>().cloned();
+    let Sender { connection, principal, trace } = sender;
+    let principal = principal.ok_or(Failure::NoToken)?;
     let (parts, body) = request.into_parts();
     let (received, streamed) = match answer.body {
         TakenBody::Stream => (ReceivedBody::Streamed, upgrade.is_none().then_some(body)),
         _ => (received(answer.body, &parts.headers, body, &shared.limits).await?, None),
     };
+    let takes_hints = parts.version == Version::HTTP_11 && upgrade.is_none();
     let rest = body::rest_of(&parts.headers, &shared.limits);
     let head = Head {
         handler: answer.handler,
@@ -221,7 +224,8 @@ async fn ask(
         client: connection.as_ref().and_then(|connection| connection.peer),
         server: connection.as_ref().and_then(|it| it.local).unwrap_or(shared.address),
         is_secure: connection.as_ref().is_some_and(Connection::is_secure),
-        tls: connection.and_then(|connection| connection.tls),
+        heads: connection.as_ref().filter(|_| takes_hints).and_then(|it| it.heads.get().cloned()),
+        tls: connection.and_then(|connection| connection.tls.clone()),
         principal,
         trace,
         body: received,

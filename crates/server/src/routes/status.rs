@@ -3,15 +3,22 @@
 use aiobpy_fleet::Fleet;
 use aiobpy_wire::Status;
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use serde_json::{Value, json};
+use axum::response::Response;
+use http::header::{self, HeaderValue};
 
 use crate::main_thread::Door;
 use crate::shared::Shared;
 
+pub(crate) const HEALTH: &str = "/healthz";
+
 /// `GET /healthz`: needs no token, and so tells nothing.
-pub(crate) async fn is_healthy() -> Json<Value> {
-    Json(json!({ "ok": true }))
+pub(crate) async fn is_healthy() -> Response {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    let mut response = Response::new(Body::from(r#"{"ok":true}"#));
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
 }
 
 /// `GET /api/v1/status`

@@ -187,7 +187,9 @@ mod malformed {
             "GET /healthz HTTP/1.1\r\nHost : {host}\r\n\r\n",
         ] {
             let answer = answer_to(garbage).await;
-            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{garbage}: {answer}");
+            assert!(answer.starts_with("HTTP/1.1 400"), "{garbage}: {answer}");
+            assert!(answer.contains("malformed-request"), "{garbage}: {answer}");
+            assert_is_ours(&answer);
         }
     }
 
@@ -204,6 +206,7 @@ mod malformed {
             );
             let answer = answer_to(&request).await;
             assert!(answer.starts_with("HTTP/1.1 400"), "{headers}: {answer}");
+            assert_is_ours(&answer);
         }
     }
 
@@ -211,10 +214,35 @@ mod malformed {
     async fn headers_without_end_get_a_431() {
         let request =
             format!("GET /healthz HTTP/1.1\r\nHost: {{host}}\r\nX: {}", "x".repeat(40_000));
-        assert!(answer_to(&request).await.starts_with("HTTP/1.1 431"));
         let many = "X: y\r\n".repeat(200);
-        let request = format!("GET /healthz HTTP/1.1\r\nHost: {{host}}\r\n{many}\r\n");
-        assert!(answer_to(&request).await.starts_with("HTTP/1.1 431"));
+        let many = format!("GET /healthz HTTP/1.1\r\nHost: {{host}}\r\n{many}\r\n");
+        for request in [request, many] {
+            let answer = answer_to(&request).await;
+            assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+            assert!(answer.contains("headers-too-large") && answer.contains("32 KiB"), "{answer}");
+            assert_is_ours(&answer);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_request_after_one_that_is_gets_an_answer_of_its_own() {
+        let answers =
+            answer_to("GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\ngarbage\r\n\r\n").await;
+        let (first, second) = answers.split_once("{\"ok\":true}").unwrap();
+        assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+        assert!(second.starts_with("HTTP/1.1 400"), "{second}");
+        assert_is_ours(second);
+    }
+
+    /// Whole, a problem, and with the headers that keep a browser from making more of it.
+    fn assert_is_ours(answer: &str) {
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        for part in ["content-type: application/problem+json", "nosniff", "x-request-id: "] {
+            assert!(head.contains(part), "{part}: {answer}");
+        }
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
+        let problem: Value = serde_json::from_str(body).unwrap();
+        assert!(head.contains(&format!("HTTP/1.1 {}", problem["status"])), "{answer}");
     }
 
     #[tokio::test]
