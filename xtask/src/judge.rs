@@ -56,6 +56,13 @@ const JUDGES: &[Judge] = &[
         hear: openapi::judge,
     },
     Judge {
+        name: "openapi-fleet",
+        about: "what OpenAPI promises of a fleet, by schemathesis",
+        is_quick: true,
+        prepare: openapi::prepare,
+        hear: openapi::judge_fleet,
+    },
+    Judge {
         name: "mcp",
         about: "the Model Context Protocol, by its conformance suite",
         is_quick: true,

@@ -86,6 +86,11 @@ def welcome(say, templates: list) -> None:
         templates = [
             {**DRAWING, "name": name, "shared": shared} for name in ("drawing", "painting")
         ]
+        if mode == "tame":
+            # For those who ask for whatever they may.
+            text = {"text": {"type": "string", "minLength": 1}}
+            schema = {**DRAWING["params_schema"], "properties": text}
+            templates = [{**one, "params_schema": schema} for one in templates]
         ready = {"blender_version": "5.0.1", "python_version": "3.11.7", "templates": templates}
         if mode.startswith("cached"):
             # What its pictures depend on, besides what is asked for.

@@ -22,11 +22,20 @@ impl Judged {
 
     /// With modules of `tests/judged` that offer something besides.
     pub(super) fn start_with(modules: &[&str]) -> Outcome<Self> {
+        Self::start_program("tests.judged", modules)
+    }
+
+    /// `aiobpy serve`, with workers that only draw.
+    pub(super) fn start_fleet() -> Outcome<Self> {
+        Self::start_program("tests.judged.fleet", &[])
+    }
+
+    fn start_program(program: &str, modules: &[&str]) -> Outcome<Self> {
         let doing = || "could not start the server that is judged".to_owned();
         let settings = report_folder("judged");
         files::create_folder(&settings)?;
         let mut program = Command::new(workspace::venv_program("python"))
-            .args(["-m", "tests.judged"])
+            .args(["-m", program])
             .args(modules)
             .current_dir(workspace::root())
             .env("XDG_CONFIG_HOME", settings)

@@ -15,6 +15,8 @@ const NOT_ASKED: &[&str] = &["/ws", "/api/v1/echo", "/mcp"];
 const NOT_CHECKED: &str = "ignored_auth";
 /// Streams that do not end.
 const ENDLESS: &str = "events$";
+/// What it has to know of our addresses.
+const SETTINGS: &str = "tests/judged/schemathesis.toml";
 const PHASES_OF_QUICK: &str = "examples,coverage";
 
 pub(super) fn prepare() -> Outcome {
@@ -22,11 +24,23 @@ pub(super) fn prepare() -> Outcome {
 }
 
 pub(super) fn judge(thoroughness: Thoroughness) -> Outcome {
-    let judged = Judged::start_with(&["methods"])?;
+    judge_one(&Judged::start_with(&["methods"])?, "blender", thoroughness)
+}
+
+/// The same of `aiobpy serve`.
+pub(super) fn judge_fleet(thoroughness: Thoroughness) -> Outcome {
+    judge_one(&Judged::start_fleet()?, "fleet", thoroughness)
+}
+
+fn judge_one(judged: &Judged, what: &str, thoroughness: Thoroughness) -> Outcome {
     let address = format!("{}/openapi.json", judged.address());
     let token = format!("Authorization: Bearer {}", judged.text("token"));
-    validate(&address, &token)?;
-    let mut run = Run::new(workspace::judge_venv(NAME).join("bin/schemathesis"))
+    validate(&address, &token, what)?;
+    let mut run = Run::new(workspace::judge_venv(NAME).join("bin/schemathesis"));
+    if what == "fleet" {
+        run = run.args(["--config-file", SETTINGS]);
+    }
+    run = run
         .args(["run", &address, "--header", &token, "--max-examples", "30", "--no-color"])
         .args([
             "--exclude-checks",
@@ -44,7 +58,7 @@ pub(super) fn judge(thoroughness: Thoroughness) -> Outcome {
     let result = run.check_lines(|line| said.push(line.to_owned()));
     let reports = report_folder(NAME);
     files::create_folder(&reports)?;
-    let report = reports.join("schemathesis.txt");
+    let report = reports.join(format!("{what}.txt"));
     fs::write(&report, said.join("\n"))
         .doing(|| format!("could not write {}", report.display()))?;
     let summary = said.iter().rev().find(|line| line.contains(" generated")).cloned();
@@ -56,10 +70,10 @@ pub(super) fn judge(thoroughness: Thoroughness) -> Outcome {
 }
 
 /// The document itself, against the specification's schema.
-fn validate(address: &str, token: &str) -> Outcome {
+fn validate(address: &str, token: &str, what: &str) -> Outcome {
     let folder = report_folder(NAME);
     files::create_folder(&folder)?;
-    let document = folder.join("openapi.json");
+    let document = folder.join(format!("{what}.json"));
     Run::new("curl")
         .args(["--silent", "--show-error", "--fail", "--header", token, "--output"])
         .arg(&document)

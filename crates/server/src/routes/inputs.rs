@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aiobpy_wire::Problem;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -21,8 +22,16 @@ pub(crate) async fn take(
 ) -> Result<Response, Failure> {
     let file = Unkept(fleet.upload_path());
     let bytes = body::write_to_file(request, &shared.limits, file.0.clone()).await?;
+    if bytes == 0 {
+        return Err(empty().into());
+    }
     let name = fleet.take_input(file.0.clone()).await?;
     Ok((StatusCode::CREATED, Json(json!({ "name": name, "bytes": bytes }))).into_response())
+}
+
+fn empty() -> Problem {
+    Problem::new(422, "empty-input", "There is nothing in it", "the body has no bytes")
+        .with_hint("send the file's bytes as the body, as `curl --data-binary @scene.blend` does")
 }
 
 /// A file that is gone when this is, unless it was moved.

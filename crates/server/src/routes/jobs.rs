@@ -122,7 +122,12 @@ impl Page {
         const MOST: usize = 1000;
         let Query(page) =
             page.map_err(|rejection| Failure::BadQuery { detail: rejection.body_text() })?;
-        Ok(page.limit.unwrap_or(USUAL).clamp(1, MOST))
+        let limit = page.limit.unwrap_or(USUAL);
+        if !(1..=MOST).contains(&limit) {
+            let detail = format!("`limit` is {limit}, and not from 1 to {MOST}");
+            return Err(Failure::BadQuery { detail });
+        }
+        Ok(limit)
     }
 }
 
