@@ -3,7 +3,7 @@
 use crate::failure::Outcome;
 use crate::run::Run;
 use crate::step::step;
-use crate::{blender_tree, python, setup, system, wheel, workspace};
+use crate::{blender_modules, blender_tree, python, setup, system, wheel, workspace};
 
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     if arguments.first().is_some_and(|name| name == "loop") {
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         system::install("Blender", system::BLENDER_LIBRARIES)?;
         system::install("nodes with networks of their own", system::NETWORKS)?;
         python::prepare(python::TO_TEST)?;
-        python::prepare_older_blenders()?;
+        blender_modules::prepare()?;
         wheel::install()?;
         setup::product()?;
     }
