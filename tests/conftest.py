@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -39,6 +40,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item.parent, UiTestFile):
             item.add_marker(pytest.mark.blender)
             item.add_marker(pytest.mark.timeout(300))
+
+
+def pytest_collection_finish() -> None:
+    """Refuse tests that load Blender into the process of all tests.
+
+    Raises:
+        UsageError: One does: servers of the others would take themselves to be in Blender.
+    """
+    if "bpy" in sys.modules:
+        msg = "a test module loads Blender; let a process of its own do so"
+        raise pytest.UsageError(msg)
 
 
 @pytest.fixture(params=list(pythons().values()), ids=list(pythons()))

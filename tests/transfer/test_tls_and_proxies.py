@@ -205,7 +205,7 @@ def tinyproxy(folder: Path) -> Iterator[int]:
         f"LogFile \"{folder}/log\"\nLogLevel Info\nTimeout 60\nMaxClients 20\n"
     )
     (folder / "log").touch()
-    server = Server(["tail", "-n0", "-F", folder / "log"], folder)
+    server = Server(["tail", "-n+1", "-F", folder / "log"], folder)
     proxy = Server(["/usr/bin/tinyproxy", "-d", "-c", folder / "conf"], folder)
     try:
         server.wait_until_it_says("Starting main loop")
