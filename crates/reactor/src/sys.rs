@@ -12,6 +12,8 @@
 //!
 //! **Invariant:** the same names in each file, and nothing outside this module asks on which system it runs.
 
+// What stands in for the wake while loom explores has no use for it.
+#[cfg(not(feature = "loom"))]
 #[cfg_attr(not(target_os = "linux"), path = "sys/no_bell.rs")]
 mod bell;
 #[cfg(unix)]
@@ -24,6 +26,7 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+#[cfg(not(feature = "loom"))]
 pub(crate) use bell::Bell;
 pub use system::send;
 pub(crate) use system::{
