@@ -107,7 +107,7 @@ def keep(page: Path, command: str, text: str) -> None:
         "<!-- to here -->",
     )
     before, rest = page.read_text().split(begin)
-    _old, after = rest.split(end)
+    _old, after = rest.split(end, maxsplit=1)
     page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
     print(f"  {page.relative_to(ROOT)}")
 
