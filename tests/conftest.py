@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from aiobpy.uitest.display import Display
 
 ROOT: Final = Path(__file__).parents[1]
+
+
+def pytest_configure() -> None:
+    """Have Ctrl-C interrupt: a shell's background jobs ignore it, and so would what they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_aiobpy_blenders() -> Sequence[Candidate]:

@@ -14,6 +14,7 @@ import contextlib
 import importlib.util
 import os
 import queue
+import signal
 import socket
 import sys
 import threading
@@ -167,6 +168,8 @@ def serve_socket(functions: Functions, path: str) -> None:
 
 
 if __name__ == "__main__":
+    # Whom a shell starts in the background inherits that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     functions = load(Path(sys.argv[1]))
     if sys.argv[2:3] == ["--socket"]:
         serve_socket(functions, sys.argv[3])
