@@ -73,9 +73,9 @@ def main(is_kept: bool = False) -> bool:
         leaky.write_text(LEAK)
         with serving([waiting], "--max-waiting", "4") as fleet:
             overload = overloaded(fleet)
-        with serving_the_product("--recycle-jobs", "1000000") as fleet:
-            pictures = thousand(fleet, picture)
         limit = ("--recycle-mib", str(LIMIT_MIB), "--recycle-jobs", "1000000")
+        with serving_the_product(*limit) as fleet:
+            pictures = thousand(fleet, picture)
         with serving([leaky], *limit) as fleet:
             leaks = thousand(fleet, leaking)
     tell_overload(found, overload)
@@ -122,7 +122,7 @@ def client(fleet: Fleet, place: int, ended: threading.Event) -> dict[str, Any]:
     connection = fleet.connect()
     told, since = 0.0, time.monotonic()
     while not ended.is_set():
-        number += 1
+        # The same one until it has a place.
         job = {"template": "wait", "params": {"number": number, "seconds": JOB_SECONDS}}
         status, headers, answer = fleet.ask("POST", "/api/v1/jobs", job, on=connection)
         if status == 202:
@@ -130,6 +130,7 @@ def client(fleet: Fleet, place: int, ended: threading.Event) -> dict[str, Any]:
                 ratios.append((time.monotonic() - since) / told)
             seconds.append(seconds_of(fleet, json.loads(answer)["id"]))
             told, since = 0.0, time.monotonic()
+            number += 1
             continue
         if status != 429:
             raise RuntimeError(f"the job was answered with {status}: {answer.decode()}")
@@ -230,7 +231,7 @@ def tell_overload(found: Findings, it: dict[str, Any]) -> None:
     slower = it["p99_ms"] / it["alone_p99_ms"]
     found.goal("accepted jobs' p99, times that of one by itself", slower, 1.1, at_least=False)
     right = it["retry_after_right"]
-    found.goal("`Retry-After` right within a factor of 2, share", right, 0.5, at_least=True)
+    found.goal("`Retry-After` right within a factor of 2, share", right, 0.9, at_least=True)
 
 
 def tell_thousands(found: Findings, pictures: dict[str, Any], leaks: dict[str, Any]) -> None:
@@ -246,14 +247,12 @@ def tell_thousands(found: Findings, pictures: dict[str, Any], leaks: dict[str, A
         )
         for name, it in named
     ]
-    found.table(f"memory of a worker (limit of the second row: {LIMIT_MIB} MiB)", head, rows)
+    found.table(f"memory of a worker (limit: {LIMIT_MIB} MiB)", head, rows)
     failed = pictures["failed"] + leaks["failed"]
     found.goal("jobs failed by recycling", failed, 0, at_least=False)
     # It is looked at between jobs, so that one job may pass it.
-    most = leaks["most_mib"]
+    most = max(pictures["most_mib"], leaks["most_mib"])
     found.goal("most of a worker, MiB", most, LIMIT_MIB + LEAK_MIB + 16, at_least=False)
-    grown = pictures["most_mib"] - pictures["first_mib"]
-    found.goal("1,000 product pictures: memory grown, MiB", grown, 64, at_least=False)
 
 
 if __name__ == "__main__":

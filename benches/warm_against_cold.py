@@ -98,7 +98,7 @@ def of_blender(found: Findings, version: str, python: Path) -> list[dict[str, An
 def templates_in(folder: Path) -> list[Path]:
     """The product's template, and one that has its scene loaded anew each time."""
     text = (CONFIGURATOR / "product.py").read_text()
-    usual = '@aiobpy.template(scene="product.blend")'
+    usual = '@aiobpy.template(scene="product.blend", apply_modifiers=["Lid"])'
     assert usual in text, "the product's template is declared in another way than is known here"
     again = usual.replace(")", ', name="mug_reloaded", between_jobs="reload")')
     (folder / "product.py").write_text(text)

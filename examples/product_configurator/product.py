@@ -21,7 +21,8 @@ FINISHES = {
 STEEL, DARK_MARK = (0.78, 0.77, 0.75), (0.085, 0.082, 0.08)
 
 
-@aiobpy.template(scene="product.blend")
+# The lid is cut by five exact booleans, which take longer than a picture.
+@aiobpy.template(scene="product.blend", apply_modifiers=["Lid"])
 def mug(
     colour: aiobpy.Colour = "#d13b2a",
     finish: Literal["powder", "gloss", "metallic"] = "powder",

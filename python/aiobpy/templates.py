@@ -58,6 +58,8 @@ class Template:
     trusted: bool = False
     """Whether scripts in its .blend run by themselves."""
     between_jobs: BetweenJobs = "restore"
+    apply_modifiers: tuple[str, ...] = ()
+    """Objects of its scene whose modifiers no job changes."""
     cache: bool = True
     """Whether what it has made answers the same request again."""
     code: str = ""
@@ -106,6 +108,7 @@ def template(
     shared: bool = False,
     trusted: bool = False,
     between_jobs: BetweenJobs = "restore",
+    apply_modifiers: Iterable[str] = (),
     cache: bool = True,
 ) -> Callable[[_Function], _Function]:
     """Make a typed function a template: `@aiobpy.template(scene="product.blend")`.
@@ -129,6 +132,10 @@ def template(
         between_jobs: `restore` sets back what the function has changed, and loads the scene anew if
             that cannot be done; `reload` always loads it anew; `keep` leaves it as it is, for a
             function that sets all that it sets each time.
+        apply_modifiers: Mesh objects of `scene` whose modifiers no job changes, nor what these
+            depend on, as where an object is that cuts. A worker applies them once, as they are for
+            the render, and from then on loads a copy of its own: what the function sees are meshes
+            without modifiers, and `bpy.data.filepath` is the copy's.
         cache: What it has made answers the same request again. False where a picture depends on
             more than the parameters, the template's file and the scene: on the time, a database, a
             texture beside the scene.
@@ -146,6 +153,9 @@ def template(
             params_schema = schema.of_function(function, without=output_parameter)
         except schema.UnknownAnnotationError as error:
             raise TemplateError(str(error)) from None
+        if isinstance(apply_modifiers, str) or (apply_modifiers and scene is None):
+            msg = f"apply_modifiers={apply_modifiers!r}: name objects of `scene`, as in ['Lid']"
+            raise TemplateError(msg)
         for parameter in filter(None, [scene_from]):
             if parameter not in params_schema["properties"]:
                 msg = f"{function.__name__} has no parameter {parameter!r} to name its scene"
@@ -164,6 +174,7 @@ def template(
             shared=shared,
             trusted=trusted,
             between_jobs=between_jobs,
+            apply_modifiers=tuple(apply_modifiers),
             cache=cache,
             shows=_parts_shown(function),
         )

@@ -64,6 +64,26 @@ def scene_unreadable(path: Path, error: Exception) -> JobError:
     )
 
 
+def modifiers_unapplied(path: Path, why: str) -> JobError:
+    """Return the problem of modifiers that a template wants applied, and that cannot be."""
+    return JobError(
+        "modifiers-unapplied",
+        "A scene's modifiers cannot be applied",
+        f"in {path}, {why}",
+        hint="`apply_modifiers` of @aiobpy.template names objects of the scene, as in ['Lid']",
+    )
+
+
+def copy_unwritten(path: Path, error: Exception) -> JobError:
+    """Return the problem of a copy of the scene that cannot be written."""
+    return JobError(
+        "scene-unwritten",
+        "A copy of the scene cannot be written",
+        f"Blender cannot write {path}: {_one_line(error)}",
+        hint="see how much room there is where the fleet keeps its data",
+    )
+
+
 def parameter_unfit(template: str, error: ValueError, pointer: str) -> JobError:
     """Return the problem of a parameter that the scene, or the files at hand, cannot fulfil."""
     return JobError(

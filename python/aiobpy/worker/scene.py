@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from aiobpy.worker import problems, safety
+from aiobpy.worker import applied, problems, safety
 from aiobpy.worker.places import INPUT, places
 from aiobpy.worker.state import IrreversibleError, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from aiobpy.templates import Template
@@ -25,6 +25,8 @@ class OpenScene:
         self._key: tuple[object, ...] | None = None
         self._state: State | None = None
         self._is_touched = False
+        self._copies: dict[tuple[object, ...], Path] = {}
+        """Of scenes with modifiers applied."""
 
     def open_for(self, template: Template, params: Mapping[str, Any]) -> None:
         """Have the template's scene open, as it is in its file.
@@ -32,17 +34,23 @@ class OpenScene:
         A scene that is open stays open, unless its file has changed.
 
         Raises:
-            JobError: There is no such file, or Blender cannot read it.
+            JobError: There is no such file, Blender cannot read it, or its modifiers cannot be
+                applied.
         """
         path = _scene_of(template, params)
         key = (template.name, *_key_of(path))
         self.restore()
         if key != self._key:
             self.forget()
-            _load(path, trusted=template.trusted)
-            if path is not None and not template.trusted:
-                name = str(params.get(template.scene_from or "", ""))
-                safety.tame(None if template.scene_from is None else _allowed(path, name))
+            readable = None
+            if template.scene_from is not None and path is not None:
+                readable = _allowed(path, str(params[template.scene_from]))
+            if template.apply_modifiers and path is not None:
+                if key not in self._copies:
+                    _load(path, readable, trusted=template.trusted)
+                    self._copies[key] = applied.save_copy(path, template.apply_modifiers)
+                path = self._copies[key]
+            _load(path, readable, trusted=template.trusted)
             self._state = State() if template.between_jobs == "restore" else None
             self._key = key
         self._is_touched = template.between_jobs != "keep"
@@ -93,14 +101,16 @@ def _key_of(path: Path | None) -> tuple[object, ...]:
     return (path, stat.st_mtime_ns, stat.st_size)
 
 
-def _load(path: Path | None, *, trusted: bool) -> None:
+def _load(path: Path | None, readable: Sequence[Path] | None, *, trusted: bool) -> None:
+    """Open a scene; one that is not trusted runs no scripts, and reads in some folders alone."""
     if path is None:
         bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
         if not bpy.context.scene.world:
             bpy.context.scene.world = bpy.data.worlds.new("World")
         return
     try:
-        # Scripts inside a .blend run by themselves only if its template is trusted.
         bpy.ops.wm.open_mainfile(filepath=str(path), load_ui=False, use_scripts=trusted)
     except RuntimeError as error:
         raise problems.scene_unreadable(path, error) from None
+    if not trusted:
+        safety.tame(readable)
