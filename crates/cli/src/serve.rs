@@ -18,6 +18,9 @@ use crate::pools::{Launches, pool};
 use crate::sys::{Interruptions, data_folder};
 use crate::terminal::Terminal;
 
+/// How long the disk may take to answer when all else has ended.
+const LAST_LIMIT: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// A template file, or a folder of them; may be given more than once.
@@ -127,7 +130,10 @@ pub(crate) fn run(
         .enable_all()
         .build()
         .map_err(Failure::new)?;
-    runtime.block_on(serve(arguments, surroundings, interruptions, terminal))
+    let outcome = runtime.block_on(serve(arguments, surroundings, interruptions, terminal));
+    // A disk that does not answer is no reason to stay.
+    runtime.shutdown_timeout(LAST_LIMIT);
+    outcome
 }
 
 async fn serve(

@@ -22,6 +22,7 @@ use crate::board::{Board, NoTemplates};
 use crate::cache;
 use crate::engine::{Cancelled, Engine, EngineError, Listing, Submitted, TenantTerms, Terms};
 use crate::engines::AnyEngine;
+use crate::farewell;
 use crate::inputs::Inputs;
 use crate::lifetime::resident_bytes;
 use crate::node;
@@ -185,8 +186,7 @@ impl Fleet {
     pub async fn stop(&self) {
         // A supervisor that has stopped needs not be told.
         let _ = self.inner.desk.send(Order::Stop);
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        farewell::to(&self.inner.tasks, "what serves the workers").await;
         self.inner.engine.close().await;
         if let Err(error) = self.inner.lock.unlock() {
             tracing::warn!(%error, "could not unlock the data folder");

@@ -19,6 +19,7 @@ mod conformance;
 mod engine;
 mod engines;
 mod error;
+mod farewell;
 mod fleet;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;

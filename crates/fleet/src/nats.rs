@@ -34,6 +34,7 @@ use crate::engine::{
     Made, NewBatch, Patience, Report, Submitted, SubmittedBatch, Terms, Verdict,
 };
 use crate::error::FleetError;
+use crate::farewell;
 use crate::problems;
 use crate::rules::{self, Changed};
 use crate::scheduler::{Assignment, IdleWorker};
@@ -148,8 +149,7 @@ impl NatsEngine {
     /// Ends what it does by itself; nothing is asked of it after that.
     pub(crate) async fn close(&self) {
         self.stopping.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        farewell::to(&self.tasks, "what follows the NATS servers").await;
     }
 
     /// What a claim or a report makes of a job, whoever is to blame.

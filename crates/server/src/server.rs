@@ -283,7 +283,13 @@ impl Server {
         shared.tasks.close();
         if tokio::time::timeout(shared.limits.farewell, shared.tasks.wait()).await.is_err() {
             cut.cancel();
-            shared.tasks.wait().await;
+            if tokio::time::timeout(shared.limits.farewell, shared.tasks.wait()).await.is_err() {
+                let left = shared.tasks.len();
+                tracing::warn!(
+                    left,
+                    "connections have not ended though they were cut; they are left"
+                );
+            }
         }
     }
 }

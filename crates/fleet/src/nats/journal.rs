@@ -117,12 +117,20 @@ impl Shared {
                 () = sleep(LOOK_EVERY) => {}
                 () = self.janitor.notified() => {}
             }
-            if let Err(error) = self.submit_again().await {
-                tracing::debug!(%error, "could not look for jobs that are missing");
+            // A round asks for thousands of jobs, which may take minutes; the next begins anew.
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = self.mend_once() => {}
             }
-            if let Err(error) = self.renew().await {
-                tracing::debug!(%error, "could not keep jobs that have waited for long");
-            }
+        }
+    }
+
+    async fn mend_once(&self) {
+        if let Err(error) = self.submit_again().await {
+            tracing::debug!(%error, "could not look for jobs that are missing");
+        }
+        if let Err(error) = self.renew().await {
+            tracing::debug!(%error, "could not keep jobs that have waited for long");
         }
     }
 

@@ -95,12 +95,14 @@ impl Shared {
             }
             let round = self.progress.begin();
             let shared = &self;
-            join_all(round.into_iter().map(|(id, step)| async move {
+            let writing = join_all(round.into_iter().map(|(id, step)| async move {
                 shared.write_step(id, step).await;
                 shared.progress.end(id);
-            }))
-            .await;
-            sleep(ROUND).await;
+            }));
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                _ = writing => sleep(ROUND).await,
+            }
         }
     }
 
