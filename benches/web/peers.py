@@ -19,7 +19,7 @@ from benches.web.serve import TOKEN
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PROGRAMS: Final = Path(os.environ.get("AIOBPY_BENCH_PEERS", ROOT / "target" / "release"))
+PROGRAMS: Final = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 """Where cargo puts what `benches/peers` is built to."""
 
 
